@@ -1,0 +1,37 @@
+"""Checks at the door: one sentence that names the argument, the value and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def whole(name: str, value: Any, *, least: int = 1) -> int:
+    """Return ``value`` as an int; raise ``ValueError`` unless it is a whole number >= ``least``."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """Return ``value`` as a float; raise ``ValueError`` unless it is a finite number > 0."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
+    return float(value)
+
+
+def between(name: str, value: Any, low: float, high: float) -> float:
+    """Return ``value`` as a float; raise ``ValueError`` unless ``low <= value <= high``."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
+        raise ValueError(f"{name} must lie between {low} and {high}, got {value!r}")
+    return float(value)
+
+
+def one_of(name: str, value: T, allowed: Collection[T]) -> T:
+    """Return ``value``; raise ``ValueError`` unless it is one of ``allowed``."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return value

@@ -1,0 +1,291 @@
+r"""Leaky integrate-and-fire neurons as one scan over time (paper: Eq. 1-4, sections 3.1 and 3.2.2).
+
+The membrane potential before the reset, ``U``, and the spikes, ``S``, follow one of three recurrences::
+
+    leak-then-reset, soft   U[t] = leak U[t-1] + I[t] - threshold S[t-1]       (Eq. 2-3, Neftci et al. 2019)
+    reset-then-leak, soft   U[t] = leak (U[t-1] - threshold S[t-1]) + I[t]
+    hard (either order)     U[t] = leak U[t-1] (1 - S[t-1]) + I[t]
+
+    S[t] = 1 where U[t] > threshold (or >= with ``fire_at_equality``), else 0.
+
+During a refractory period of ``r`` steps after a spike the potential stays at its value after the reset:
+nothing is integrated, nothing leaks and nothing fires (section 3.1: "membrane potential is not affected").
+Integrate-and-fire is ``leak = 1``, where both soft recurrences agree.
+
+The derivative of the step function is replaced by Eq. 4, ``dS/dU = gamma/threshold max(0, 1 - |U/threshold - 1|)``.
+
+``fire`` is what the library uses: one autograd function over all time steps that keeps only ``U``.
+``fire_reference`` is the same mathematics as a readable loop that autograd differentiates; tests hold the two together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ._check import between, one_of, positive, whole
+
+RESETS = ("soft", "hard")
+ORDERS = ("leak-then-reset", "reset-then-leak")
+
+
+@dataclass(frozen=True)
+class LIF:
+    """Parameters of a leaky integrate-and-fire neuron (Eq. 2-4); dimensionless, one step is one time unit.
+
+    leak: factor ``alpha`` on the potential per step, in [0, 1]; the paper uses 0.95 to 0.99, 1 is an IF neuron.
+    threshold: potential above which the neuron fires, > 0.
+    gamma: damping of the surrogate derivative, > 0; the paper sets 0.3.
+    reset: "soft" subtracts the threshold, "hard" sets the potential to zero.
+    order: which of leak and soft reset comes first; see the module's equations.
+    refractory: steps after a spike in which the neuron neither integrates nor fires.
+    fire_at_equality: fire at ``U == threshold`` as well.
+    detach_reset: treat the reset as a constant in the backward pass.
+
+    Raises ``ValueError`` on a value outside these ranges.
+    """
+
+    leak: float = 0.95
+    threshold: float = 1.0
+    gamma: float = 0.3
+    reset: str = "soft"
+    order: str = "leak-then-reset"
+    refractory: int = 0
+    fire_at_equality: bool = False
+    detach_reset: bool = True
+
+    def __post_init__(self) -> None:
+        between("leak", self.leak, 0.0, 1.0)
+        positive("threshold", self.threshold)
+        positive("gamma", self.gamma)
+        one_of("reset", self.reset, RESETS)
+        one_of("order", self.order, ORDERS)
+        whole("refractory", self.refractory, least=0)
+
+
+def IF(**options) -> LIF:
+    """An integrate-and-fire neuron: ``LIF`` with ``leak=1``; takes every other option of ``LIF``."""
+    return LIF(leak=1.0, **options)
+
+
+class NeuronState(NamedTuple):
+    """What a layer of neurons carries from one chunk of time to the next; every field has shape (N, ...)."""
+
+    membrane: Tensor  # U of the last step, before its reset
+    spikes: Tensor  # S of the last step
+    held: Tensor | None  # refractory steps still to come (int16; -1: the last of them has just passed), None without
+
+
+def surrogate(membrane: Tensor, *, threshold: float = 1.0, gamma: float = 0.3) -> Tensor:
+    """Eq. 4: ``gamma/threshold * max(0, 1 - |U/threshold - 1|)``, the stand-in for dS/dU; any shape."""
+    return (1 - (membrane / threshold - 1).abs()).clamp_(min=0).mul_(gamma / threshold)
+
+
+def fire(
+    current: Tensor, neuron: LIF, *, steps: int | None = None, state: NeuronState | None = None
+) -> tuple[Tensor, NeuronState]:
+    """Run neurons over time and return their spikes and final state.
+
+    current: input current, shape (T, N, ...); with ``steps=T`` shape (N, ...), the same current at every step.
+    state: where an earlier chunk of time ended; None starts from rest. Gradients flow through its membrane.
+
+    Returns spikes of shape (T, N, ...), values 0 and 1, in the dtype of ``current`` and, where the current
+    varies over time, in its memory format; and the ``NeuronState`` after the last step.
+    The membrane is float32 at least. Raises ``ValueError`` for no time step or a state of another shape.
+    """
+    constant = steps is not None
+    if constant:
+        whole("steps", steps)
+    elif current.dim() < 1 or current.shape[0] < 1:
+        raise ValueError(f"current must have at least one time step, got shape {tuple(current.shape)}")
+    shape = current.shape if constant else current.shape[1:]
+    if state is not None and state.membrane.shape != shape:
+        raise ValueError(f"state must have the shape {tuple(shape)} of one step, got {tuple(state.membrane.shape)}")
+    dtype = current.dtype
+    wide = current.float() if dtype in (torch.float16, torch.bfloat16) else current
+    membrane, before, held = (None, None, None) if state is None else state
+    spikes, last_membrane, last_held = _Scan.apply(wide, membrane, before, held, neuron, steps)
+    # .detach() shares memory: the last step's spikes are a view of the output
+    end = NeuronState(last_membrane, spikes[-1].detach(), last_held if neuron.refractory else None)
+    return spikes.to(dtype), end
+
+
+class _Scan(torch.autograd.Function):
+    """All time steps of one layer. Forward keeps U only; S and dS/dU are recomputed from it in backward."""
+
+    @staticmethod
+    def forward(ctx, current, membrane, before, held, neuron: LIF, steps):  # type: ignore[override]
+        constant = steps is not None
+        T = steps if constant else current.shape[0]
+        if constant:
+            potential = current.new_empty((T, *current.shape))
+        else:  # keeps channels_last where the convolution produced it
+            potential = torch.empty_like(current)
+        spikes = torch.empty_like(potential)
+        holding = torch.zeros_like(potential, dtype=torch.bool) if neuron.refractory else None
+        left = None
+        if neuron.refractory:
+            left = torch.zeros_like(spikes[0], dtype=torch.int16) if held is None else held.clone()
+        fires = torch.ge if neuron.fire_at_equality else torch.gt
+        U, S = membrane, before
+        for t in range(T):
+            now = potential[t]
+            drive = current if constant else current[t]
+            if U is None:
+                now.copy_(drive)
+            else:
+                _charge(drive, U, S, neuron, out=now)
+            if left is None:
+                fires(now, neuron.threshold, out=spikes[t])
+            else:
+                blocked = torch.gt(left, 0, out=holding[t])
+                if U is not None:
+                    torch.where(blocked, _after_reset(U, S, neuron), now, out=now)
+                torch.logical_and(fires(now, neuron.threshold), ~blocked, out=spikes[t])
+                left = _count_down(left, spikes[t], neuron)
+            U, S = now, spikes[t]
+        ctx.neuron, ctx.constant, ctx.started = neuron, constant, membrane is not None
+        ctx.save_for_backward(potential, holding, membrane, before, held)
+        last_membrane = potential[-1].clone()
+        last_held = current.new_zeros(0, dtype=torch.int16) if left is None else left
+        ctx.mark_non_differentiable(last_held)
+        ctx.set_materialize_grads(False)
+        return spikes, last_membrane, last_held
+
+    @staticmethod
+    def backward(ctx, grad_spikes, grad_membrane, _):  # type: ignore[override]
+        potential, holding, membrane, before, held = ctx.saved_tensors
+        neuron: LIF = ctx.neuron
+        T = potential.shape[0]
+        if grad_spikes is not None and grad_spikes.stride() != potential.stride():
+            grad_spikes = torch.empty_like(potential).copy_(grad_spikes)
+        out = torch.empty_like(potential[0]) if ctx.constant else torch.empty_like(potential)
+        spare = torch.empty_like(potential[0])
+        total = None  # dL/dI summed over time, for a constant current
+        carry = grad_membrane  # dL/dU[t] through the future of the membrane
+        for t in range(T - 1, -1, -1):
+            U = potential[t]
+            # dL/dU[t] = dL/dS[t] dS/dU[t] + what later steps send back; `here` is written where it is returned
+            here = spare if ctx.constant else out[t]
+            if grad_spikes is None:
+                here.zero_()
+            else:
+                _surrogate_into(U, neuron, here).mul_(grad_spikes[t])
+                if holding is not None:  # a held neuron cannot fire
+                    here.masked_fill_(holding[t], 0)
+            if carry is not None:
+                here.add_(carry)
+            if t > 0 or ctx.started:
+                U_before = potential[t - 1] if t > 0 else membrane
+                now_held, held_before = None, None
+                if holding is not None:
+                    now_held = holding[t]
+                    held_before = holding[t - 1] if t > 0 else (held != 0) & (before == 0)
+                carry = _pull_back(here, U_before, neuron, now_held, held_before, before if t == 0 else None)
+            else:
+                carry = None
+            if holding is not None:  # a held neuron does not integrate
+                here.masked_fill_(holding[t], 0)
+            if ctx.constant:
+                total = here.clone() if total is None else total.add_(here)
+        grad_current = total if ctx.constant else out
+        return grad_current, carry, None, None, None, None
+
+
+def _charge(drive: Tensor, U: Tensor, S: Tensor, neuron: LIF, *, out: Tensor) -> None:
+    """U[t] of the module's equations from U[t-1], S[t-1] and I[t], written into ``out``."""
+    if neuron.reset == "hard":
+        torch.mul(U, neuron.leak, out=out).masked_fill_(S > 0, 0).add_(drive)
+        return
+    reset = neuron.threshold if neuron.order == "leak-then-reset" else neuron.leak * neuron.threshold
+    torch.add(drive, U, alpha=neuron.leak, out=out)
+    out.sub_(S, alpha=reset)
+
+
+def _after_reset(U: Tensor, S: Tensor, neuron: LIF) -> Tensor:
+    """The potential a refractory neuron rests at: after its reset, before any leak."""
+    return torch.where(S > 0, 0.0, U) if neuron.reset == "hard" else U - neuron.threshold * S
+
+
+def _surrogate_into(U: Tensor, neuron: LIF, out: Tensor) -> Tensor:
+    """Eq. 4 written into ``out`` without a temporary."""
+    height = neuron.gamma / neuron.threshold
+    torch.sub(U, neuron.threshold, out=out)
+    return out.abs_().mul_(-height / neuron.threshold).add_(height).clamp_(min=0)
+
+
+def _count_down(left: Tensor, spikes: Tensor, neuron: LIF) -> Tensor:
+    """Refractory steps still to come after this one; -1 marks a neuron whose last one this was."""
+    passed = torch.where(left > 0, torch.where(left == 1, -1, left - 1), 0)
+    return torch.where(spikes > 0, neuron.refractory, passed).to(torch.int16)
+
+
+def _pull_back(grad, U, neuron: LIF, held, held_before, spikes_before):
+    """dL/dU[t-1] from dL/dU[t]: the derivative of ``_charge`` (or of holding still) with respect to U[t-1].
+
+    U is U[t-1]; held and held_before say which neurons were refractory at t and at t-1 (None without a period);
+    spikes_before is S[t-1] where it cannot be recomputed from U, at the start of a chunk.
+    """
+    pulled = grad * neuron.leak if held is None else torch.where(held, grad, grad * neuron.leak)
+    if neuron.reset == "hard":
+        S = spikes_before
+        if S is None:
+            S = U >= neuron.threshold if neuron.fire_at_equality else U > neuron.threshold
+            if held_before is not None:
+                S = S & ~held_before
+        pulled = pulled.masked_fill(S > 0, 0)
+    if neuron.detach_reset:
+        return pulled
+    slope = surrogate(U, threshold=neuron.threshold, gamma=neuron.gamma)
+    if held_before is not None:
+        slope = slope.masked_fill(held_before, 0)
+    if neuron.reset == "hard":
+        jump, held_jump = U * neuron.leak, U
+    else:
+        leaked = neuron.threshold * (1.0 if neuron.order == "leak-then-reset" else neuron.leak)
+        jump, held_jump = torch.full_like(U, leaked), torch.full_like(U, neuron.threshold)
+    return pulled - grad * slope * (jump if held is None else torch.where(held, held_jump, jump))
+
+
+class _Spike(torch.autograd.Function):
+    """Heaviside step with Eq. 4 as its derivative, for the reference loop."""
+
+    @staticmethod
+    def forward(ctx, U, neuron: LIF):  # type: ignore[override]
+        ctx.save_for_backward(U)
+        ctx.neuron = neuron
+        return (U >= neuron.threshold if neuron.fire_at_equality else U > neuron.threshold).to(U.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):  # type: ignore[override]
+        (U,) = ctx.saved_tensors
+        return grad * surrogate(U, threshold=ctx.neuron.threshold, gamma=ctx.neuron.gamma), None
+
+
+def fire_reference(
+    current: Tensor, neuron: LIF, *, steps: int | None = None, state: NeuronState | None = None
+) -> tuple[Tensor, NeuronState]:
+    """The same neurons as ``fire``, step by step in plain differentiable operations: slow, for reading and testing."""
+    sequence = current if steps is None else current.expand(whole("steps", steps), *current.shape)
+    rest = torch.zeros_like(sequence[0])
+    U, S, left = (rest, rest, None) if state is None else state
+    if left is None:
+        left = torch.zeros_like(rest, dtype=torch.int16)
+    out = []
+    for drive in sequence:
+        R = S.detach() if neuron.detach_reset else S
+        if neuron.reset == "hard":
+            charged, rested = neuron.leak * U * (1 - R) + drive, U * (1 - R)
+        elif neuron.order == "leak-then-reset":
+            charged, rested = neuron.leak * U + drive - neuron.threshold * R, U - neuron.threshold * R
+        else:
+            charged, rested = neuron.leak * (U - neuron.threshold * R) + drive, U - neuron.threshold * R
+        blocked = left > 0
+        U = torch.where(blocked, rested, charged)
+        S = torch.where(blocked, torch.zeros_like(U), _Spike.apply(U, neuron))
+        left = _count_down(left, S, neuron)
+        out.append(S)
+    return torch.stack(out), NeuronState(U, S.detach(), left if neuron.refractory else None)
