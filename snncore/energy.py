@@ -1,0 +1,394 @@
+"""Inference energy of an SNN and of the ANN of the same shape (section 7, Eq. 8-11, Table 1).
+
+    Eq. 8    FLOPS_ANN = O^2 N k^2 M                 multiply-accumulates (MAC) of one layer, once per image
+    Eq. 9    FLOPS_SNN = O^2 N k^2 M SA              accumulates (AC) of one layer, per time step
+    Eq. 10   E_ANN = sum over layers FLOPS_ANN E_MAC
+    Eq. 11   E_SNN = sum over layers FLOPS_SNN E_AC T
+             EE = E_ANN / E_SNN
+
+N input maps, M output maps, O x O output positions, k x k kernel, SA spikes per neuron and step, T steps.
+Energies are in picojoule (pJ) per image. The equations leave open which rate SA is and what a real-valued
+input costs, so there are three named conventions:
+
+- ``paper``: SA is the layer's own firing rate; every spiking layer is charged AC only, also the first one
+  that reads real values; ReLU layers are charged MAC; the classifier is one MAC pass.
+- ``physical``: the spikes that *enter* a layer trigger its accumulates, counted before the average pool; a
+  constant real input costs one MAC pass, whatever T; what follows the mean over T runs once, as MAC.
+- ``full``: ``physical`` plus the neuron updates (leak multiply, add, compare per neuron and step; IF has no
+  leak) and, where a ``Memory`` is given, memory accesses.
+
+Efficiency says nothing without T and accuracy: print them together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ._check import one_of, positive, whole
+
+if TYPE_CHECKING:
+    from .activity import SiteActivity
+    from .network import Pass
+
+CONVENTIONS = ("paper", "physical", "full")
+SPIKING = ("lif", "if")
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Energy of one 32-bit operation in pJ, 45 nm CMOS. ``mac`` = ``multiply`` + ``ac``."""
+
+    name: str
+    mac: float
+    ac: float
+
+    def __post_init__(self) -> None:
+        positive("prices.mac", self.mac)
+        positive("prices.ac", self.ac)
+        if self.mac < self.ac:
+            raise ValueError(f"prices.mac must be at least prices.ac ({self.ac}), got {self.mac}")
+
+    @property
+    def multiply(self) -> float:
+        """The multiplication alone, pJ."""
+        return self.mac - self.ac
+
+
+# Horowitz, ISSCC 2014, as tabulated by Han et al. 2015b (Table 1): add 0.1 and multiply 3.1 pJ as 32-bit
+# integers, add 0.9 and multiply 3.7 pJ as 32-bit floats.
+INT32 = Prices("int32", mac=3.2, ac=0.1)
+FLOAT32 = Prices("float32", mac=4.6, ac=0.9)
+PRICES = {prices.name: prices for prices in (INT32, FLOAT32)}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Energy of one 32-bit access in pJ, counted without any reuse.
+
+    A MAC reads a weight and an activation; an AC reads a weight, and reads and writes a membrane; a neuron
+    update reads and writes a membrane; a real output is written once; a spike is written once and read once
+    by each pass it enters (one 32-bit address).
+    """
+
+    name: str
+    weight: float
+    activation: float
+    membrane: float
+
+    def __post_init__(self) -> None:
+        for field in ("weight", "activation", "membrane"):
+            positive(f"memory.{field}", getattr(self, field))
+
+
+# Han et al. 2015b, Table 1 (45 nm): 32-bit SRAM cache 5 pJ, 32-bit DRAM 640 pJ.
+SRAM = Memory("sram", weight=5.0, activation=5.0, membrane=5.0)
+DRAM_WEIGHTS = Memory("dram weights", weight=640.0, activation=5.0, membrane=5.0)
+DRAM = Memory("dram", weight=640.0, activation=640.0, membrane=640.0)
+MEMORIES = {memory.name: memory for memory in (SRAM, DRAM_WEIGHTS, DRAM)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One pass of one layer; per image, energies in pJ."""
+
+    site: str
+    layer: str
+    neuron: str
+    macs: int  # Eq. 8, of one pass
+    mac_operations: float  # what the SNN is charged for
+    ac_operations: float
+    events: float | None  # border-exact accumulates over T, shown apart; None without (mapped) spikes
+    update_pj: float  # neuron updates (convention "full")
+    memory_pj: float  # memory accesses of the SNN (convention "full" with a Memory)
+    snn_pj: float  # all of the above
+    ann_pj: float
+    skipping_pj: float | None  # the ANN computing only where its input is not zero; None without ann_activity
+
+    @property
+    def operations(self) -> float:
+        """Charged operations of the SNN, MAC and AC together."""
+        return self.mac_operations + self.ac_operations
+
+    @property
+    def unit(self) -> str:
+        """What these operations are: "MAC", "AC" or "MAC+AC"."""
+        if self.mac_operations:
+            return "MAC+AC" if self.ac_operations else "MAC"
+        return "AC"
+
+
+@dataclass(frozen=True)
+class EnergyReport:
+    """Energy per image, pass by pass. Totals in pJ."""
+
+    rows: tuple[Row, ...]
+    steps: int
+    convention: str
+    prices: Prices
+    memory: Memory | None = None
+
+    @property
+    def ann(self) -> float:
+        """Eq. 10: the ANN of the same shape, every layer once."""
+        return sum(row.ann_pj for row in self.rows)
+
+    @property
+    def snn(self) -> float:
+        """Eq. 11 under this report's convention."""
+        return sum(row.snn_pj for row in self.rows)
+
+    @property
+    def efficiency(self) -> float:
+        """EE = E_ANN / E_SNN. The classifier is always charged, so a silent network stays finite."""
+        return self.ann / self.snn
+
+    @property
+    def spiking_efficiency(self) -> float | None:
+        """EE of the LIF / IF layers alone (EE_Conv of Table 6): None without such layers, infinite if all are
+        silent and nothing else is charged to them."""
+        spiking = [row for row in self.rows if row.neuron in SPIKING]
+        if not spiking:
+            return None
+        snn = sum(row.snn_pj for row in spiking)
+        return sum(row.ann_pj for row in spiking) / snn if snn else math.inf
+
+    @property
+    def zero_skipping(self) -> float | None:
+        """E_ANN with multiplications only where the input is not zero; None without ``ann_activity``."""
+        parts = [row.skipping_pj for row in self.rows if row.skipping_pj is not None]
+        return sum(parts) if len(parts) == len(self.rows) else None
+
+    @property
+    def zero_skipping_efficiency(self) -> float | None:
+        """EE against the zero-skipping ANN."""
+        return None if self.zero_skipping is None else self.zero_skipping / self.snn
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; an infinite ``spiking_efficiency`` becomes the string "infinite"."""
+        spiking = self.spiking_efficiency
+        return {
+            "steps": self.steps,
+            "convention": self.convention,
+            "prices": asdict(self.prices),
+            "memory": None if self.memory is None else asdict(self.memory),
+            "ann_pj": self.ann,
+            "snn_pj": self.snn,
+            "efficiency": self.efficiency,
+            "spiking_efficiency": "infinite" if spiking == math.inf else spiking,
+            "zero_skipping_pj": self.zero_skipping,
+            "zero_skipping_efficiency": self.zero_skipping_efficiency,
+            "rows": [{**asdict(row), "operations": row.operations, "unit": row.unit} for row in self.rows],
+        }
+
+
+def macs(p: Pass) -> int:
+    """Multiply-accumulates of one pass: Eq. 8, ``O^2 N k^2 M``; ``in * out`` for a dense layer."""
+    if p.kind == "conv":
+        _, height, width = p.out_shape
+        return height * width * p.in_shape[0] * _fan_out(p)
+    return math.prod(p.in_shape) * _fan_out(p)
+
+
+def dense_count(p: Pass, activity: Mapping[str, SiteActivity]) -> float:
+    """Accumulates per step triggered by the spikes entering ``p``, as if each reached ``k^2 M`` neurons (Eq.
+    9 with the rate of the input, before pooling). Real-valued sources are left out."""
+    return _fan_out(p) * sum(_entering(p, shape, source) for shape, source in _spiking_sources(p, activity))
+
+
+def event_count(p: Pass, activity: Mapping[str, SiteActivity]) -> float | None:
+    """The same, border-exact: a spike at the border of a same-padded convolution reaches fewer positions.
+
+    Needs ``SiteActivity.positions`` of convolutional sources; None where they were not recorded.
+    """
+    total = 0.0
+    for shape, source in _spiking_sources(p, activity):
+        if p.kind == "dense":  # a dense layer has no border
+            total += _fan_out(p) * _entering(p, shape, source)
+            continue
+        if source.positions is None:
+            return None
+        _, height, width = p.in_shape
+        rows, columns = _reach(height, p.kernel), _reach(width, p.kernel)
+        reached = sum(
+            source.positions[i][j] * rows[i // p.pool] * columns[j // p.pool]
+            for i in range(height * p.pool)  # what average pooling cuts off at an odd border enters nothing
+            for j in range(width * p.pool)
+        )
+        total += p.out_shape[0] * reached
+    return total
+
+
+def report(
+    plan: Sequence[Pass],
+    activity: Mapping[str, SiteActivity],
+    steps: int,
+    *,
+    prices: Prices = INT32,
+    convention: str = "paper",
+    ann_activity: Mapping[str, SiteActivity] | None = None,
+    memory: Memory | None = None,
+) -> EnergyReport:
+    """Energy per image of the network that ``plan`` describes, from what its sites did in
+    ``steps`` time steps.
+
+    ``activity`` maps site names ("input", "conv1", "conv2.1" ...) to what ``ActivityProbe`` measured; where
+    its "input" is spikes, layers before the first spiking one run at every step. ``ann_activity`` (the same
+    of the all-ReLU network) adds the zero-skipping baseline; ``memory`` needs convention ``full``.
+    Raises ``ValueError`` for an unknown convention, T < 1, a missing site, or activity of the wrong kind.
+    """
+    steps = whole("steps", steps)
+    one_of("convention", convention, CONVENTIONS)
+    if memory is not None and convention != "full":
+        raise ValueError(f"memory needs convention 'full', got convention {convention!r}")
+    if not plan:
+        raise ValueError("plan must hold at least one pass, got none")
+    once = _run_once(plan, activity)
+    rows = []
+    for p in plan:
+        mac, ac = (_paper if convention == "paper" else _physical)(p, activity, steps, once)
+        update = _update(p, steps, prices) if convention == "full" else 0.0
+        access = 0.0 if memory is None else _access(p, activity, steps, once, mac, ac, memory)
+        one_mac = prices.mac + (0.0 if memory is None else memory.weight + memory.activation)
+        written = 0.0 if memory is None else math.prod(p.out_shape) * memory.activation
+        skipping = None
+        if ann_activity is not None:
+            skipping = macs(p) * _density(p, ann_activity) * one_mac + written
+        rows.append(
+            Row(
+                site=p.site,
+                layer=p.layer,
+                neuron=p.neuron,
+                macs=macs(p),
+                mac_operations=mac,
+                ac_operations=ac,
+                events=_events(p, activity, steps, once),
+                update_pj=update,
+                memory_pj=access,
+                snn_pj=mac * prices.mac + ac * prices.ac + update + access,
+                ann_pj=macs(p) * one_mac + written,
+                skipping_pj=skipping,
+            )
+        )
+    return EnergyReport(tuple(rows), steps, convention, prices, memory)
+
+
+def _run_once(plan: Sequence[Pass], activity: Mapping[str, SiteActivity]) -> set[str]:
+    """Sites computed once per image. The plan takes the input as static: where it is spikes, what lies before
+    the first spiking layer runs at every step after all."""
+    once = {p.site for p in plan if p.once}
+    if "input" in activity and activity["input"].kind == "spikes":
+        for p in plan:
+            if p.neuron != "relu":
+                break
+            once.discard(p.site)
+    return once
+
+
+def _paper(p: Pass, activity: Mapping[str, SiteActivity], steps: int, once: set[str]) -> tuple[float, float]:
+    """MAC and AC operations of one pass: a spiking layer Eq. 9 with its own rate, anything else MAC."""
+    if p.neuron in SPIKING:
+        return 0.0, macs(p) * _spikes(p.site, activity).rate * steps
+    return float(macs(p) * (1 if p.site in once else steps)), 0.0
+
+
+def _physical(
+    p: Pass, activity: Mapping[str, SiteActivity], steps: int, once: set[str]
+) -> tuple[float, float]:
+    """MAC and AC operations of one pass: real inputs cost MAC passes, entering spikes cost accumulates."""
+    if p.site in once:  # reads real values: static input, a mean over T, or the accumulated spikes
+        return float(macs(p)), 0.0
+    real = [source for source in p.sources if _site(source, activity).kind == "real"]
+    constant = all(source == "input" or source in once for source in real)
+    passes = 0 if not real else 1 if constant else steps
+    return float(macs(p) * passes), dense_count(p, activity) * steps
+
+
+def _events(p: Pass, activity: Mapping[str, SiteActivity], steps: int, once: set[str]) -> float | None:
+    """Border-exact accumulates over T, or None where no spikes enter or the activity does not say."""
+    if p.site in once or any(source not in activity for source in p.sources):
+        return None
+    if all(activity[source].kind == "real" for source in p.sources):
+        return None
+    events = event_count(p, activity)
+    return None if events is None else events * steps
+
+
+def _update(p: Pass, steps: int, prices: Prices) -> float:
+    """Neuron updates in pJ: add the current, compare with the threshold (an add), LIF multiplies too."""
+    if p.neuron not in SPIKING:
+        return 0.0
+    one = 2 * prices.ac + (prices.multiply if p.neuron == "lif" else 0.0)
+    return math.prod(p.out_shape) * steps * one
+
+
+def _access(
+    p: Pass,
+    activity: Mapping[str, SiteActivity],
+    steps: int,
+    once: set[str],
+    mac: float,
+    ac: float,
+    memory: Memory,
+) -> float:
+    """Memory accesses of the SNN in pJ, see ``Memory``."""
+    neurons = math.prod(p.out_shape)
+    energy = mac * (memory.weight + memory.activation) + ac * (memory.weight + 2 * memory.membrane)
+    if p.site not in once:
+        entering = sum(_entering(p, shape, source) for shape, source in _spiking_sources(p, activity))
+        energy += entering * steps * memory.activation
+    if p.neuron in SPIKING:
+        spikes = _spikes(p.site, activity).rate * neurons
+        return energy + neurons * steps * 2 * memory.membrane + spikes * steps * memory.activation
+    return energy + neurons * (1 if p.site in once else steps) * memory.activation
+
+
+def _density(p: Pass, activity: Mapping[str, SiteActivity]) -> float:
+    """Share of non-zero values that the ANN's pass reads. A pooled cell or a residual sum is zero only where
+    all its parts are: estimated as if they were independent (exact without pooling and sums)."""
+    zero = 1.0
+    for source in p.sources:
+        zero *= (1.0 - _site(source, activity, "ann_activity").nonzero) ** (p.pool**2)
+    return 1.0 - zero
+
+
+def _fan_out(p: Pass) -> int:
+    """Neurons that one input spike away from the border reaches."""
+    return p.kernel**2 * p.out_shape[0] if p.kind == "conv" else math.prod(p.out_shape)
+
+
+def _entering(p: Pass, shape: tuple[int, ...], source: SiteActivity) -> float:
+    """Spikes per step that enter ``p`` from a source of this shape, counted before the average pool."""
+    if len(shape) == 1:
+        return source.rate * shape[0]
+    channels, height, width = shape
+    return source.rate * channels * (height // p.pool * p.pool) * (width // p.pool * p.pool)
+
+
+def _reach(size: int, kernel: int) -> list[int]:
+    """Output positions along one axis that each of ``size`` inputs reaches under same padding."""
+    half = kernel // 2
+    return [min(i + half, size - 1) - max(i - half, 0) + 1 for i in range(size)]
+
+
+def _spiking_sources(
+    p: Pass, activity: Mapping[str, SiteActivity]
+) -> list[tuple[tuple[int, ...], SiteActivity]]:
+    sites = [(shape, _site(name, activity)) for name, shape in zip(p.sources, p.source_shapes, strict=True)]
+    return [(shape, site) for shape, site in sites if site.kind == "spikes"]
+
+
+def _site(name: str, activity: Mapping[str, SiteActivity], argument: str = "activity") -> SiteActivity:
+    if name not in activity:
+        known = ", ".join(activity) or "nothing"
+        raise ValueError(f"{argument} must hold site {name!r}, got {known}")
+    return activity[name]
+
+
+def _spikes(name: str, activity: Mapping[str, SiteActivity]) -> SiteActivity:
+    site = _site(name, activity)
+    if site.kind != "spikes":
+        raise ValueError(f"activity of the spiking site {name!r} must be of kind 'spikes', got {site.kind!r}")
+    return site
