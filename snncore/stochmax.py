@@ -1,8 +1,8 @@
 """The classifier at the end of every network: softmax (Eq. 6) or stochmax (Eq. 7).
 
 Both heads read ``h``, the spikes of the last hidden layer accumulated over time and divided by T, ``(N, F)``,
-and hold the non-spiking output layer ``o(x) = W h + b`` (section 5) themselves. Stochmax drops classes at random
-while training, with probabilities it learns::
+and hold the non-spiking output layer ``o(x) = W h + b`` (section 5) themselves. Stochmax drops classes at
+random while training, with probabilities it learns::
 
     p(t | x) = (z_t + eps) exp(o_t) / sum_k (z_k + eps) exp(o_k)
     z_k ~ Ber(rho_k),    rho = sigmoid(W_psi h + b_psi)
@@ -11,9 +11,9 @@ What the paper leaves open is an option of ``StochmaxConfig``; DropMax (Lee et a
 builds, answers part of it.
 
 In log space Eq. 7 is the softmax of ``o + log(z + eps)``, and that is how it is computed: nothing overflows.
-``eps`` stays as Eq. 7 has it. A dropped class keeps the share ``eps`` of its weight, which only shows where its
-logit leads every kept one by ``-log eps`` (46 at 1e-20); a mask that drops all classes gives plain softmax; and a
-dropped target costs ``-log eps`` nats, so that ``eps`` is the price of dropping it.
+``eps`` stays as Eq. 7 has it. A dropped class keeps the share ``eps`` of its weight, which only shows where
+its logit leads every kept one by ``-log eps`` (46 at 1e-20); a mask that drops all classes gives plain
+softmax; and a dropped target costs ``-log eps`` nats, so that ``eps`` is the price of dropping it.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Softmax(nn.Module):
         generator: draws ``W`` and ``b``.
 
     Raises:
-        ValueError: fewer than one feature or two classes; later, ``h`` or ``target`` of the wrong shape, labels
-            outside ``0 .. K-1``.
+        ValueError: fewer than one feature or two classes; later, ``h`` or ``target`` of the wrong shape,
+            labels outside ``0 .. K-1``.
     """
 
     def __init__(self, features: int, classes: int, *, generator: torch.Generator) -> None:
@@ -87,7 +87,7 @@ class Softmax(nn.Module):
     def loss(
         self, h: Tensor, target: Tensor, *, generator: torch.Generator | None = None
     ) -> tuple[Tensor, dict[str, float]]:
-        """Mean cross-entropy (nats) over the batch, and what to log. Nothing is random: no ``generator`` is used."""
+        """Mean cross-entropy (nats) over the batch, and what to log. ``generator`` is not used."""
         scores = self(h)
         _check_target(target, len(h), self.classes)
         loss = F.cross_entropy(scores, target)
@@ -99,28 +99,28 @@ class StochmaxConfig:
     """What Eq. 7 leaves open. The defaults are DropMax with q = p; ``DROPMAX`` is DropMax as published.
 
     Attributes:
-        target_kept: the target's ``z_t`` is 1 whatever was drawn (DropMax), or drawn like any other (Eq. 7 to the
-            letter). Kept, cross-entropy alone goes to 0 with ``rho -> 0``; drawn, a lost target costs
+        target_kept: the target's ``z_t`` is 1 whatever was drawn (DropMax), or drawn like any other (Eq. 7 to
+            the letter). Kept, cross-entropy alone goes to 0 with ``rho -> 0``; drawn, a lost target costs
             ``-log epsilon`` and the cure is ``rho -> 1``. Hence ``kl`` and ``entropy``.
         psi_gradient: how ``psi`` learns through the draw.
-            ``"straight-through"``: ``dz/drho := 1``; biased, and as steep as ``1/epsilon`` at a dropped class.
-            ``"concrete"``: ``z = sigmoid((logit rho + logit u) / tau)``, soft in the forward pass too (DropMax).
-            ``"local"``: a sampled mask and, for each class, the loss with it kept minus the loss with it dropped;
-            unbiased, because the expected loss is linear in each ``rho_k``. Memory N K^2.
+            ``"straight-through"``: ``dz/drho := 1``; biased, as steep as ``1/epsilon`` at a dropped class.
+            ``"concrete"``: ``z = sigmoid((logit rho + logit u) / tau)``, soft forwards too (DropMax).
+            ``"local"``: a sampled mask and, for each class, the loss with it kept minus the loss with it
+            dropped; unbiased, because the expected loss is linear in each ``rho_k``. Memory N K^2.
             ``"exact"``: no draw but the expectation over all 2^K masks, the reference for K <= 10.
         tau: temperature of ``"concrete"``.
         posterior: ``"prior"`` draws masks from rho itself (DropMax's q = p); ``"separate"`` from
-            ``q = sigmoid(stop_gradient(psi) + r)`` with a layer ``r`` of its own, and rho learns by KL and entropy.
-        kl: weight of KL(q || Ber(rho)), summed over classes. A kept target is a q of 1 and costs ``-log rho_t``;
-            with q = p the other classes cost nothing.
+            ``q = sigmoid(stop_gradient(psi) + r)`` with a layer for ``r``; rho learns by KL and entropy.
+        kl: weight of KL(q || Ber(rho)), summed over classes. A kept target is a q of 1 and costs
+            ``-log rho_t``; with q = p the other classes cost nothing.
         auxiliary: weight of the binary cross-entropy of ``sigmoid(r)`` against the one-hot target, for
             ``"separate"`` only.
         entropy: weight of ``sum_k rho log rho + (1 - rho) log(1 - rho)``, which holds rho away from 0 and 1.
         epsilon: Eq. 7's, from 1e-30 to 0.01; DropMax's is 1e-20.
         inference: scores at test time, on which the paper is silent: ``"rho"`` puts rho in the place of z,
             ``o + log(rho + epsilon)`` (DropMax); ``"logits"`` is ``o``.
-        detach_psi: psi (and r) read ``h`` without sending gradients into the network. Off by default: section 5
-            makes rho an output of the network with ``h`` as its input and stops no gradient, nor does DropMax.
+        detach_psi: psi (and r) send no gradient through ``h`` into the network. Off by default: section 5
+            makes rho an output of the network that reads ``h`` and stops no gradient, nor does DropMax.
 
     Raises:
         ValueError: a value that is not allowed, or two that contradict each other.
@@ -139,7 +139,8 @@ class StochmaxConfig:
 
     def __post_init__(self) -> None:
         for name in ("target_kept", "detach_psi"):
-            _check.one_of(name, getattr(self, name), (True, False))
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
         _check.one_of("psi_gradient", self.psi_gradient, ("straight-through", "concrete", "local", "exact"))
         _check.one_of("posterior", self.posterior, ("prior", "separate"))
         _check.one_of("inference", self.inference, ("rho", "logits"))
@@ -154,8 +155,8 @@ class StochmaxConfig:
             )
         if self.psi_gradient == "straight-through" and not self.target_kept and self.epsilon < 1e-6:
             raise ValueError(
-                "epsilon must be at least 1e-06 for psi_gradient='straight-through' with target_kept=False, where "
-                f"a dropped target has the gradient 1/epsilon, got {self.epsilon!r}"
+                "epsilon must be at least 1e-06 for psi_gradient='straight-through' with target_kept=False, "
+                f"where a dropped target has the gradient 1/epsilon, got {self.epsilon!r}"
             )
 
 
@@ -289,9 +290,9 @@ class Stochmax(nn.Module):
     ) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy of one draw plus the weighted terms, mean over the batch, and what to log.
 
-        The log holds the terms before weighting (``cross_entropy``, ``kl``, ``auxiliary``, ``entropy``: nats),
-        the mean rho of target and of other classes (``rho_target``, ``rho_others``) and ``kept``, the share of
-        classes kept, targets included.
+        The log holds the terms before weighting (``cross_entropy``, ``kl``, ``auxiliary``, ``entropy``:
+        nats), the mean rho of target and of other classes (``rho_target``, ``rho_others``) and ``kept``, the
+        share of classes kept, targets included.
         """
         config, psi = self.config, self._psi(h)
         _check_target(target, len(h), self.classes)
@@ -331,11 +332,11 @@ def _divergence(q: Tensor, p: Tensor) -> Tensor:
 
 
 def collapsed(log: Mapping[str, float], *, margin: float = 0.01) -> str | None:
-    """How a run collapsed, judged by the means of its log, or ``None``: the choice of rivals is no longer random.
+    """How a run collapsed, from the means of its log, or ``None``: its choice of rivals is no longer random.
 
-    ``"dropped"``: rho of the other classes is within ``margin`` of 0; no rival is left and cross-entropy teaches
-    nothing. ``"kept"``: it is within ``margin`` of 1; this is plain softmax. ``"target dropped"``: the target's
-    rho, alone, is within ``margin`` of 0.
+    ``"dropped"``: rho of the other classes is within ``margin`` of 0; no rival is left and cross-entropy
+    teaches nothing. ``"kept"``: it is within ``margin`` of 1; this is plain softmax. ``"target dropped"``:
+    the target's rho, alone, is within ``margin`` of 0.
     """
     _check.between("margin", margin, 0.0, 0.5)
     if log["rho_others"] <= margin:
