@@ -1,0 +1,78 @@
+"""What the layers of a network did: spikes per neuron and step, by site, averaged over images.
+
+A site is one pass of one layer, so a BackRes block reports every unrolling step apart. Everything is summed in
+float64 while batches and chunks of time go by, so memory does not grow with images or time steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SiteActivity:
+    """Mean activity of one site over images.
+
+    kind: "spikes" (values over time) or "real" (one value per image, of a ReLU layer or the image itself).
+    rate: spikes per neuron and time step; for reals the mean absolute value. Signed spikes count by magnitude.
+    nonzero: share of entries that are not zero, per step; what a zero-skipping accelerator would still compute.
+    positions: (H, W) spikes per step at each position, summed over maps; None where the site has no positions.
+    """
+
+    kind: str
+    rate: float
+    nonzero: float
+    positions: tuple[tuple[float, ...], ...] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SiteActivity:
+        positions = data.get("positions")
+        return cls(data["kind"], data["rate"], data["nonzero"],
+                   None if positions is None else tuple(tuple(row) for row in positions))
+
+
+class ActivityProbe:
+    """Pass as ``probe`` to ``Network.forward``; ``result()`` gives a ``SiteActivity`` per site.
+
+    The first dimension of spikes is time; a value is called "spikes" when the network says so (``timed=True``).
+    positions: also keep the (H, W) sums that border-exact event counts need (off by default: it costs a reduction).
+    """
+
+    def __init__(self, *, positions: bool = False) -> None:
+        self._positions = positions
+        self._kind: dict[str, str] = {}
+        self._sums: dict[str, list[float]] = {}  # values, non-zeros, entries, (steps x images)
+        self._maps: dict[str, Tensor] = {}
+
+    def __call__(self, site: str, values: Tensor, *, timed: bool) -> None:
+        values = values.detach()
+        lead = 2 if timed else 1  # (T, N, ...) or (N, ...)
+        count = values.shape[:lead].numel()
+        nonzero = int(torch.count_nonzero(values))
+        sums = self._sums.setdefault(site, [0.0, 0, 0, 0])
+        self._kind[site] = "spikes" if timed else "real"
+        # spikes are 0 and 1 (or -1): counting is exact where a float32 sum of many would not be
+        sums[0] += nonzero if timed else float(values.abs().sum(dtype=torch.float64))
+        sums[1] += nonzero
+        sums[2] += values.numel()
+        sums[3] += count
+        if self._positions and values.dim() == lead + 3:
+            grid = values.abs().sum(lead).sum(tuple(range(lead)), dtype=torch.float64)  # over C, then T and N: (H, W)
+            self._maps[site] = grid if site not in self._maps else self._maps[site] + grid
+
+    def result(self) -> dict[str, SiteActivity]:
+        """Mean activity per site, in the order the sites were first seen."""
+        found = {}
+        for site, (values, nonzero, entries, count) in self._sums.items():
+            grid = self._maps.get(site)
+            positions = None if grid is None else tuple(tuple(row) for row in (grid / count).tolist())
+            found[site] = SiteActivity(self._kind[site], values / entries, nonzero / entries, positions)
+        return found

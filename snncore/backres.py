@@ -1,0 +1,82 @@
+"""Backward residual connections: one block computed n times with shared weights (paper: Fig 1, sections 2.1 and 4).
+
+    x_1 = block(x),   x_k = block(x_{k-1})   for k = 2 .. n
+
+The original input is read once; every later pass reads the block's own output. A spiking block sees each pass
+as a layer of its own: its neurons keep their own membrane (and, after conversion, their own threshold) per pass.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ._check import one_of, whole
+
+MATCHES = ("drop", "top", "average")
+
+
+class BackRes(nn.Module):
+    """A block unrolled ``repeats`` times (paper: Fig 1A).
+
+    body: module called as ``body(x, step=k, **context)`` with k = 1 .. repeats.
+    match: module called the same way before every pass but the first, for a block with more output than input
+    channels; see ``ChannelMatch``.
+    Raises ``ValueError`` for ``repeats`` below 1.
+    """
+
+    def __init__(self, body: nn.Module, repeats: int, *, match: nn.Module | None = None) -> None:
+        super().__init__()
+        self.body, self.repeats, self.match = body, whole("repeats", repeats), match
+
+    def forward(self, x, **context):
+        for step in range(1, self.repeats + 1):
+            if step > 1 and self.match is not None:
+                x = self.match(x, step=step, **context)
+            x = self.body(x, step=step, **context)
+        return x
+
+
+class ChannelMatch(nn.Module):
+    """Bring a block's output back to the number of channels it reads (section 4's three rules).
+
+    rule: "drop" keeps ``keep`` randomly chosen channels, the same at every pass, image and step;
+    "top" keeps, per image, the ``keep`` channels with the highest mean activity; "average" means neighbouring
+    channels in groups of ``channels / keep``.
+    generator: draws the channels that "drop" keeps; needed by that rule only.
+
+    Input and output are (..., C, H, W) with C = ``channels`` and ``keep``; for a sequence the first two
+    dimensions are (T, N), and "top" chooses per image over all its steps.
+    Raises ``ValueError`` for another rule, for ``keep`` above ``channels``, for groups that do not divide evenly,
+    for "drop" without a generator, or for input with another number of channels.
+    """
+
+    kept: Tensor
+
+    def __init__(self, rule: str, channels: int, keep: int, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.rule, self.channels, self.keep = one_of("rule", rule, MATCHES), whole("channels", channels), keep
+        if whole("keep", keep) > channels:
+            raise ValueError(f"keep must be at most the {channels} channels there are, got {keep}")
+        if rule == "average" and channels % keep:
+            raise ValueError(f"keep must divide the {channels} channels evenly for rule 'average', got {keep}")
+        if rule == "drop":
+            if generator is None:
+                raise ValueError("generator must be given for rule 'drop', got None")
+            order = torch.randperm(channels, generator=generator)
+            self.register_buffer("kept", order[:keep].sort().values)
+
+    def forward(self, x: Tensor, *, step: int | None = None) -> Tensor:
+        if x.dim() < 4 or x.shape[-3] != self.channels:
+            raise ValueError(f"x must have {self.channels} channels in dimension -3, got shape {tuple(x.shape)}")
+        if self.rule == "drop":
+            return x.index_select(-3, self.kept)
+        if self.rule == "average":
+            return x.unflatten(x.dim() - 3, (self.keep, self.channels // self.keep)).mean(-3)
+        # "top": activity per image and channel, over time (all dimensions but N and C)
+        activity = x.detach().mean((-2, -1))  # (..., C)
+        if activity.dim() == 3:
+            activity = activity.mean(0)  # (N, C)
+        chosen = activity.topk(self.keep, dim=-1).indices.sort(-1).values  # (N, keep)
+        index = chosen[..., None, None].expand(*chosen.shape, *x.shape[-2:])
+        return x.gather(-3, index.expand(*x.shape[:-3], *index.shape[-3:]) if x.dim() == 5 else index)

@@ -1,0 +1,720 @@
+"""Networks as data: a short string per network, from which module, plan, parameters and diagrams come.
+
+    64C3 P [64C3]x4 P F1024 F10
+
+``64C3``   3x3 convolution with 64 output maps, stride 1, same padding, no bias, followed by its neurons
+``P``      2x2 average pooling
+``F1024``  fully connected, no bias, followed by its neurons; the last ``F`` is the classifier, with bias, no neurons
+``[..]xn`` BackRes block computed n times with shared weights (``backres``); ``[128C3]x4:top`` adds channel
+           matching between passes (``drop``, ``top`` or ``average``) where a block has more maps out than in
+``+``      after a layer, or after a group in parentheses: what entered is added to what comes out (a residual sum;
+           of spikes, a count of 0, 1 or 2)
+``M``      mean over time: from here on the network runs once per image (needed between LIF and ReLU layers)
+``:relu``, ``:lif``, ``:if`` after a layer set its neurons; the others take the network's own
+
+Spikes are (T, N, ...), real values (N, ...). Layers without memory fold T into the batch; a real-valued input that
+meets a spiking layer is convolved once and integrated at every step. The classifier reads the spikes of the last
+hidden layer accumulated over time (section 5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ._check import between, one_of, positive, whole
+from .backres import MATCHES, BackRes, ChannelMatch
+from .neurons import LIF, NeuronState, fire
+from .stochmax import make_head
+
+NEURONS = ("relu", "lif", "if")
+SPIKING = ("lif", "if")
+READOUTS = ("mean", "sum")
+
+Probe = Callable[..., None]  # probe(site, values, timed=bool)
+
+
+# --- the string ------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Conv:
+    """``64C3``: ``maps`` output maps, ``kernel`` x ``kernel``, ``neuron`` None for the network's own."""
+
+    maps: int
+    kernel: int
+    neuron: str | None = None
+
+
+@dataclass(frozen=True)
+class Dense:
+    """``F1024``: ``features`` outputs."""
+
+    features: int
+    neuron: str | None = None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """``P``: average over 2x2 positions."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """``M``: mean over time."""
+
+
+@dataclass(frozen=True)
+class Skip:
+    """``(...)+``: what enters is added to what comes out."""
+
+    body: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """``[...]xn``: a BackRes block with ``repeats`` passes and an optional channel-matching rule."""
+
+    body: tuple[Node, ...]
+    repeats: int
+    match: str | None = None
+
+
+Node = Conv | Dense | Pool | Mean | Skip | Block
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A parsed network string: ``text`` in its normal form and the tree of ``nodes``; the last node is the classifier."""
+
+    text: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def classes(self) -> int:
+        """Outputs of the classifier."""
+        return self.nodes[-1].features  # type: ignore[union-attr]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+_TOKEN = re.compile(
+    r"(?P<conv>\d+C\d+(?::\w+)?)|(?P<dense>F\d+(?::\w+)?)|(?P<pool>P)|(?P<mean>M)"
+    r"|(?P<open>\[)|(?P<close>\]x\d+(?::\w+)?)|(?P<group>\()|(?P<ungroup>\)\+)|(?P<plus>\+)|(?P<space>\s+)"
+)
+
+
+def parse(text: str | Topology) -> Topology:
+    """Parse a network string (notation: this module's docstring).
+
+    Raises ``ValueError`` that quotes the part that cannot be read, an unknown neuron or matching rule, a block that
+    is never closed, zero maps, an even kernel, or a network that does not end in a classifier ``F``.
+    """
+    if isinstance(text, Topology):
+        return text
+    if not isinstance(text, str):
+        raise ValueError(f"topology must be a string such as '64C3 P F1024 F10', got {text!r}")
+    where = f"in topology {text!r}"
+    stack: list[list[Node]] = [[]]
+    openers: list[str] = []
+    position = 0
+    while position < len(text):
+        found = _TOKEN.match(text, position)
+        if found is None:
+            rest = text[position:].split()[0]
+            raise ValueError(f"topology must be made of 64C3, P, M, F1024, [..]x2, (..)+ and +, got {rest!r} {where}")
+        kind, token = str(found.lastgroup), found.group()
+        position = found.end()
+        if kind == "conv":
+            size, neuron = _suffix(token, NEURONS, "neuron", where)
+            maps, kernel = (int(number) for number in size.split("C"))
+            if kernel % 2 == 0:
+                raise ValueError(f"kernel must be odd for same padding, got {token!r} {where}")
+            stack[-1].append(Conv(_size(maps, token, where), kernel, neuron))
+        elif kind == "dense":
+            size, neuron = _suffix(token, NEURONS, "neuron", where)
+            stack[-1].append(Dense(_size(int(size[1:]), token, where), neuron))
+        elif kind == "pool":
+            stack[-1].append(Pool())
+        elif kind == "mean":
+            if openers:
+                raise ValueError(f"M must stand outside of brackets, got it inside {where}")
+            stack[-1].append(Mean())
+        elif kind in ("open", "group"):
+            openers.append(token)
+            stack.append([])
+        elif kind in ("close", "ungroup"):
+            want = "[" if kind == "close" else "("
+            if not openers or openers.pop() != want:
+                raise ValueError(f"topology must open {want!r} before {token!r}, got none {where}")
+            body = tuple(stack.pop())
+            if not any(isinstance(node, Conv | Dense | Block | Skip) for node in body):
+                raise ValueError(f"brackets must hold at least one layer, got none before {token!r} {where}")
+            if kind == "close":
+                size, match = _suffix(token[2:], MATCHES, "channel matching", where)
+                stack[-1].append(Block(body, whole("repeats", int(size)), match))
+            else:
+                stack[-1].append(Skip(body))
+        elif kind == "plus":
+            if not stack[-1] or not isinstance(stack[-1][-1], Conv | Dense):
+                raise ValueError(f"'+' must follow a layer or a group in parentheses, got {text[:position]!r} {where}")
+            stack[-1].append(Skip((stack[-1].pop(),)))
+    if openers:
+        raise ValueError(f"topology must close every {openers[-1]!r}, got an open one {where}")
+    nodes = tuple(stack[0])
+    if not nodes or not isinstance(nodes[-1], Dense) or nodes[-1].neuron is not None:
+        raise ValueError(f"topology must end in a classifier such as F10 without neurons, got {text!r}")
+    return Topology(" ".join(map(_write, nodes)), nodes)
+
+
+def _suffix(token: str, allowed: tuple[str, ...], name: str, where: str) -> tuple[str, str | None]:
+    head, _, tail = token.partition(":")
+    if tail and tail not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {tail!r} {where}")
+    return head, tail or None
+
+
+def _size(number: int, token: str, where: str) -> int:
+    if number < 1:
+        raise ValueError(f"a layer must have at least one map or feature, got {token!r} {where}")
+    return number
+
+
+def _write(node: Node) -> str:
+    """The normal form of a node."""
+    if isinstance(node, Conv):
+        return f"{node.maps}C{node.kernel}" + (f":{node.neuron}" if node.neuron else "")
+    if isinstance(node, Dense):
+        return f"F{node.features}" + (f":{node.neuron}" if node.neuron else "")
+    if isinstance(node, Pool):
+        return "P"
+    if isinstance(node, Mean):
+        return "M"
+    body = " ".join(map(_write, node.body))
+    if isinstance(node, Skip):
+        single = len(node.body) == 1 and isinstance(node.body[0], Conv | Dense)
+        return f"{body}+" if single else f"({body})+"
+    return f"[{body}]x{node.repeats}" + (f":{node.match}" if node.match else "")
+
+
+def scale_width(text: str | Topology, factor: float) -> str:
+    """The same network with every layer's maps and features times ``factor``, rounded, at least 1; same classifier."""
+    positive("factor", factor)
+    topology = parse(text)
+
+    def scaled(node: Node) -> Node:
+        if isinstance(node, Conv):
+            return replace(node, maps=max(1, round(node.maps * factor)))
+        if isinstance(node, Dense):
+            return replace(node, features=max(1, round(node.features * factor)))
+        if isinstance(node, Skip | Block):
+            return replace(node, body=tuple(map(scaled, node.body)))
+        return node
+
+    return " ".join(map(_write, (*map(scaled, topology.nodes[:-1]), topology.nodes[-1])))
+
+
+# --- the plan: every logical pass of every weighted layer ---------------------------------------------------------
+
+@dataclass(frozen=True)
+class Pass:
+    """One logical pass of one weighted layer: what energy, diagrams, conversion and tables are computed from.
+
+    site: name of this pass: "conv1"; "conv2.1", "conv2.2" .. in a BackRes block; the last "fc" is the classifier.
+    layer: name of the weights it uses: "conv2".
+    kind: "conv" or "dense"; neuron: "relu", "lif", "if", or "none" for the classifier.
+    in_shape, out_shape: (C, H, W) or (features,), as the layer reads them, after pooling and matching.
+    sources: the sites whose outputs enter, several where residual sums meet; "input" is the image.
+    source_shapes: their shapes before pooling; pool: factor between source and this layer (1, 2, 4 ...).
+    step of steps: the unrolling step, 1 of 1 outside of BackRes blocks.
+    static: what enters does not change over time, so the weighted sum is computed once per image.
+    once: what comes out does not change over time either (real values, or the classifier).
+    weights: parameters of the layer, without bias except the classifier's.
+    """
+
+    site: str
+    layer: str
+    kind: str
+    neuron: str
+    kernel: int
+    in_shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
+    sources: tuple[str, ...]
+    source_shapes: tuple[tuple[int, ...], ...]
+    pool: int
+    step: int
+    steps: int
+    static: bool
+    once: bool
+    weights: int
+
+
+class _Flow(NamedTuple):
+    """What flows between layers while planning."""
+
+    shape: tuple[int, ...]
+    sources: tuple[str, ...]
+    source_shapes: tuple[tuple[int, ...], ...]
+    pool: int
+    timed: bool
+
+
+def plan(
+    topology: str | Topology, input_shape: tuple[int, ...], neuron: str = "lif", *, static_input: bool | None = None
+) -> tuple[Pass, ...]:
+    """Every pass of the network in order of computation.
+
+    input_shape: (C, H, W) of one image. neuron: the network's own neurons, "relu", "lif" or "if".
+    static_input: True where the image itself is fed in at every step (direct coding), False for spikes; None takes
+    True exactly if the first layer is ReLU.
+
+    Raises ``ValueError`` for an unknown neuron, a map too small to pool, a residual sum or an unmatched BackRes block
+    whose channels differ, a convolution after a fully connected layer, a ReLU layer on spikes, an ``M`` without
+    spikes before it, and a spiking layer after ``M``.
+    """
+    parsed = parse(topology)
+    one_of("neuron", neuron, NEURONS)
+    shape = tuple(whole("input_shape", n) for n in input_shape)
+    if len(shape) != 3:
+        raise ValueError(f"input_shape must be (channels, height, width), got {tuple(input_shape)}")
+    layers = _named_layers(parsed)
+    first = next(iter(layers))[0]
+    if static_input is None:
+        static_input = (first.neuron or neuron) == "relu"
+    passes: list[Pass] = []
+    done_with_time = False
+
+    def walk(nodes: tuple[Node, ...], path: tuple[int, ...], flow: _Flow, step: int, steps: int) -> _Flow:
+        nonlocal done_with_time
+        for index, node in enumerate(nodes):
+            here = (*path, index)
+            if isinstance(node, Conv | Dense):
+                flow = layer(node, layers_by_path[here], flow, step, steps)
+            elif isinstance(node, Pool):
+                if len(flow.shape) != 3 or flow.shape[1] % 2 or flow.shape[2] % 2:
+                    raise ValueError(f"P must find maps of even height and width, got {flow.shape} in {parsed.text!r}")
+                channels, height, width = flow.shape
+                flow = flow._replace(shape=(channels, height // 2, width // 2), pool=2 * flow.pool)
+            elif isinstance(node, Mean):
+                if not flow.timed:
+                    raise ValueError(f"M must follow a spiking layer, got values without time in {parsed.text!r}")
+                flow, done_with_time = flow._replace(timed=False), True
+            elif isinstance(node, Skip):
+                out = walk(node.body, here, flow, step, steps)
+                if out.shape != flow.shape:
+                    raise ValueError(f"a residual sum must join equal shapes, got {flow.shape} and {out.shape} at "
+                                     f"{_write(node)!r} in {parsed.text!r}")
+                if out.timed != flow.timed:
+                    raise ValueError(f"a residual sum must join spikes with spikes or reals with reals, got one of "
+                                     f"each at {_write(node)!r} in {parsed.text!r}")
+                if flow.pool != 1 or out.pool != 1:
+                    raise ValueError(f"a residual sum must not touch a pooling layer, got {_write(node)!r} "
+                                     f"in {parsed.text!r}")
+                flow = out._replace(sources=out.sources + flow.sources,
+                                    source_shapes=out.source_shapes + flow.source_shapes)
+            else:
+                if steps > 1:
+                    raise ValueError(f"a BackRes block must not hold another, got {_write(node)!r} in {parsed.text!r}")
+                shape_in = flow.shape
+                for k in range(1, node.repeats + 1):
+                    if k > 1 and flow.shape != shape_in:
+                        flow = matched(node, flow, shape_in)
+                    flow = walk(node.body, here, flow, k, node.repeats)
+        return flow
+
+    def matched(node: Block, flow: _Flow, shape_in: tuple[int, ...]) -> _Flow:
+        text = _write(node)
+        if node.match is None or len(shape_in) != 3 or flow.shape[1:] != shape_in[1:] or flow.shape[0] < shape_in[0]:
+            raise ValueError(f"a BackRes block must give as many channels as it reads ({shape_in[0]}), or more with "
+                             f":drop, :top or :average, got {flow.shape[0]} at {text!r} in {parsed.text!r}")
+        if node.match == "average":  # every spike still enters, by a smaller weight
+            return flow._replace(shape=shape_in)
+        kept = tuple(f"{source}:{node.match}" for source in flow.sources)
+        return flow._replace(shape=shape_in, sources=kept, source_shapes=(shape_in,) * len(kept))
+
+    def layer(node: Conv | Dense, name: str, flow: _Flow, step: int, steps: int) -> _Flow:
+        last = node is parsed.nodes[-1]
+        kind = "none" if last else node.neuron or neuron
+        site = name if steps == 1 else f"{name}.{step}"
+        if kind == "relu" and flow.timed:
+            raise ValueError(f"a ReLU layer must not read spikes: put M before {site} in {parsed.text!r}")
+        if kind in SPIKING and done_with_time:
+            raise ValueError(f"a spiking layer must not follow M, got {site} in {parsed.text!r}")
+        if isinstance(node, Conv):
+            if len(flow.shape) != 3:
+                raise ValueError(f"a convolution must read maps, got {flow.shape} at {site} in {parsed.text!r}")
+            out = (node.maps, *flow.shape[1:])
+            weights = node.maps * flow.shape[0] * node.kernel**2
+        else:
+            out = (node.features,)
+            features = 1
+            for length in flow.shape:
+                features *= length
+            weights = node.features * features + (node.features if last else 0)
+        earlier = [p for p in passes if p.layer == name]
+        if earlier and earlier[0].weights != weights:
+            raise ValueError(f"a BackRes block must read the same shape at every pass, got {earlier[0].in_shape} and "
+                             f"{flow.shape} at {site} in {parsed.text!r}")
+        # a classifier on spikes reads their sum, once
+        passes.append(Pass(site, name, "conv" if isinstance(node, Conv) else "dense", kind,
+                           node.kernel if isinstance(node, Conv) else 1, flow.shape, out, flow.sources,
+                           flow.source_shapes, flow.pool, step, steps, not flow.timed, kind not in SPIKING, weights))
+        return _Flow(out, (site,), (out,), 1, kind in SPIKING)
+
+    layers_by_path = dict((path, name) for _, path, name in layers)
+    walk(parsed.nodes, (), _Flow(shape, ("input",), (shape,), 1, not static_input), 1, 1)
+    return tuple(passes)
+
+
+def _named_layers(topology: Topology) -> list[tuple[Conv | Dense, tuple[int, ...], str]]:
+    """(node, path in the tree, name) of every weighted layer: conv1, conv2, .., fc1, fc2 in order of appearance."""
+    found: list[tuple[Conv | Dense, tuple[int, ...], str]] = []
+    counts = {"conv": 0, "fc": 0}
+
+    def walk(nodes: tuple[Node, ...], path: tuple[int, ...]) -> None:
+        for index, node in enumerate(nodes):
+            if isinstance(node, Conv | Dense):
+                kind = "conv" if isinstance(node, Conv) else "fc"
+                counts[kind] += 1
+                found.append((node, (*path, index), f"{kind}{counts[kind]}"))
+            elif isinstance(node, Skip | Block):
+                walk(node.body, (*path, index))
+
+    walk(topology.nodes, ())
+    return found
+
+
+def parameter_count(topology: str | Topology, input_shape: tuple[int, ...]) -> int:
+    """Unique parameters of the network: all weights, and the classifier's bias."""
+    return sum({p.layer: p.weights for p in plan(as_ann(topology), input_shape, "relu")}.values())
+
+
+def as_ann(topology: str | Topology) -> str:
+    """The same network without any neuron suffix or ``M``: what its ANN baseline is built from, with neuron "relu"."""
+    def plain(nodes: tuple[Node, ...]) -> Iterator[Node]:
+        for node in nodes:
+            if isinstance(node, Conv | Dense):
+                yield replace(node, neuron=None)
+            elif isinstance(node, Skip | Block):
+                yield replace(node, body=tuple(plain(node.body)))
+            elif not isinstance(node, Mean):
+                yield node
+
+    return " ".join(map(_write, plain(parse(topology).nodes)))
+
+
+# --- the module ---------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Everything about a network but its topology.
+
+    neuron: neurons of layers that do not name their own.
+    leak, threshold, gamma, reset, order, refractory, fire_at_equality, detach_reset: see ``neurons.LIF``; ``if``
+    layers take a leak of 1.
+    gain: weights are drawn from a normal distribution with standard deviation ``gain sqrt(2 / fan_in)``.
+    readout: the classifier reads the "mean" spikes per step or their "sum" over time; the same function up to the
+    scale of its weights, but not the same training.
+    batch_norm: batch normalisation after each ReLU convolution; dropout: share of values dropped before each fully
+    connected layer while training, one mask for all time steps.
+    head: "softmax", or another head of ``stochmax.make_head``; head_options: its options as (name, value) pairs.
+    """
+
+    neuron: str = "lif"
+    leak: float = 0.95
+    threshold: float = 1.0
+    gamma: float = 0.3
+    reset: str = "soft"
+    order: str = "leak-then-reset"
+    refractory: int = 0
+    fire_at_equality: bool = False
+    detach_reset: bool = True
+    gain: float = 1.0
+    readout: str = "mean"
+    batch_norm: bool = False
+    dropout: float = 0.0
+    head: str = "softmax"
+    head_options: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        one_of("neuron", self.neuron, NEURONS)
+        one_of("readout", self.readout, READOUTS)
+        positive("gain", self.gain)
+        between("dropout", self.dropout, 0.0, 0.99)
+        self.lif("lif")
+
+    def lif(self, neuron: str) -> LIF:
+        """The parameters of this network's "lif" or "if" neurons."""
+        return LIF(1.0 if neuron == "if" else self.leak, self.threshold, self.gamma, self.reset, self.order,
+                   self.refractory, self.fire_at_equality, self.detach_reset)
+
+
+State = dict[str, NeuronState]  # by site
+
+
+class _Run(NamedTuple):
+    """What one forward computation carries along besides the values."""
+
+    steps: int | None
+    before: Mapping[str, NeuronState] | None
+    after: State
+    probe: Probe | None
+    generator: torch.Generator | None
+
+
+class _Signal(NamedTuple):
+    """Values (T, N, ...) if timed, else (N, ...)."""
+
+    values: Tensor
+    timed: bool
+
+    def fold(self, function: Callable[[Tensor], Tensor]) -> _Signal:
+        """Apply a layer without memory to every time step at once."""
+        if not self.timed:
+            return _Signal(function(self.values), False)
+        lead = self.values.shape[:2]
+        return _Signal(function(self.values.flatten(0, 1)).unflatten(0, lead), True)
+
+
+class Layer(nn.Module):
+    """Convolution or fully connected layer with its neurons; holds one set of neuron parameters per unrolling step."""
+
+    def __init__(self, passes: tuple[Pass, ...], config: NetworkConfig, *, generator: torch.Generator) -> None:
+        super().__init__()
+        first = passes[0]
+        self.passes = passes
+        self.padding = first.kernel // 2
+        self.kind = first.kind
+        fan_in = first.in_shape[0] * first.kernel**2 if first.kind == "conv" else first.weights // first.out_shape[0]
+        shape = (first.out_shape[0], first.in_shape[0], first.kernel, first.kernel) if first.kind == "conv" else (
+            first.out_shape[0], fan_in)
+        weight = torch.empty(shape).normal_(0.0, config.gain * (2 / fan_in) ** 0.5, generator=generator)
+        if first.kind == "conv":
+            weight = weight.contiguous(memory_format=torch.channels_last)
+        self.weight = nn.Parameter(weight)
+        self.neurons = [config.lif(p.neuron) for p in passes] if first.neuron in SPIKING else []
+        self.norm = None
+        if config.batch_norm and first.kind == "conv" and first.neuron == "relu":
+            self.norm = nn.ModuleList(nn.BatchNorm2d(first.out_shape[0]) for _ in passes)  # statistics per pass
+        self.dropout = config.dropout if first.kind == "dense" else 0.0
+
+    def weighted(self, x: Tensor) -> Tensor:
+        """The weighted sum of (N, C, H, W) maps or of anything that flattens to (N, features)."""
+        if self.kind == "conv":
+            return F.conv2d(x, self.weight, padding=self.padding)
+        return F.linear(x.flatten(1), self.weight)
+
+    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+        site = self.passes[step - 1].site
+        if self.dropout and self.training:
+            signal = self._drop(signal, run)
+        charged = signal.fold(self.weighted)
+        if self.neurons:
+            state = None if run.before is None else run.before.get(site)
+            steps = None if charged.timed else run.steps
+            if not charged.timed and steps is None:
+                raise ValueError(f"steps must be given where real values meet the spiking layer {site}, got None")
+            spikes, run.after[site] = fire(charged.values, self.neurons[step - 1], steps=steps, state=state)
+            out = _Signal(spikes, True)
+        else:
+            values = charged.values if self.norm is None else self.norm[step - 1](charged.values)
+            out = _Signal(F.relu(values), False)
+        if run.probe is not None:
+            run.probe(site, out.values, timed=out.timed)
+        return out
+
+    def _drop(self, signal: _Signal, run: _Run) -> _Signal:
+        """Dropout with one mask per image, held over time (section 3.2.3 speaks of such masks for STDP)."""
+        if run.generator is None:
+            raise ValueError("generator must be given to train with dropout, got None")
+        values = signal.values
+        one = values[0] if signal.timed else values
+        keep = torch.rand(one.shape, generator=run.generator, device=run.generator.device).to(values.device)
+        return _Signal(values * ((keep >= self.dropout) / (1 - self.dropout)), signal.timed)
+
+
+class _AveragePool(nn.Module):
+    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+        return signal.fold(lambda x: F.avg_pool2d(x, 2))
+
+
+class _MeanOverTime(nn.Module):
+    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+        return _Signal(signal.values.mean(0), False)
+
+
+class _Chain(nn.Sequential):
+    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:  # type: ignore[override]
+        for module in self:
+            signal = module(signal, step=step, run=run)
+        return signal
+
+
+class _Residual(nn.Module):
+    """``(...)+``: the sum of what enters and what comes out; of spikes, how many there are."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+        out = self.body(signal, step=step, run=run)
+        return _Signal(out.values + signal.values, out.timed)
+
+
+class _Unrolled(nn.Module):
+    """A BackRes block inside a network."""
+
+    def __init__(self, block: BackRes) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+        return self.block(signal, run=run)
+
+
+class _SignalMatch(nn.Module):
+    """Channel matching between passes; shows the probe which spikes are left, as site "conv2.1:drop"."""
+
+    def __init__(self, match: ChannelMatch, passes: tuple[Pass, ...]) -> None:
+        super().__init__()
+        self.match, self.passes = match, passes
+
+    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+        out = _Signal(self.match(signal.values), signal.timed)
+        if run.probe is not None and self.match.rule != "average":
+            run.probe(f"{self.passes[step - 2].site}:{self.match.rule}", out.values, timed=out.timed)
+        return out
+
+
+class Network(nn.Module):
+    """A network of the topology's layers (see the module's docstring for the notation).
+
+    topology: string or ``Topology``. input_shape: (C, H, W) of one image. config: everything else.
+    generator: draws all weights; the same seed gives the same network.
+
+    Attributes: ``plan`` (every ``Pass``), ``layers`` (name -> ``Layer``), ``head`` (the classifier).
+    Raises ``ValueError`` for whatever ``plan`` cannot plan.
+    """
+
+    def __init__(
+        self,
+        topology: str | Topology,
+        *,
+        input_shape: tuple[int, ...],
+        config: NetworkConfig = NetworkConfig(),
+        generator: torch.Generator,
+        static_input: bool | None = None,
+    ) -> None:
+        super().__init__()
+        self.topology, self.config, self.input_shape = parse(topology), config, tuple(input_shape)
+        self.plan = plan(self.topology, self.input_shape, config.neuron, static_input=static_input)
+        named = {path: name for _, path, name in _named_layers(self.topology)}
+        self.layers = nn.ModuleDict()
+        for name in list(named.values())[:-1]:
+            passes = tuple(p for p in self.plan if p.layer == name)
+            self.layers[name] = Layer(passes, config, generator=generator)
+        body = self._chain(self.topology.nodes[:-1], (), named, generator)
+        # weights are registered once, under their names; the computation only refers to them
+        object.__setattr__(self, "_body", body)
+        last = self.plan[-1]
+        features = last.in_shape[0] if len(last.in_shape) == 1 else torch.Size(last.in_shape).numel()
+        self.head = make_head(config.head, features, self.topology.classes, generator=generator,
+                              **dict(config.head_options))
+
+    def _chain(self, nodes, path, named, generator) -> nn.Module:
+        modules: list[nn.Module] = []
+        for index, node in enumerate(nodes):
+            here = (*path, index)
+            if isinstance(node, Conv | Dense):
+                modules.append(self.layers[named[here]])
+            elif isinstance(node, Pool):
+                modules.append(_AveragePool())
+            elif isinstance(node, Mean):
+                modules.append(_MeanOverTime())
+            elif isinstance(node, Skip):
+                modules.append(_Residual(self._chain(node.body, here, named, generator)))
+            else:
+                modules.append(self._block(node, here, named, generator))
+        return _Chain(*modules)
+
+    def _block(self, node: Block, here, named, generator) -> nn.Module:
+        inside = [name for path, name in named.items() if path[: len(here)] == here]
+        first, last = self.layers[inside[0]].passes[0], self.layers[inside[-1]].passes[0]
+        match = None
+        if first.in_shape != last.out_shape:
+            rule = ChannelMatch(str(node.match), last.out_shape[0], first.in_shape[0], generator=generator)
+            self.add_module(f"match_{inside[0]}", rule)  # the channels it keeps belong to the network's state
+            match = _SignalMatch(rule, self.layers[inside[-1]].passes)
+        return _Unrolled(BackRes(self._chain(node.body, here, named, generator), node.repeats, match=match))
+
+    def forward(
+        self, x: Tensor, *, steps: int | None = None, probe: Probe | None = None,
+        generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Scores (N, classes) of spikes (T, N, C, H, W) or images (N, C, H, W).
+
+        steps: T, where images meet spiking layers. probe: called as ``probe(site, values, timed=...)`` on the input
+        and on every site's output. generator: draws dropout masks while training.
+        Raises ``ValueError`` for input of the wrong shape, or for missing ``steps`` or ``generator``.
+        """
+        return self.head(self.features(x, steps=steps, probe=probe, generator=generator))
+
+    def features(
+        self, x: Tensor, *, steps: int | None = None, probe: Probe | None = None,
+        generator: torch.Generator | None = None
+    ) -> Tensor:
+        """What the classifier reads, (N, F): accumulated spikes ("mean": divided by T), or the last ReLU's values."""
+        signal, _ = self._compute(x, steps, None, probe, generator)
+        if not signal.timed:
+            return signal.values.flatten(1)
+        total = signal.values.sum(0).flatten(1)
+        return total / signal.values.shape[0] if self.config.readout == "mean" else total
+
+    def run(
+        self, x: Tensor, *, steps: int | None = None, state: Mapping[str, NeuronState] | None = None,
+        probe: Probe | None = None
+    ) -> tuple[Tensor, State]:
+        """One chunk of time of a longer simulation: the last hidden layer's spikes summed over it, (N, F), and the state.
+
+        Feed chunk after chunk with the state that the one before returned; the sum of the sums, divided by all steps
+        for readout "mean", goes into ``head``. Raises ``ValueError`` where ``M`` makes streaming impossible.
+        """
+        signal, after = self._compute(x, steps, state or {}, probe, None)
+        if not signal.timed:
+            raise ValueError(f"run must find spikes at the classifier, got real values in {self.topology.text!r}")
+        return signal.values.sum(0).flatten(1), after
+
+    def _compute(self, x, steps, state, probe, generator) -> tuple[_Signal, State]:
+        timed = not self.plan[0].static
+        if x.dim() != 4 + timed or tuple(x.shape[-3:]) != self.input_shape:
+            wanted = ", ".join(map(str, (*(("T",) if timed else ()), "N", *self.input_shape)))
+            raise ValueError(f"x must have shape ({wanted}), got {tuple(x.shape)}")
+        if x.shape[0] < 1:
+            raise ValueError(f"x must have at least one {'time step' if timed else 'image'}, got {tuple(x.shape)}")
+        if steps is not None:
+            whole("steps", steps)
+        if probe is not None:
+            probe("input", x, timed=timed)
+        run = _Run(steps, state, {}, probe, generator)
+        return self._body(_Signal(x, timed), step=1, run=run), run.after
+
+    def sites(self) -> Iterator[tuple[str, LIF]]:
+        """(site, neuron parameters) of every spiking pass, in order."""
+        for p in self.plan:
+            if p.neuron in SPIKING:
+                yield p.site, self.layers[p.layer].neurons[p.step - 1]
+
+    def set_neuron(self, site: str, neuron: LIF) -> None:
+        """Give one spiking pass its own neuron parameters, such as a balanced threshold; unknown site: ``ValueError``."""
+        for p in self.plan:
+            if p.site == site and p.neuron in SPIKING:
+                self.layers[p.layer].neurons[p.step - 1] = neuron
+                return
+        raise ValueError(f"site must be one of {', '.join(name for name, _ in self.sites())}, got {site!r}")
