@@ -1,10 +1,11 @@
 """Turn images into input over time: Poisson rate coding, direct coding, latency coding.
 
-Every coder takes static images ``(N, ...)`` and a number of time steps ``T`` and returns ``(T, N, ...)``, in the
-images' dtype and on their device. Panda et al. 2020 use Poisson rate coding (section 3.1 and footnote 1): "real-valued
-pixel data is converted to a Poisson-distribution based spike train with the spiking frequency proportional to the pixel
-value". With at most one spike per step this is one Bernoulli trial per pixel and step, with the pixel value as its
-probability. Their hybrid nets read the pixels themselves (direct coding); section 9.1 leaves latency coding open.
+Every coder takes static images ``(N, ...)`` and a number of time steps ``T`` and returns ``(T, N, ...)``, in
+the images' dtype and on their device. Panda et al. 2020 use Poisson rate coding (section 3.1 and footnote 1):
+"real-valued pixel data is converted to a Poisson-distribution based spike train with the spiking frequency
+proportional to the pixel value". With at most one spike per step this is one Bernoulli trial per pixel and
+step, with the pixel value as its probability. Their hybrid nets read the pixels themselves (direct coding);
+section 9.1 leaves latency coding open.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ CODERS = ("poisson", "signed-poisson", "direct", "latency")
 
 
 def poisson(images: Tensor, steps: int, *, generator: torch.Generator, signed: bool = False) -> Tensor:
-    """Rate coding: at every step a pixel of value x spikes with probability \\|x\\|, and the spike carries its sign.
+    """Rate coding: at every step a pixel of value x spikes with probability \\|x\\|, and the spike carries
+    its sign.
 
     .. math:: S[t] = \\mathrm{sign}(x)\\; [\\, u[t] < |x| \\,], \\qquad u[t] \\sim \\mathrm{Uniform}[0, 1)
 
@@ -27,16 +29,16 @@ def poisson(images: Tensor, steps: int, *, generator: torch.Generator, signed: b
     Args:
         images: ``(N, ...)``, floating point, in [0, 1], or in [-1, 1] when ``signed``.
         steps: T, at least 1.
-        generator: the only source of randomness, on the device of ``images``. Numbers are drawn time step by time
-            step, so coding T1 and then T2 steps with one generator equals coding T1 + T2 steps at once.
+        generator: the only source of randomness, on the device of ``images``. Numbers are drawn time step by
+            time step, so coding T1 and then T2 steps with one generator equals coding T1 + T2 steps at once.
         signed: allow negative pixels (images with their mean removed), which send spikes of -1.
 
     Returns:
         ``(T, N, ...)`` spikes: 0 or 1, or -1, 0, 1 when ``signed``.
 
     Raises:
-        ValueError: steps below 1, images that are not floating point, out of range or NaN, or a generator that is
-            missing or on another device.
+        ValueError: steps below 1, images that are not floating point, out of range or NaN, or a generator
+            that is missing or on another device.
     """
     steps = whole("steps", steps)
     _require_range("images", images, -1.0 if signed else 0.0, 1.0)
@@ -89,8 +91,8 @@ def latency(images: Tensor, steps: int, *, silent_below: float = 0.0) -> Tensor:
         ``(T, N, ...)`` spikes, 0 or 1.
 
     Raises:
-        ValueError: steps below 1, images that are not floating point, out of range or NaN, or ``silent_below``
-            outside [0, 1].
+        ValueError: steps below 1, images that are not floating point, out of range or NaN, or
+            ``silent_below`` outside [0, 1].
     """
     steps = whole("steps", steps)
     silent_below = between("silent_below", silent_below, 0.0, 1.0)
@@ -140,7 +142,9 @@ def _require_range(name: str, images: Tensor, low: float, high: float) -> None:
     darkest, brightest = (float(v) for v in images.detach().aminmax())
     # Written so that NaN, which compares as false, is refused too.
     if not (low <= darkest and brightest <= high):
-        raise ValueError(f"{name} must lie between {low} and {high}, got values from {darkest} to {brightest}")
+        raise ValueError(
+            f"{name} must lie between {low} and {high}, got values from {darkest} to {brightest}"
+        )
 
 
 def _require_generator(generator: torch.Generator, images: Tensor) -> None:
@@ -148,5 +152,6 @@ def _require_generator(generator: torch.Generator, images: Tensor) -> None:
         raise ValueError(f"generator must be a torch.Generator, got {generator!r}")
     if generator.device.type != images.device.type:
         raise ValueError(
-            f"generator must be on the images' device, {images.device.type}, got one on {generator.device.type}"
+            f"generator must be on the images' device, {images.device.type}, "
+            f"got one on {generator.device.type}"
         )

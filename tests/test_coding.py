@@ -33,7 +33,7 @@ def test_binomial_tail_by_hand() -> None:
     assert binomial_tail(3, 3, 0.5) == pytest.approx(0.25)  # 2 * 1/8
 
 
-# Poisson -------------------------------------------------------------------------------------------------------------
+# Poisson ----------------------------------------------------------------------------------------------------
 
 
 def test_zero_never_fires_and_one_always_fires() -> None:
@@ -122,7 +122,7 @@ def test_images_may_be_strided() -> None:
     )
 
 
-# Direct --------------------------------------------------------------------------------------------------------------
+# Direct -----------------------------------------------------------------------------------------------------
 
 
 def test_direct_is_a_view_of_the_same_pixels() -> None:
@@ -133,7 +133,7 @@ def test_direct_is_a_view_of_the_same_pixels() -> None:
     assert all(torch.equal(step, images) for step in coded)
 
 
-# Latency -------------------------------------------------------------------------------------------------------------
+# Latency ----------------------------------------------------------------------------------------------------
 
 
 def test_latency_by_hand() -> None:
@@ -171,7 +171,7 @@ def test_latency_keeps_the_dtype(dtype: torch.dtype) -> None:
     assert coded.dtype == dtype and coded.argmax() == 150  # bfloat16 arithmetic cannot count to 301
 
 
-# encode and refusals -------------------------------------------------------------------------------------------------
+# encode and refusals ----------------------------------------------------------------------------------------
 
 
 def test_encode_names_every_coder() -> None:
@@ -197,7 +197,13 @@ def test_steps_below_one_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "worst"),
-    [("poisson", -0.01), ("poisson", 1.01), ("signed-poisson", -1.01), ("signed-poisson", 1.5), ("latency", -0.01)],
+    [
+        ("poisson", -0.01),
+        ("poisson", 1.01),
+        ("signed-poisson", -1.01),
+        ("signed-poisson", 1.5),
+        ("latency", -0.01),
+    ],
 )
 def test_pixels_out_of_range_are_refused(name: str, worst: float) -> None:
     with pytest.raises(ValueError, match=r"images must lie between .* and 1\.0, got values from"):
@@ -207,7 +213,7 @@ def test_pixels_out_of_range_are_refused(name: str, worst: float) -> None:
 @pytest.mark.parametrize("name", CODERS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_nan_and_infinity_are_refused(name: str, bad: float) -> None:
-    with pytest.raises(ValueError, match="images must (lie between|be finite)"):
+    with pytest.raises(ValueError, match=r"images must (lie between|be finite)"):
         encode(name, torch.tensor([0.5, bad]), 2, generator=seeded())
 
 
@@ -218,14 +224,16 @@ def test_integer_images_are_refused(name: str) -> None:
 
 
 def test_unknown_coder_is_refused() -> None:
-    with pytest.raises(ValueError, match="name must be one of 'poisson', .* got 'posson'"):
+    with pytest.raises(ValueError, match=r"name must be one of 'poisson', .* got 'posson'"):
         encode("posson", torch.zeros(1), 2, generator=seeded())
 
 
 def test_poisson_without_a_generator_is_refused() -> None:
-    with pytest.raises(ValueError, match="generator must be a torch.Generator for 'poisson' coding, got None"):
+    with pytest.raises(
+        ValueError, match=r"generator must be a torch.Generator for 'poisson' coding, got None"
+    ):
         encode("poisson", torch.zeros(1), 2)
-    with pytest.raises(ValueError, match="generator must be a torch.Generator, got 7"):
+    with pytest.raises(ValueError, match=r"generator must be a torch.Generator, got 7"):
         poisson(torch.zeros(1), 2, generator=7)  # type: ignore[arg-type]
 
 
@@ -240,5 +248,5 @@ def test_generator_on_another_device_is_refused() -> None:
 
 
 def test_silent_below_out_of_range_is_refused() -> None:
-    with pytest.raises(ValueError, match="silent_below must lie between 0.0 and 1.0, got 1.5"):
+    with pytest.raises(ValueError, match=r"silent_below must lie between 0.0 and 1.0, got 1.5"):
         latency(torch.zeros(2), 3, silent_below=1.5)
