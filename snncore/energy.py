@@ -193,32 +193,32 @@ def macs(p: Pass) -> int:
 
 
 def dense_count(p: Pass, activity: Mapping[str, SiteActivity]) -> float:
-    """Accumulates per step triggered by the spikes entering ``p``, as if each reached ``k^2 M`` neurons (Eq.
-    9 with the rate of the input, before pooling). Real-valued sources are left out."""
-    return _fan_out(p) * sum(_entering(p, shape, source) for shape, source in _spiking_sources(p, activity))
+    """Accumulates per step triggered by the spikes that enter ``p``, as if each reached ``k^2 M`` neurons:
+    Eq. 9 with the rate of the input, before pooling. Raises ``ValueError`` where what enters is not
+    spikes."""
+    return _fan_out(p) * _entering(p, activity)
 
 
 def event_count(p: Pass, activity: Mapping[str, SiteActivity]) -> float | None:
     """The same, border-exact: a spike at the border of a same-padded convolution reaches fewer positions.
 
-    Needs ``SiteActivity.positions`` of convolutional sources; None where they were not recorded.
+    Needs ``SiteActivity.positions`` of what enters a convolution; None where they were not recorded.
     """
-    total = 0.0
-    for shape, source in _spiking_sources(p, activity):
-        if p.kind == "dense":  # a dense layer has no border
-            total += _fan_out(p) * _entering(p, shape, source)
-            continue
-        if source.positions is None:
+    if p.kind == "dense":  # no border
+        return dense_count(p, activity)
+    _, height, width = p.in_shape
+    rows, columns = _reach(height, p.kernel), _reach(width, p.kernel)
+    reached = 0.0
+    for name in p.sources:
+        positions = _spikes(name, activity).positions
+        if positions is None:
             return None
-        _, height, width = p.in_shape
-        rows, columns = _reach(height, p.kernel), _reach(width, p.kernel)
-        reached = sum(
-            source.positions[i][j] * rows[i // p.pool] * columns[j // p.pool]
-            for i in range(height * p.pool)  # what average pooling cuts off at an odd border enters nothing
+        reached += sum(
+            positions[i][j] * rows[i // p.pool] * columns[j // p.pool]
+            for i in range(height * p.pool)
             for j in range(width * p.pool)
         )
-        total += p.out_shape[0] * reached
-    return total
+    return p.out_shape[0] * reached
 
 
 def report(
@@ -231,12 +231,11 @@ def report(
     ann_activity: Mapping[str, SiteActivity] | None = None,
     memory: Memory | None = None,
 ) -> EnergyReport:
-    """Energy per image of the network that ``plan`` describes, from what its sites did in
-    ``steps`` time steps.
+    """Energy per image of the network that ``plan`` describes, from its activity in T = ``steps`` steps.
 
-    ``activity`` maps site names ("input", "conv1", "conv2.1" ...) to what ``ActivityProbe`` measured; where
-    its "input" is spikes, layers before the first spiking one run at every step. ``ann_activity`` (the same
-    of the all-ReLU network) adds the zero-skipping baseline; ``memory`` needs convention ``full``.
+    ``activity`` maps site names ("input", "conv1", "conv2.1" ...) to what ``ActivityProbe`` measured.
+    ``ann_activity`` (the same of the all-ReLU network) adds the zero-skipping baseline; ``memory`` needs
+    convention ``full``.
     Raises ``ValueError`` for an unknown convention, T < 1, a missing site, or activity of the wrong kind.
     """
     steps = whole("steps", steps)
@@ -245,12 +244,11 @@ def report(
         raise ValueError(f"memory needs convention 'full', got convention {convention!r}")
     if not plan:
         raise ValueError("plan must hold at least one pass, got none")
-    once = _run_once(plan, activity)
     rows = []
     for p in plan:
-        mac, ac = (_paper if convention == "paper" else _physical)(p, activity, steps, once)
+        mac, ac = (_paper if convention == "paper" else _physical)(p, activity, steps)
         update = _update(p, steps, prices) if convention == "full" else 0.0
-        access = 0.0 if memory is None else _access(p, activity, steps, once, mac, ac, memory)
+        access = 0.0 if memory is None else _access(p, activity, steps, mac, ac, memory)
         one_mac = prices.mac + (0.0 if memory is None else memory.weight + memory.activation)
         written = 0.0 if memory is None else math.prod(p.out_shape) * memory.activation
         skipping = None
@@ -264,7 +262,7 @@ def report(
                 macs=macs(p),
                 mac_operations=mac,
                 ac_operations=ac,
-                events=_events(p, activity, steps, once),
+                events=_events(p, activity, steps),
                 update_pj=update,
                 memory_pj=access,
                 snn_pj=mac * prices.mac + ac * prices.ac + update + access,
@@ -275,42 +273,23 @@ def report(
     return EnergyReport(tuple(rows), steps, convention, prices, memory)
 
 
-def _run_once(plan: Sequence[Pass], activity: Mapping[str, SiteActivity]) -> set[str]:
-    """Sites computed once per image. The plan takes the input as static: where it is spikes, what lies before
-    the first spiking layer runs at every step after all."""
-    once = {p.site for p in plan if p.once}
-    if "input" in activity and activity["input"].kind == "spikes":
-        for p in plan:
-            if p.neuron != "relu":
-                break
-            once.discard(p.site)
-    return once
-
-
-def _paper(p: Pass, activity: Mapping[str, SiteActivity], steps: int, once: set[str]) -> tuple[float, float]:
-    """MAC and AC operations of one pass: a spiking layer Eq. 9 with its own rate, anything else MAC."""
+def _paper(p: Pass, activity: Mapping[str, SiteActivity], steps: int) -> tuple[float, float]:
+    """MAC and AC operations of one pass: Eq. 9 with its own rate for a spiking layer, else one MAC pass."""
     if p.neuron in SPIKING:
         return 0.0, macs(p) * _spikes(p.site, activity).rate * steps
-    return float(macs(p) * (1 if p.site in once else steps)), 0.0
+    return float(macs(p)), 0.0
 
 
-def _physical(
-    p: Pass, activity: Mapping[str, SiteActivity], steps: int, once: set[str]
-) -> tuple[float, float]:
-    """MAC and AC operations of one pass: real inputs cost MAC passes, entering spikes cost accumulates."""
-    if p.site in once:  # reads real values: static input, a mean over T, or the accumulated spikes
+def _physical(p: Pass, activity: Mapping[str, SiteActivity], steps: int) -> tuple[float, float]:
+    """MAC and AC operations of one pass: real constants are multiplied once, spikes add."""
+    if p.static or p.once:
         return float(macs(p)), 0.0
-    real = [source for source in p.sources if _site(source, activity).kind == "real"]
-    constant = all(source == "input" or source in once for source in real)
-    passes = 0 if not real else 1 if constant else steps
-    return float(macs(p) * passes), dense_count(p, activity) * steps
+    return 0.0, dense_count(p, activity) * steps
 
 
-def _events(p: Pass, activity: Mapping[str, SiteActivity], steps: int, once: set[str]) -> float | None:
+def _events(p: Pass, activity: Mapping[str, SiteActivity], steps: int) -> float | None:
     """Border-exact accumulates over T, or None where no spikes enter or the activity does not say."""
-    if p.site in once or any(source not in activity for source in p.sources):
-        return None
-    if all(activity[source].kind == "real" for source in p.sources):
+    if p.static or p.once or any(name not in activity for name in p.sources):
         return None
     events = event_count(p, activity)
     return None if events is None else events * steps
@@ -325,24 +304,15 @@ def _update(p: Pass, steps: int, prices: Prices) -> float:
 
 
 def _access(
-    p: Pass,
-    activity: Mapping[str, SiteActivity],
-    steps: int,
-    once: set[str],
-    mac: float,
-    ac: float,
-    memory: Memory,
+    p: Pass, activity: Mapping[str, SiteActivity], steps: int, mac: float, ac: float, memory: Memory
 ) -> float:
     """Memory accesses of the SNN in pJ, see ``Memory``."""
     neurons = math.prod(p.out_shape)
     energy = mac * (memory.weight + memory.activation) + ac * (memory.weight + 2 * memory.membrane)
-    if p.site not in once:
-        entering = sum(_entering(p, shape, source) for shape, source in _spiking_sources(p, activity))
-        energy += entering * steps * memory.activation
-    if p.neuron in SPIKING:
-        spikes = _spikes(p.site, activity).rate * neurons
-        return energy + neurons * steps * 2 * memory.membrane + spikes * steps * memory.activation
-    return energy + neurons * (1 if p.site in once else steps) * memory.activation
+    if p.neuron not in SPIKING:
+        return energy + neurons * memory.activation
+    spikes = _spikes(p.site, activity).rate * neurons + (0.0 if p.static else _entering(p, activity))
+    return energy + neurons * steps * 2 * memory.membrane + spikes * steps * memory.activation
 
 
 def _density(p: Pass, activity: Mapping[str, SiteActivity]) -> float:
@@ -359,25 +329,16 @@ def _fan_out(p: Pass) -> int:
     return p.kernel**2 * p.out_shape[0] if p.kind == "conv" else math.prod(p.out_shape)
 
 
-def _entering(p: Pass, shape: tuple[int, ...], source: SiteActivity) -> float:
-    """Spikes per step that enter ``p`` from a source of this shape, counted before the average pool."""
-    if len(shape) == 1:
-        return source.rate * shape[0]
-    channels, height, width = shape
-    return source.rate * channels * (height // p.pool * p.pool) * (width // p.pool * p.pool)
+def _entering(p: Pass, activity: Mapping[str, SiteActivity]) -> float:
+    """Spikes per step that enter ``p``, counted before the average pool."""
+    shapes = zip(p.sources, p.source_shapes, strict=True)
+    return sum(_spikes(name, activity).rate * math.prod(shape) for name, shape in shapes)
 
 
 def _reach(size: int, kernel: int) -> list[int]:
     """Output positions along one axis that each of ``size`` inputs reaches under same padding."""
     half = kernel // 2
     return [min(i + half, size - 1) - max(i - half, 0) + 1 for i in range(size)]
-
-
-def _spiking_sources(
-    p: Pass, activity: Mapping[str, SiteActivity]
-) -> list[tuple[tuple[int, ...], SiteActivity]]:
-    sites = [(shape, _site(name, activity)) for name, shape in zip(p.sources, p.source_shapes, strict=True)]
-    return [(shape, site) for shape, site in sites if site.kind == "spikes"]
 
 
 def _site(name: str, activity: Mapping[str, SiteActivity], argument: str = "activity") -> SiteActivity:
@@ -390,5 +351,11 @@ def _site(name: str, activity: Mapping[str, SiteActivity], argument: str = "acti
 def _spikes(name: str, activity: Mapping[str, SiteActivity]) -> SiteActivity:
     site = _site(name, activity)
     if site.kind != "spikes":
-        raise ValueError(f"activity of the spiking site {name!r} must be of kind 'spikes', got {site.kind!r}")
+        raise ValueError(f"activity of {name!r} must be of kind 'spikes', got {site.kind!r}")
+    # pixels repeated over time have time steps too, but are no spikes
+    if not math.isclose(site.rate, site.nonzero, rel_tol=1e-3, abs_tol=1e-9):
+        raise ValueError(
+            f"activity of {name!r} must be spikes of size 1, got rate {site.rate:g} with a share of "
+            f"{site.nonzero:g} that is not zero: feed real values in as static input"
+        )
     return site
