@@ -1,0 +1,151 @@
+"""Task "train": an ANN or a spiking network trained end to end, then measured on the test images."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...activity import SiteActivity
+from ...data import DataConfig, Splits, load
+from ...energy import CONVENTIONS, FLOAT32, INT32, event_count, macs, report
+from ...network import Network, NetworkConfig, Pass, parameter_count
+from ...streams import stream
+from ...training import Evaluation, InputConfig, TrainingConfig, evaluate, train
+from .. import weights
+from ..outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that decides the numbers of a training run.
+
+    topology: network string, at the width it is run at. data: images used. network: neurons, initialisation, head.
+    input: code and T. training: the recipe. seed: weights, data order, spike code and masks, each from its own stream.
+    """
+
+    topology: str
+    data: DataConfig
+    network: NetworkConfig
+    input: InputConfig
+    training: TrainingConfig
+    seed: int = 0
+
+
+def build(spec: Spec, splits: Splits) -> Network:
+    """The untrained network of a run."""
+    shape = tuple(splits.train.images.shape[1:])
+    return Network(spec.topology, input_shape=shape, config=spec.network, generator=stream(spec.seed, "weights"),
+                   static_input=spec.input.code in ("real", "poisson-mean", "direct"))
+
+
+def trained(spec: Spec, splits: Splits, *, work: Path, device: str, progress: bool) -> tuple[Network, list[dict[str, Any]]]:
+    """The run's network after training, and its learning curve; taken from the weights kept by an earlier run if any."""
+    network = build(spec, splits).to(device)
+    kept = weights.weights_file(spec, work)
+    if kept.exists():
+        found = torch.load(kept, weights_only=True, map_location=device)
+        network.load_state_dict(found["network"])
+        network.eval()
+        return network, found["curve"]
+    curve = train(network, splits, spec.input, spec.training, seed=spec.seed, device=device,
+                  checkpoint=work / f"{weights.key(spec)}.pt", progress=progress)
+    part = kept.with_suffix(f".{os.getpid()}.part")
+    torch.save({"network": network.state_dict(), "curve": curve}, part)
+    os.replace(part, kept)
+    return network, curve
+
+
+def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
+    """Train, evaluate on the test images, and count parameters, operations, spikes and energy."""
+    splits = load(spec.data)
+    network, curve = trained(spec, splits, work=work, device=device, progress=progress)
+    tested = evaluate(network, splits.test, spec.input, seed=spec.seed, device=device, positions=True)
+    seen = evaluate(network, _first(splits, 1000), spec.input, seed=spec.seed, device=device, activity=False)
+    result = {
+        **counts(tested),
+        "train_accuracy": seen.accuracy,
+        "curve": curve,
+        "parameters": parameter_count(spec.topology, network.input_shape),
+        "flops": sum(macs(p) for p in network.plan),
+        **measured(network.plan, tested.sites, spec.input.steps),
+        "data": {"sha256": splits.sha256, "train": len(splits.train.labels), "validation": len(splits.validation.labels),
+                 "test": len(splits.test.labels)},
+        "weights_sha256": fingerprint(network),
+    }
+    return Outcome(result)
+
+
+def first_epoch(spec: Spec, *, work: Path, device: str, progress: bool) -> dict[str, Any]:
+    """The first entry of the learning curve, from scratch."""
+    splits = load(spec.data)
+    network = build(spec, splits).to(device)
+    return train(network, splits, spec.input, spec.training, seed=spec.seed, device=device, progress=progress,
+                 stop_after=1)[0]
+
+
+def minutes(spec: Spec) -> float:
+    """Estimated wall time on two CPU cores, from the multiply-accumulates of all images, steps and epochs."""
+    channels, size = _shape(spec.data)
+    steps = spec.input.steps if spec.input.code != "poisson-mean" else None
+    one = Network(spec.topology, input_shape=(channels, size, size), config=spec.network, generator=stream(0, "plan"),
+                  static_input=spec.input.code in ("real", "poisson-mean", "direct"))
+    # forward and backward cost three forward passes; about 2e10 operations a second, and 3e7 neuron updates
+    work = updates = 0.0
+    for p in one.plan:
+        repeats = 1 if p.static or steps is None else steps
+        work += macs(p) * repeats
+        updates += torch.Size(p.out_shape).numel() * (1 if p.once or steps is None else steps)
+    images = 3 * spec.data.train * spec.training.epochs + spec.data.validation * spec.training.epochs + spec.data.test
+    return images * (work / 2e10 + updates / 4e8) / 60 + 0.02
+
+
+def counts(tested: Evaluation) -> dict[str, Any]:
+    """Accuracy with its counts, and which test images were right (hexadecimal, first image first) for paired tests."""
+    bits = "".join("1" if hit else "0" for hit in tested.hits.tolist())
+    padded = bits.ljust(-(-len(bits) // 4) * 4, "0")
+    return {"accuracy": tested.accuracy, "correct": tested.correct, "total": tested.total, "loss": tested.loss,
+            "hits": f"{int(padded, 2):0{len(padded) // 4}x}"}
+
+
+def measured(plan: tuple[Pass, ...], sites: dict[str, SiteActivity], steps: int | None) -> dict[str, Any]:
+    """Activity by site and energy under every convention and price list; for an ANN, its zero-skipping cost."""
+    activity = {name: {"kind": site.kind, "rate": site.rate, "nonzero": site.nonzero} for name, site in sites.items()}
+    spiking = any(p.neuron in ("lif", "if") for p in plan)
+    if not spiking:
+        skipping = {prices.name: report(plan, sites, 1, prices=prices, convention="physical", ann_activity=sites)
+                    for prices in (INT32, FLOAT32)}
+        return {"activity": activity, "energy": {name: {"ann_pj": found.ann, "zero_skipping_pj": found.zero_skipping}
+                                                 for name, found in skipping.items()}}
+    assert steps is not None
+    energy = {}
+    for convention in CONVENTIONS:
+        for prices in (INT32, FLOAT32):
+            found = report(plan, sites, steps, prices=prices, convention=convention)
+            energy[f"{convention}/{prices.name}"] = {"ann_pj": found.ann, "snn_pj": found.snn,
+                                                     "efficiency": found.efficiency}
+    events = {p.site: event_count(p, sites) for p in plan if not p.static}
+    return {"activity": activity, "events": events, "energy": energy, "steps": steps}
+
+
+def fingerprint(network: Network) -> str:
+    """SHA-256 over all weights, in order: two runs with the same one are the same network, bit for bit."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _first(splits: Splits, count: int):
+    part = splits.train
+    return type(part)(part.images[:count], part.labels[:count])
+
+
+def _shape(data: DataConfig) -> tuple[int, int]:
+    channels, size = {"digits": (1, 8), "cifar10": (3, 32), "imagenette-128": (3, 128)}.get(data.name, (3, 224))
+    return channels, data.size or size

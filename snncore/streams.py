@@ -1,0 +1,18 @@
+"""Independent random streams from one seed: weights, data order, spike coding and masks never disturb each other."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+from ._check import whole
+
+
+def stream(seed: int, name: str, *, device: str | torch.device = "cpu") -> torch.Generator:
+    """A generator for one purpose, such as "weights" or "order"; the same (seed, name) gives the same numbers.
+
+    Raises ``ValueError`` for a negative seed.
+    """
+    digest = hashlib.sha256(f"{whole('seed', seed, least=0)}/{name}".encode()).digest()
+    return torch.Generator(device=device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)

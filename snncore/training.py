@@ -1,0 +1,276 @@
+"""Training and evaluation of networks: ANNs and spiking networks (AGD, section 3.2.2) share one loop.
+
+Approximate gradient descent is ordinary back-propagation through the unrolled network with Eq. 4 in place of the
+derivative of the step function; nothing in this loop knows which kind of network it trains.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from . import coding
+from ._check import one_of, positive, whole
+from .activity import ActivityProbe, SiteActivity
+from .data import Part, Splits, augment, batches, to_unit
+from .network import Network
+from .streams import stream
+
+CODES = ("real", "poisson", "poisson-mean", "direct", "latency")
+OPTIMIZERS = ("adam", "sgd")
+SCHEDULES = ("constant", "cosine", "step")
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """How images reach the network.
+
+    code: "real" values (ANNs); "poisson" spikes; "poisson-mean", the mean of T Poisson spikes as a real value (an ANN
+    that sees what an SNN sees); "direct", the real image at every step; "latency", one spike per pixel.
+    signed: pixels on [-1, 1] instead of [0, 1], spikes of either sign; an ANN then trains on 2 x - 1, which is the
+    expectation of that code.
+    steps: T; must be given for every code but "real".
+    """
+
+    code: str = "real"
+    signed: bool = False
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        one_of("code", self.code, CODES)
+        if self.code == "real":
+            if self.steps is not None:
+                raise ValueError(f"steps must be None for code 'real', got {self.steps!r}")
+        else:
+            whole("steps", self.steps)
+        if self.signed and self.code == "latency":
+            raise ValueError("signed must be False for code 'latency', got True")
+
+    def __call__(self, images: Tensor, *, generator: torch.Generator) -> tuple[Tensor, int | None]:
+        """(x, steps) as ``Network.forward`` takes them, from uint8 images (N, C, H, W)."""
+        x = to_unit(images)
+        if self.signed:
+            x = 2 * x - 1
+        if self.code == "real":
+            return x, None
+        assert self.steps is not None
+        if self.code == "direct":
+            return x, self.steps
+        if self.code == "latency":
+            return coding.latency(x, self.steps), None
+        spikes = coding.poisson(x, self.steps, generator=generator, signed=self.signed)
+        return (spikes.mean(0) if self.code == "poisson-mean" else spikes), None
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training recipe.
+
+    epochs, batch_size, optimizer ("adam" or "sgd" with momentum 0.9), learning_rate, weight_decay (not on biases).
+    schedule: "constant", "cosine" to zero over all epochs, or "step": a tenth at half and at three quarters.
+    warmup: epochs of linear increase from zero. clip: largest gradient norm, None for none.
+    augment: random crops (padding 4) and horizontal flips. label_smoothing is left out: the paper has none.
+    mixed_precision: bfloat16 convolutions under autocast; membranes stay float32.
+    """
+
+    epochs: int = 8
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "cosine"
+    warmup: float = 0.0
+    clip: float | None = 1.0
+    augment: bool = False
+    mixed_precision: bool = False
+
+    def __post_init__(self) -> None:
+        whole("epochs", self.epochs, least=0)
+        whole("batch_size", self.batch_size)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+        positive("learning_rate", self.learning_rate)
+        one_of("schedule", self.schedule, SCHEDULES)
+        if self.clip is not None:
+            positive("clip", self.clip)
+
+    def rate(self, progress: float) -> float:
+        """Learning rate after ``progress`` epochs (a fraction counts the batches done)."""
+        factor = 1.0
+        if self.schedule == "cosine":
+            factor = 0.5 * (1 + math.cos(math.pi * min(1.0, progress / max(1, self.epochs))))
+        elif self.schedule == "step":
+            factor = 0.1 ** ((progress >= self.epochs / 2) + (progress >= 3 * self.epochs / 4))
+        if progress < self.warmup:
+            factor *= progress / self.warmup
+        return self.learning_rate * factor
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result on one part of the data: counts, mean loss (nats), which images were right, and activity by site."""
+
+    correct: int
+    total: int
+    loss: float
+    hits: Tensor  # bool (total,)
+    sites: dict[str, SiteActivity]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images classified correctly."""
+        return self.correct / self.total
+
+
+def evaluate(
+    network: Network,
+    part: Part,
+    coder: InputConfig,
+    *,
+    seed: int,
+    batch_size: int = 50,
+    device: str | torch.device = "cpu",
+    activity: bool = True,
+    positions: bool = False,
+) -> Evaluation:
+    """Accuracy, loss and (with ``activity``) spikes per site of a network on one part of the data.
+
+    The spike code is drawn from the stream "evaluation" of ``seed``, the same at every call. ``positions`` adds the
+    per-position sums that border-exact event counts need. Raises ``ValueError`` for an empty part.
+    """
+    if len(part.labels) == 0:
+        raise ValueError("part must hold at least one image, got none")
+    generator = stream(seed, "evaluation", device=device)
+    probe = ActivityProbe(positions=positions) if activity else None
+    was_training = network.training
+    network.eval()
+    hits, loss = [], 0.0
+    with torch.no_grad():
+        for images, labels in batches(part, batch_size):
+            images, labels = images.to(device), labels.to(device)
+            x, steps = coder(images, generator=generator)
+            scores = network(x, steps=steps, probe=probe)
+            hits.append((scores.argmax(1) == labels).cpu())
+            loss += nn.functional.cross_entropy(scores, labels, reduction="sum").item()
+    network.train(was_training)
+    right = torch.cat(hits)
+    return Evaluation(int(right.sum()), len(right), loss / len(right), right, probe.result() if probe else {})
+
+
+def train(
+    network: Network,
+    splits: Splits,
+    coder: InputConfig,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    device: str | torch.device = "cpu",
+    checkpoint: Path | None = None,
+    progress: bool = True,
+    stop_after: int | None = None,
+    on_epoch: Callable[[int, Network], dict[str, Any]] | None = None,
+) -> list[dict[str, Any]]:
+    """Train ``network`` in place and return its learning curve, one dict per epoch.
+
+    A curve entry holds epoch, train_loss, train_accuracy, validation_accuracy, validation_loss, gradient_norm (mean
+    before clipping), what the head logs, and ``on_epoch``'s numbers. Nothing in it depends on the clock.
+
+    checkpoint: file written after every epoch; if it exists, training goes on from it exactly as if it had never
+    stopped. stop_after: leave after this many epochs of the schedule (for verifying a run by its first epoch).
+    Raises ``FloatingPointError`` naming epoch and batch if the loss stops being finite; the last checkpoint is kept.
+    """
+    device = torch.device(device)
+    decay = [p for p in network.parameters() if p.dim() > 1]
+    plain = [p for p in network.parameters() if p.dim() <= 1]
+    groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = (torch.optim.Adam(groups, lr=config.learning_rate) if config.optimizer == "adam"
+                 else torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9))
+    streams = {name: stream(seed, name, device="cpu" if name in ("order", "augment") else device)
+               for name in ("order", "augment", "coding", "masks")}
+    curve: list[dict[str, Any]] = []
+    if checkpoint is not None and checkpoint.exists():
+        curve = _restore(checkpoint, network, optimizer, streams)
+    network.train()
+    last = config.epochs if stop_after is None else min(stop_after, config.epochs)
+    for epoch in range(len(curve), last):
+        entry = _epoch(network, splits.train, coder, config, epoch, optimizer, streams, device, progress)
+        checked = evaluate(network, splits.validation, coder, seed=seed, device=device, activity=False,
+                           batch_size=config.batch_size)
+        entry |= {"validation_accuracy": checked.accuracy, "validation_loss": checked.loss}
+        if on_epoch is not None:
+            entry |= on_epoch(epoch, network)
+        curve.append(entry)
+        if checkpoint is not None:
+            _save(checkpoint, network, optimizer, streams, curve)
+    network.eval()
+    return curve
+
+
+def _epoch(network, part, coder, config, epoch, optimizer, streams, device, progress) -> dict[str, Any]:
+    """One pass over the training images; returns its curve entry."""
+    count = math.ceil(len(part.labels) / config.batch_size)
+    logs: dict[str, float] = {}
+    correct = seen = 0
+    norms = 0.0
+    bar = tqdm(_numbered(part, config.batch_size, streams["order"]), total=count, disable=not progress,
+               desc=f"epoch {epoch + 1}/{config.epochs}", leave=False)
+    for index, (images, labels) in bar:
+        for group in optimizer.param_groups:
+            group["lr"] = config.rate(epoch + index / count)
+        if config.augment:
+            images = augment(images, generator=streams["augment"])
+        images, labels = images.to(device), labels.to(device)
+        x, steps = coder(images, generator=streams["coding"])
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision):
+            features = network.features(x, steps=steps, generator=streams["masks"])
+        loss, log = network.head.loss(features.float(), labels, generator=streams["masks"])
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"loss must stay finite, got {loss.item()} in epoch {epoch + 1}, batch {index + 1}")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip or math.inf)
+        optimizer.step()
+        with torch.no_grad():
+            correct += int((network.head(features.float()).argmax(1) == labels).sum())
+        seen += len(labels)
+        norms += norm.item()
+        for name, value in (log | {"train_loss": loss.item()}).items():
+            logs[name] = logs.get(name, 0.0) + value * len(labels)
+        bar.set_postfix(loss=f"{loss.item():.3f}", accuracy=f"{correct / seen:.3f}")
+    return {"epoch": epoch + 1, "train_accuracy": correct / seen, "gradient_norm": norms / count,
+            **{name: total / seen for name, total in sorted(logs.items())}}
+
+
+def _numbered(part: Part, size: int, order: torch.Generator) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
+    return enumerate(batches(part, size, generator=order))
+
+
+def _save(path: Path, network, optimizer, streams, curve) -> None:
+    """Write everything that continuing needs, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "curve": curve,
+                "streams": {name: generator.get_state() for name, generator in streams.items()},
+                "saved": time.time()}, part)
+    os.replace(part, path)
+
+
+def _restore(path: Path, network, optimizer, streams) -> list[dict[str, Any]]:
+    """Read a checkpoint back; a file that is not one stops with its name."""
+    try:
+        kept = torch.load(path, weights_only=True, map_location="cpu")
+        network.load_state_dict(kept["network"])
+        optimizer.load_state_dict(kept["optimizer"])
+        for name, generator in streams.items():
+            generator.set_state(kept["streams"][name])
+        return list(kept["curve"])
+    except Exception as error:
+        raise ValueError(f"checkpoint must be one that this run wrote, got {path} ({error})") from error
