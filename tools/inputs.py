@@ -1,0 +1,48 @@
+"""Hashes of what an executed notebook was made from, so that a stale one cannot pass for a fresh one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def digest(files: Iterable[Path], root: Path) -> str:
+    """SHA-256 over the names (relative to ``root``) and bytes of ``files``, in sorted order."""
+    total = hashlib.sha256()
+    for file in sorted(files):
+        total.update(file.relative_to(root).as_posix().encode() + b"\0")
+        total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def shared_inputs(root: Path = ROOT, params: dict[str, Any] | None = None) -> dict[str, str]:
+    """What all notebooks read: the package's sources, the recorded results, the paper's values, the parameters."""
+    results = [p for p in (root / "results").rglob("*") if p.is_file() and not p.name.startswith(".")]
+    results += [p for p in [root / "paper_values.yml"] if p.is_file()]
+    sources = [p for p in (root / "snncore").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    return {
+        "sources": digest(sources, root),
+        "results": digest(results, root),
+        "params": json.dumps(params or {}, sort_keys=True),
+    }
+
+
+def notebook_hash(path: Path) -> str:
+    """SHA-256 of what a notebook computes: its cells' kinds, tags and sources, no outputs, no editor metadata."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    kept = [
+        [cell["cell_type"], sorted(cell.get("metadata", {}).get("tags", [])), "".join(cell["source"])]
+        for cell in cells
+    ]
+    return hashlib.sha256(json.dumps(kept).encode()).hexdigest()
+
+
+def outputs_hash(notebook: dict[str, Any]) -> str:
+    """SHA-256 of all outputs of an executed notebook, to notice one that was edited afterwards."""
+    outputs = [cell.get("outputs", []) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()
