@@ -192,22 +192,22 @@ def sampled_loss(
         return _expected_loss(scores, retain, target, config.epsilon)
     if generator is None:
         raise ValueError(f"generator must be given for psi_gradient={config.psi_gradient!r}, got None")
-    log_eps = math.log(config.epsilon)
+    log_kept, log_dropped = math.log1p(config.epsilon), math.log(config.epsilon)  # log(z + eps)
     drawn = retain + _logistic_noise(retain, generator)
     kept = drawn.detach() > 0  # P(kept) = sigmoid(retain)
     share = kept.to(scores.dtype).mean()
     if config.psi_gradient == "concrete":
-        floor = torch.full_like(drawn, log_eps)
+        floor = torch.full_like(drawn, log_dropped)
         log_mask = torch.logaddexp(F.logsigmoid(drawn / config.tau), floor)  # log(z + eps)
         return F.cross_entropy(scores + log_mask, target), share
-    log_mask = torch.where(kept, 0.0, log_eps).to(scores.dtype)
+    log_mask = torch.full_like(scores, log_dropped).masked_fill(kept, log_kept)
     if config.psi_gradient == "straight-through":
         rho = retain.sigmoid()
         log_mask = torch.log(kept + (rho - rho.detach()) + config.epsilon)
     loss = F.cross_entropy(scores + log_mask, target)
     if config.psi_gradient == "local":
         with torch.no_grad():
-            gain = _gain_of_keeping(scores + log_mask, scores, target, log_eps)  # (N, K)
+            gain = _gain_of_keeping(scores, log_mask, target, log_kept, log_dropped)  # (N, K)
         expected = (retain.sigmoid() * gain).sum(1).mean()
         loss = loss + (expected - expected.detach())  # the value of the draw, the gradient of the expectation
     return loss, share
@@ -220,22 +220,30 @@ def _logistic_noise(like: Tensor, generator: torch.Generator) -> Tensor:
     return torch.logit(u, eps=edge).to(like.device)
 
 
-def _gain_of_keeping(masked: Tensor, scores: Tensor, target: Tensor, log_eps: float) -> Tensor:
+def _gain_of_keeping(
+    scores: Tensor, log_mask: Tensor, target: Tensor, log_kept: float, log_dropped: float
+) -> Tensor:
     """Loss with class k kept minus loss with it dropped, every other class as drawn, ``(N, K)``."""
     classes = scores.shape[1]
     itself = torch.eye(classes, dtype=torch.bool, device=scores.device)
-    others = masked.unsqueeze(1).masked_fill(itself, -math.inf).logsumexp(2)  # (N, K, K) -> (N, K)
-    gain = torch.logaddexp(others, scores) - torch.logaddexp(others, scores + log_eps)
-    return gain + log_eps * F.one_hot(target, classes)  # and the target's own score
+    others = (
+        (scores + log_mask).unsqueeze(1).masked_fill(itself, -math.inf).logsumexp(2)
+    )  # (N, K, K) -> (N, K)
+    gain = torch.logaddexp(others, scores + log_kept) - torch.logaddexp(others, scores + log_dropped)
+    return gain - (log_kept - log_dropped) * F.one_hot(target, classes)  # the target's own score changes too
+
+
+def _check_enumerable(classes: int) -> None:
+    if classes > ENUMERABLE:
+        raise ValueError(f"classes must be at most {ENUMERABLE} for psi_gradient='exact', got {classes}")
 
 
 def _expected_loss(scores: Tensor, retain: Tensor, target: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     """Cross-entropy of Eq. 7 averaged over all 2^K masks, each with its probability."""
     classes = scores.shape[1]
-    if classes > ENUMERABLE:
-        raise ValueError(f"classes must be at most {ENUMERABLE} for psi_gradient='exact', got {classes}")
+    _check_enumerable(classes)
     masks = torch.tensor(list(product((0.0, 1.0), repeat=classes))).to(scores)  # (M, K), M = 2^K
-    log_mask = (1.0 - masks) * math.log(epsilon)
+    log_mask = masks * math.log1p(epsilon) + (1.0 - masks) * math.log(epsilon)
     probability = (F.logsigmoid(retain) @ masks.T + F.logsigmoid(-retain) @ (1.0 - masks).T).exp()  # (N, M)
     total = torch.logsumexp(scores.unsqueeze(1) + log_mask, 2)  # (N, M, K) -> (N, M)
     own = scores.gather(1, target[:, None]) + log_mask.T[target]  # (N, M)
@@ -262,6 +270,8 @@ class Stochmax(nn.Module):
         self.features = _check.whole("features", features)
         self.classes = _check.whole("classes", classes, least=2)
         self.config = config or StochmaxConfig()
+        if self.config.psi_gradient == "exact":
+            _check_enumerable(self.classes)
         self.classify = _linear(self.features, self.classes, generator)
         self.retain = _linear(self.features, self.classes, generator)
         separate = self.config.posterior == "separate"
