@@ -1,2 +1,268 @@
+"""The gate: faults in executed notebooks and built pages that a green build does not notice.
+
+    python -m tools.check_book
+
+Jupyter Book publishes tracebacks, stale numbers and figures that failed to appear without a warning. Each rule below is one
+function that returns sentences; any sentence fails the build.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
 import sys
-sys.exit(0)
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bs4 import BeautifulSoup, Tag
+
+from snncore.runs.store import seal
+from tools.execute import assigned, declared
+from tools.inputs import ROOT, notebook_hash, outputs_hash, shared_inputs
+
+EXTERNAL = re.compile(r"\s*(https?:|ftp:|//)", re.IGNORECASE)
+IN_CSS = re.compile(r"""(?:url\(\s*|@import\s+)["']?\s*((?:https?:|ftp:|//)[^"')\s]*)""", re.IGNORECASE)
+LOADED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload", "manifest"}
+FIGURE = re.compile(r'<figure class="snn-exhibit".*?</figure>', re.DOTALL)
+FAILED_GLUE = re.compile(r"<(?:Figure size|AxesSubplot|Axes:|IPython\.core|pandas\.)|\{glue[:}]|\{numref\}|\{cite[:}]")
+
+
+# Executed notebooks -----------------------------------------------------------------------------------------
+
+
+def error_outputs(notebook: dict[str, Any]) -> Iterator[str]:
+    """No cell may have failed."""
+    for number, cell in code_cells(notebook):
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                yield f"cell {number} ended in {output['ename']}: {output['evalue']}"
+
+
+def execution_counts(notebook: dict[str, Any]) -> Iterator[str]:
+    """Every code cell that holds code must have been executed."""
+    for number, cell in code_cells(notebook):
+        if "".join(cell["source"]).strip() and cell.get("execution_count") is None:
+            yield f"cell {number} was not executed"
+
+
+def undeclared_parameters(notebook: dict[str, Any]) -> Iterator[str]:
+    """papermill may inject only what the parameters cell declares."""
+    allowed = declared(notebook)
+    for _, cell in code_cells(notebook):
+        if "injected-parameters" in cell["metadata"].get("tags", []):
+            for name in assigned("".join(cell["source"])):
+                if name not in allowed:
+                    yield f"papermill injected {name!r}, which the parameters cell does not declare"
+
+
+def staleness(notebook: dict[str, Any], source: Path, inputs: dict[str, str]) -> Iterator[str]:
+    """The notebook must have been made from what is there now, and not been edited since."""
+    noted = notebook["metadata"].get("snncore")
+    if noted is None:
+        yield "it does not say what it was made from: execute it with tools.execute"
+        return
+    now = {"notebook": notebook_hash(source), **inputs}
+    words = {"notebook": "the notebook", "sources": "the package", "results": "the recorded results"}
+    for name, word in words.items():
+        if noted["inputs"].get(name) != now[name]:
+            yield f"{word} changed after it was executed: make notebooks"
+    if noted["outputs"] != outputs_hash(notebook):
+        yield "its outputs were changed after it was executed"
+
+
+def code_cells(notebook: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    return ((i, cell) for i, cell in enumerate(notebook["cells"], 1) if cell["cell_type"] == "code")
+
+
+def exhibits_of(notebook: dict[str, Any]) -> list[str]:
+    """The exhibits a notebook displays, as HTML."""
+    found = []
+    for _, cell in code_cells(notebook):
+        for output in cell["outputs"]:
+            found += FIGURE.findall("".join(output.get("data", {}).get("text/html", "")))
+    return found
+
+
+# Built pages ------------------------------------------------------------------------------------------------
+
+
+def external_requests(page: BeautifulSoup) -> Iterator[str]:
+    """Loading a page may ask the network for nothing. (Plain links are for the reader to follow.)"""
+    for tag in page.find_all(True):
+        for address in loaded_by(tag):
+            if EXTERNAL.match(address):
+                yield f"<{tag.name}> loads {address.strip()}"
+        text = tag.string or "" if tag.name == "style" else str(tag.get("style") or "")
+        yield from css_requests(text)
+
+
+def loaded_by(tag: Tag) -> Iterator[str]:
+    """Addresses that a browser fetches on its own when it meets ``tag``."""
+    if tag.name == "a":
+        return
+    if tag.name == "link":
+        if LOADED_LINKS.intersection(word.lower() for word in tag.get("rel") or []):
+            yield str(tag.get("href") or "")
+        return
+    for attribute in ("src", "data", "poster", "background"):
+        if tag.get(attribute):
+            yield str(tag[attribute])
+    for candidate in str(tag.get("srcset") or "").split(","):
+        yield candidate
+    if tag.name in ("image", "use"):
+        yield str(tag.get("href") or tag.get("xlink:href") or "")
+
+
+def css_requests(sheet: str) -> Iterator[str]:
+    """A style sheet may not load fonts, images or other sheets from the network."""
+    for address in IN_CSS.findall(sheet):
+        yield f"a style sheet loads {address}"
+
+
+def missing_alt(page: BeautifulSoup) -> Iterator[str]:
+    """Every image says in words what it shows."""
+    for image in page.find_all("img"):
+        if not str(image.get("alt") or "").strip():
+            yield f"an image has no alt text: {str(image.get('src'))[:60]}"
+
+
+def unresolved(page: BeautifulSoup) -> Iterator[str]:
+    """No object may stand as text where a figure, a value or a reference should be."""
+    body = page.find("main") or page
+    text = " ".join(s for s in body.find_all(string=True) if s.find_parent(["script", "style", "code", "pre"]) is None)
+    shown = " ".join(p.get_text() for p in body.select("div.output pre"))
+    for match in FAILED_GLUE.findall(text) + FAILED_GLUE.findall(shown):
+        yield f"something did not resolve: the page reads {match!r}"
+
+
+def broken_links(page: BeautifulSoup, folder: Path) -> Iterator[str]:
+    """Local downloads and pages that are linked must be there."""
+    for link in page.find_all("a", href=True):
+        address = str(link["href"]).split("#")[0].split("?")[0]
+        if address and not re.match(r"[a-z][a-z0-9+.-]*:|//", address, re.IGNORECASE):
+            if not (folder / address).exists():
+                yield f"a link leads nowhere: {address}"
+
+
+def table_against_csv(exhibit: str) -> Iterator[str]:
+    """The cells of an exhibit's table are the values of its CSV download, rounded at most."""
+    piece = BeautifulSoup(exhibit, "html.parser")
+    name = piece.figure["data-exhibit"]
+    table = piece.select_one("table.snn-table:not(.snn-runs)")
+    if table is None:
+        return
+    link = piece.select_one('a[download$=".csv"]')
+    if link is None:
+        yield f"{name} has a table and no CSV"
+        return
+    rows = list(csv.reader(io.StringIO(base64.b64decode(str(link["href"]).split(",", 1)[1]).decode())))
+    shown = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in table.select("tbody tr")]
+    if [len(row) for row in shown] != [len(row) for row in rows[1:]]:
+        yield f"{name}: the table and its CSV have different shapes"
+        return
+    for seen, kept in zip(shown, rows[1:], strict=True):
+        for one, other in zip(seen, kept, strict=True):
+            if not same_value(one, other):
+                yield f"{name} shows {one!r} where its CSV has {other!r}"
+
+
+def same_value(shown: str, kept: str) -> bool:
+    """Whether ``shown`` is ``kept``, or the number ``kept`` rounded to the digits ``shown`` has."""
+    if shown == kept.replace("`", "") or (shown == "–" and kept == ""):
+        return True
+    plain = shown.replace(",", "").replace("−", "-").rstrip("%")
+    try:
+        a, b = float(plain), float(kept)
+    except ValueError:
+        return False
+    if shown.endswith("%"):
+        b *= 100
+    mantissa, _, exponent = plain.lower().partition("e")
+    step = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+    return abs(a - b) <= 0.5 * step * (1 + 1e-9) + abs(b) * 1e-12
+
+
+def records_behind(exhibit: str, root: Path) -> Iterator[str]:
+    """Every run an exhibit names is on disk, unchanged since the exhibit was made."""
+    piece = BeautifulSoup(exhibit, "html.parser")
+    for row in piece.select("[data-key]"):
+        key = str(row["data-key"])
+        files = [p for p in (root / "results" / f"{key}.json", root / "runs" / f"{key}.json") if p.is_file()]
+        if not files:
+            yield f"{piece.figure['data-exhibit']} rests on run {key}, which is neither in results/ nor in runs/"
+        elif not any(sha_of(p) == row["data-sha"] for p in files):
+            yield f"{piece.figure['data-exhibit']} shows another content of run {key} than the record has"
+
+
+def sha_of(record: Path) -> str | None:
+    """The hash of a record's content, None if it is torn."""
+    try:
+        return str(seal(json.loads(record.read_text("utf-8")))["sha256"])
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+# All of it --------------------------------------------------------------------------------------------------
+
+
+def check_notebooks(root: Path) -> list[str]:
+    """Faults of the executed notebooks under ``root``."""
+    faults = []
+    for source in sorted((root / "notebooks").glob("*.ipynb")):
+        name = f"executed/{source.name}"
+        if not (root / name).is_file():
+            faults.append(f"{name}: missing: make notebooks")
+            continue
+        notebook = json.loads((root / name).read_text("utf-8"))
+        params = json.loads(notebook["metadata"].get("snncore", {}).get("inputs", {}).get("params", "{}"))
+        rules = [
+            error_outputs(notebook), execution_counts(notebook), undeclared_parameters(notebook),
+            staleness(notebook, source, shared_inputs(root, params)),
+        ]
+        faults += [f"{name}: {sentence}" for rule in rules for sentence in rule]
+        exhibits = exhibits_of(notebook)
+        for exhibit in exhibits:
+            faults += [f"{name}: {s}" for s in (*table_against_csv(exhibit), *records_behind(exhibit, root))]
+        page = root / "_build" / "html" / "executed" / f"{source.stem}.html"
+        text = page.read_text("utf-8") if page.is_file() else ""
+        faults += [f"{name}: an exhibit of it is not on its page" for exhibit in exhibits if exhibit not in text]
+    return faults
+
+
+def check_pages(html: Path) -> list[str]:
+    """Faults of the built pages in ``html``."""
+    faults = []
+    for file in sorted(html.rglob("*.html")):
+        if "_static" in file.relative_to(html).parts:
+            continue
+        page = BeautifulSoup(file.read_text("utf-8"), "html.parser")
+        rules = [external_requests(page), missing_alt(page), unresolved(page), broken_links(page, file.parent)]
+        faults += [f"{file.relative_to(html)}: {sentence}" for rule in rules for sentence in rule]
+    for file in sorted(html.rglob("*.css")):
+        faults += [f"{file.relative_to(html)}: {s}" for s in css_requests(file.read_text("utf-8", errors="replace"))]
+    return faults
+
+
+def check(root: Path = ROOT) -> list[str]:
+    """Every fault found, each in one sentence that begins with the file."""
+    html = root / "_build" / "html"
+    if not (html / "index.html").is_file():
+        return ["_build/html: there is no built book: make book"]
+    return check_notebooks(root) + check_pages(html)
+
+
+def main() -> int:
+    faults = check()
+    for sentence in faults:
+        print(sentence, file=sys.stderr)
+    if not faults:
+        print("check_book: no fault in the executed notebooks and the built pages")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

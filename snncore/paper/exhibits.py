@@ -7,7 +7,6 @@ opened anywhere else, needs no network, and is the same to the byte when the sam
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import math
 import os
@@ -208,9 +207,8 @@ def _exhibit(
     ]
     if source:  # beside the page, where Jupyter Book puts the executed notebooks
         links.append(f'<a href="../_sources/executed/{source}.ipynb" download="{source}.ipynb">notebook</a>')
-    seal = hashlib.sha256((content + "".join(text for _, _, text in files.values())).encode()).hexdigest()
     return (
-        f'<figure class="snn-exhibit" id="{slug(name)}" data-exhibit="{html.escape(name)}" data-seal="{seal}">{_style()}'
+        f'<figure class="snn-exhibit" id="{slug(name)}" data-exhibit="{html.escape(name)}">{_style()}'
         f'<figcaption><span class="snn-name">{html.escape(name)}.</span>{_inline(caption)} {badges}</figcaption>'
         f'{content}<p class="snn-downloads">{"".join(links)}</p>{_strip(records, command)}</figure>'
     )

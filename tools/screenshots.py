@@ -1,0 +1,59 @@
+"""Look at the built pages: pictures in light, dark and on a phone, and what the browser had to say.
+
+    python -m tools.screenshots [PAGE.html ...] [--to _build/screenshots]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tools.browser import visit
+from tools.inputs import ROOT
+
+HTML = ROOT / "_build" / "html"
+#: Wider than the window means that the whole page scrolls sideways; raw TeX means that mathematics was not typeset.
+SCRIPT = """({
+  wide: document.documentElement.scrollWidth - window.innerWidth,
+  raw: document.querySelectorAll('.math:not(:has(mjx-container))').length
+})"""
+
+
+def complaints(pages: list[Path], *, to: Path | None = None) -> list[str]:
+    """What is wrong on the pages, one sentence each; pictures go into ``to``."""
+    found = []
+    for seen in visit(pages, script=SCRIPT, picture=to is not None):
+        name = Path(seen.page).relative_to(HTML).with_suffix("").as_posix().replace("/", "-")
+        here = f"{name} ({seen.view.name})"
+        found += [f"{here}: asked for {address}" for address in seen.requests]
+        found += [f"{here}: {error}" for error in seen.errors]
+        if seen.values["wide"] > 0:
+            found.append(f"{here}: the page is {seen.values['wide']} pixels wider than the window")
+        if seen.values["raw"]:
+            found.append(f"{here}: {seen.values['raw']} formulas were not typeset")
+        if to is not None:
+            to.mkdir(parents=True, exist_ok=True)
+            (to / f"{name}-{seen.view.name}.png").write_bytes(seen.image)
+    return found
+
+
+def all_pages() -> list[Path]:
+    """The pages of the book, chapters and the text around them."""
+    return sorted([*HTML.glob("book/**/*.html"), *HTML.glob("executed/*.html")])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="*", type=Path)
+    parser.add_argument("--to", type=Path, default=ROOT / "_build" / "screenshots")
+    given = parser.parse_args()
+    found = complaints([p.resolve() for p in given.pages] or all_pages(), to=given.to)
+    for sentence in found:
+        print(sentence, file=sys.stderr)
+    print(f"pictures are in {given.to}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
