@@ -110,11 +110,11 @@ def test_exact_loss_is_the_mean_of_eq7_over_masks(target_kept: bool, eps: float)
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("target", [0, 2])
-def test_given_masks_give_eq7(path: str, target: int) -> None:
+@pytest.mark.parametrize("eps", [1e-3, 1e-6])
+def test_given_masks_give_eq7(path: str, target: int, eps: float) -> None:
     """rho at 0 or 1 leaves one mask; every path then computes Eq. 7 of that mask."""
     o = [0.3, -1.2, 2.0, 0.1]
     for z in product((0, 1), repeat=4):
-        eps = 1e-3 if path == "straight-through" else 1e-20
         config = StochmaxConfig(psi_gradient=path, target_kept=False, epsilon=eps)
         psi = torch.tensor([[1e4 if keep else -1e4 for keep in z]], dtype=torch.float64)
         scores = torch.tensor([o], dtype=torch.float64)
@@ -361,11 +361,12 @@ def test_cross_entropy_reaches_psi_only_where_q_is_p() -> None:
             assert bool(head.posterior.weight.grad.any())
 
 
-def test_detach_psi_stops_the_gradient_into_the_network() -> None:
+@pytest.mark.parametrize("config", [StochmaxConfig(), DROPMAX], ids=["prior", "separate"])
+def test_detach_psi_stops_the_gradient_into_the_network(config: StochmaxConfig) -> None:
     target = torch.arange(6) % 4
     for detach in (False, True):
-        head = Stochmax(3, 4, generator=generator(), config=StochmaxConfig(detach_psi=detach))
-        nn.init.zeros_(head.classify.weight)  # leaves psi as the only way to h
+        head = Stochmax(3, 4, generator=generator(), config=replace(config, detach_psi=detach))
+        nn.init.zeros_(head.classify.weight)  # leaves psi and r as the only ways to h
         h = normal(6, 3).float().requires_grad_()
         head.loss(h, target, generator=generator())[0].backward()
         assert bool(h.grad.any()) is not detach
@@ -384,6 +385,15 @@ def test_inference_rules() -> None:
     weights = rho * o.exp()
     assert torch.allclose(by_rho(h).softmax(1), weights / weights.sum(1, keepdim=True), atol=1e-6)
     assert torch.equal(by_rho(h), by_rho(h))  # nothing is drawn
+
+
+def test_a_class_whose_rho_is_zero_keeps_epsilon_at_inference() -> None:
+    head = Stochmax(1, 2, generator=generator(), config=StochmaxConfig(epsilon=1e-3))
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.zero_()
+        head.retain.bias.copy_(torch.tensor([-1e4, 0.0]))
+    assert head(torch.zeros(1, 1))[0].exp().tolist() == pytest.approx([1e-3, 0.5 + 1e-3], rel=1e-5)
 
 
 # --- whatever the numbers
@@ -447,9 +457,8 @@ def test_a_kept_target_never_loses_by_dropping_rivals(k: int, seed: int) -> None
 )
 def test_nothing_overflows(config: StochmaxConfig, size: float) -> None:
     """Logits and psi of +-1e4 in float32: all signs over four classes, each class as target."""
-    signs = torch.tensor(list(product((-1.0, 1.0), repeat=4)))
-    h = torch.cat([signs, signs.flip(0)], 1).repeat(4, 1)  # (64, 8): o and psi
-    target = torch.arange(4).repeat_interleave(16)
+    h = torch.tensor(list(product((-1.0, 1.0), repeat=8))).repeat(4, 1)  # (1024, 8): o and psi
+    target = torch.arange(4).repeat_interleave(256)
     head = Stochmax(8, 4, generator=generator(), config=config)
     with torch.no_grad():
         for parameter in head.parameters():
