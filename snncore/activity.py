@@ -1,7 +1,7 @@
 """What the layers of a network did: spikes per neuron and step, by site, averaged over images.
 
-A site is one pass of one layer, so a BackRes block reports every unrolling step apart. Everything is summed in
-float64 while batches and chunks of time go by, so memory does not grow with images or time steps.
+A site is one pass of one layer, so a BackRes block reports every unrolling step apart. Everything is summed
+in float64 while batches and chunks of time go by, so memory does not grow with images or time steps.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ class SiteActivity:
     """Mean activity of one site over images.
 
     kind: "spikes" (values over time) or "real" (one value per image, of a ReLU layer or the image itself).
-    rate: spikes per neuron and time step; for reals the mean absolute value. Signed spikes count by magnitude.
-    nonzero: share of entries that are not zero, per step; what a zero-skipping accelerator would still compute.
-    positions: (H, W) spikes per step at each position, summed over maps; None where the site has no positions.
+    rate: spikes per neuron and time step; for reals the mean absolute value. Signed spikes count by
+    magnitude.
+    nonzero: share of entries that are not zero, per step; what a zero-skipping accelerator would still
+    compute.
+    positions: (H, W) spikes per step at each position, summed over maps; None where the site has no
+    positions.
     """
 
     kind: str
@@ -42,8 +45,10 @@ class SiteActivity:
 class ActivityProbe:
     """Pass as ``probe`` to ``Network.forward``; ``result()`` gives a ``SiteActivity`` per site.
 
-    The first dimension of spikes is time; a value is called "spikes" when the network says so (``timed=True``).
-    positions: also keep the (H, W) sums that border-exact event counts need (off by default: it costs a reduction).
+    The first dimension of spikes is time; a value is called "spikes" when the network says so
+    (``timed=True``).
+    positions: also keep the (H, W) sums that border-exact event counts need (off by default: it costs a
+    reduction).
     """
 
     def __init__(self, *, positions: bool = False) -> None:
@@ -65,7 +70,9 @@ class ActivityProbe:
         sums[2] += values.numel()
         sums[3] += count
         if self._positions and values.dim() == lead + 3:
-            grid = values.abs().sum(lead).sum(tuple(range(lead)), dtype=torch.float64)  # over C, then T and N: (H, W)
+            wide = torch.promote_types(values.dtype, torch.float32)
+            maps = values.abs().sum(lead, dtype=wide)  # over C: (T, N, H, W) or (N, H, W)
+            grid = maps.sum(tuple(range(lead)), dtype=torch.float64)  # (H, W)
             self._maps[site] = grid if site not in self._maps else self._maps[site] + grid
 
     def result(self) -> dict[str, SiteActivity]:

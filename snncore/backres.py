@@ -1,9 +1,10 @@
-"""Backward residual connections: one block computed n times with shared weights (paper: Fig 1, sections 2.1 and 4).
+"""Backward residual connections: one block computed n times with shared weights (Fig 1, sections 2.1 and 4).
 
     x_1 = block(x),   x_k = block(x_{k-1})   for k = 2 .. n
 
 The original input is read once; every later pass reads the block's own output. A spiking block sees each pass
-as a layer of its own: its neurons keep their own membrane (and, after conversion, their own threshold) per pass.
+as a layer of its own: its neurons keep their own membrane (and, after conversion, their own threshold) per
+pass.
 """
 
 from __future__ import annotations
@@ -47,19 +48,21 @@ class ChannelMatch(nn.Module):
 
     Input and output are (..., C, H, W) with C = ``channels`` and ``keep``; for a sequence the first two
     dimensions are (T, N), and "top" chooses per image over all its steps.
-    Raises ``ValueError`` for another rule, for ``keep`` above ``channels``, for groups that do not divide evenly,
-    for "drop" without a generator, or for input with another number of channels.
+    Raises ``ValueError`` for another rule, for ``keep`` above ``channels``, for groups that do not divide
+    evenly, for "drop" without a generator, or for input with another number of channels.
     """
 
     kept: Tensor
 
-    def __init__(self, rule: str, channels: int, keep: int, *, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, rule: str, channels: int, keep: int, *, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
         self.rule, self.channels, self.keep = one_of("rule", rule, MATCHES), whole("channels", channels), keep
         if whole("keep", keep) > channels:
             raise ValueError(f"keep must be at most the {channels} channels there are, got {keep}")
         if rule == "average" and channels % keep:
-            raise ValueError(f"keep must divide the {channels} channels evenly for rule 'average', got {keep}")
+            raise ValueError(f"keep must divide the {channels} channels for rule 'average', got {keep}")
         if rule == "drop":
             if generator is None:
                 raise ValueError("generator must be given for rule 'drop', got None")
@@ -67,8 +70,9 @@ class ChannelMatch(nn.Module):
             self.register_buffer("kept", order[:keep].sort().values)
 
     def forward(self, x: Tensor, *, step: int | None = None) -> Tensor:
-        if x.dim() < 4 or x.shape[-3] != self.channels:
-            raise ValueError(f"x must have {self.channels} channels in dimension -3, got shape {tuple(x.shape)}")
+        if x.dim() not in (4, 5) or x.shape[-3] != self.channels:
+            raise ValueError(f"x must have shape (N, C, H, W) or (T, N, C, H, W) with C = {self.channels}, "
+                             f"got {tuple(x.shape)}")
         if self.rule == "drop":
             return x.index_select(-3, self.kept)
         if self.rule == "average":

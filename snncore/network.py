@@ -4,17 +4,18 @@
 
 ``64C3``   3x3 convolution with 64 output maps, stride 1, same padding, no bias, followed by its neurons
 ``P``      2x2 average pooling
-``F1024``  fully connected, no bias, followed by its neurons; the last ``F`` is the classifier, with bias, no neurons
+``F1024``  fully connected, no bias, followed by its neurons; the last ``F`` is the classifier, with bias, no
+           neurons
 ``[..]xn`` BackRes block computed n times with shared weights (``backres``); ``[128C3]x4:top`` adds channel
            matching between passes (``drop``, ``top`` or ``average``) where a block has more maps out than in
-``+``      after a layer, or after a group in parentheses: what entered is added to what comes out (a residual sum;
-           of spikes, a count of 0, 1 or 2)
+``+``      after a layer, or after a group in parentheses: what entered is added to what comes out (a residual
+           sum; of spikes, a count of 0, 1 or 2)
 ``M``      mean over time: from here on the network runs once per image (needed between LIF and ReLU layers)
 ``:relu``, ``:lif``, ``:if`` after a layer set its neurons; the others take the network's own
 
-Spikes are (T, N, ...), real values (N, ...). Layers without memory fold T into the batch; a real-valued input that
-meets a spiking layer is convolved once and integrated at every step. The classifier reads the spikes of the last
-hidden layer accumulated over time (section 5).
+Spikes are (T, N, ...), real values (N, ...). Layers without memory fold T into the batch; a real-valued input
+that meets a spiking layer is convolved once and integrated at every step. The classifier reads the spikes of
+the last hidden layer accumulated over time (section 5).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ READOUTS = ("mean", "sum")
 Probe = Callable[..., None]  # probe(site, values, timed=bool)
 
 
-# --- the string ------------------------------------------------------------------------------------------------
+# --- the string --------------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
 class Conv:
@@ -90,7 +91,7 @@ Node = Conv | Dense | Pool | Mean | Skip | Block
 
 @dataclass(frozen=True)
 class Topology:
-    """A parsed network string: ``text`` in its normal form and the tree of ``nodes``; the last node is the classifier."""
+    """A parsed network string: ``text`` in its normal form and the tree of ``nodes``, the classifier last."""
 
     text: str
     nodes: tuple[Node, ...]
@@ -113,8 +114,9 @@ _TOKEN = re.compile(
 def parse(text: str | Topology) -> Topology:
     """Parse a network string (notation: this module's docstring).
 
-    Raises ``ValueError`` that quotes the part that cannot be read, an unknown neuron or matching rule, a block that
-    is never closed, zero maps, an even kernel, or a network that does not end in a classifier ``F``.
+    Raises ``ValueError`` that quotes the part that cannot be read, an unknown neuron or matching rule, a
+    block that is never closed, zero maps, an even kernel, or a network that does not end in a classifier
+    ``F``.
     """
     if isinstance(text, Topology):
         return text
@@ -128,7 +130,8 @@ def parse(text: str | Topology) -> Topology:
         found = _TOKEN.match(text, position)
         if found is None:
             rest = text[position:].split()[0]
-            raise ValueError(f"topology must be made of 64C3, P, M, F1024, [..]x2, (..)+ and +, got {rest!r} {where}")
+            raise ValueError(f"topology must be made of 64C3, P, M, F1024, [..]x2, (..)+ and +, got {rest!r} "
+                             f"{where}")
         kind, token = str(found.lastgroup), found.group()
         position = found.end()
         if kind == "conv":
@@ -163,7 +166,8 @@ def parse(text: str | Topology) -> Topology:
                 stack[-1].append(Skip(body))
         elif kind == "plus":
             if not stack[-1] or not isinstance(stack[-1][-1], Conv | Dense):
-                raise ValueError(f"'+' must follow a layer or a group in parentheses, got {text[:position]!r} {where}")
+                raise ValueError(f"'+' must follow a layer or a group in parentheses, "
+                                 f"got {text[:position]!r} {where}")
             stack[-1].append(Skip((stack[-1].pop(),)))
     if openers:
         raise ValueError(f"topology must close every {openers[-1]!r}, got an open one {where}")
@@ -204,7 +208,7 @@ def _write(node: Node) -> str:
 
 
 def scale_width(text: str | Topology, factor: float) -> str:
-    """The same network with every layer's maps and features times ``factor``, rounded, at least 1; same classifier."""
+    """The same network with all maps and features times ``factor``, rounded, at least 1; same classifier."""
     positive("factor", factor)
     topology = parse(text)
 
@@ -220,13 +224,14 @@ def scale_width(text: str | Topology, factor: float) -> str:
     return " ".join(map(_write, (*map(scaled, topology.nodes[:-1]), topology.nodes[-1])))
 
 
-# --- the plan: every logical pass of every weighted layer ---------------------------------------------------------
+# --- the plan: every logical pass of every weighted layer ---------------------------------------------------
 
 @dataclass(frozen=True)
 class Pass:
     """One logical pass of one weighted layer: what energy, diagrams, conversion and tables are computed from.
 
-    site: name of this pass: "conv1"; "conv2.1", "conv2.2" .. in a BackRes block; the last "fc" is the classifier.
+    site: name of this pass: "conv1"; "conv2.1", "conv2.2" .. in a BackRes block; the last "fc" is the
+    classifier.
     layer: name of the weights it uses: "conv2".
     kind: "conv" or "dense"; neuron: "relu", "lif", "if", or "none" for the classifier.
     in_shape, out_shape: (C, H, W) or (features,), as the layer reads them, after pooling and matching.
@@ -266,17 +271,19 @@ class _Flow(NamedTuple):
 
 
 def plan(
-    topology: str | Topology, input_shape: tuple[int, ...], neuron: str = "lif", *, static_input: bool | None = None
+    topology: str | Topology, input_shape: tuple[int, ...], neuron: str = "lif", *,
+    static_input: bool | None = None
 ) -> tuple[Pass, ...]:
     """Every pass of the network in order of computation.
 
     input_shape: (C, H, W) of one image. neuron: the network's own neurons, "relu", "lif" or "if".
-    static_input: True where the image itself is fed in at every step (direct coding), False for spikes; None takes
-    True exactly if the first layer is ReLU.
+    static_input: True where the image itself is fed in at every step (direct coding), False for spikes; None
+    takes True exactly if the first layer is ReLU.
 
-    Raises ``ValueError`` for an unknown neuron, a map too small to pool, a residual sum or an unmatched BackRes block
-    whose channels differ, a convolution after a fully connected layer, a ReLU layer on spikes, an ``M`` without
-    spikes before it, and a spiking layer after ``M``.
+    Raises ``ValueError`` for an unknown neuron, a map too small to pool, a residual sum or an unmatched
+    BackRes block whose shapes differ, "drop" or "top" matching of a residual sum, "average" of channels that
+    do not divide, a block of several passes inside another, a convolution after a fully connected layer, a
+    ReLU layer on spikes, an ``M`` without spikes before it, and a spiking layer after ``M``.
     """
     parsed = parse(topology)
     one_of("neuron", neuron, NEURONS)
@@ -298,21 +305,22 @@ def plan(
                 flow = layer(node, layers_by_path[here], flow, step, steps)
             elif isinstance(node, Pool):
                 if len(flow.shape) != 3 or flow.shape[1] % 2 or flow.shape[2] % 2:
-                    raise ValueError(f"P must find maps of even height and width, got {flow.shape} in {parsed.text!r}")
+                    raise ValueError(f"P must find maps of even height and width, got {flow.shape} "
+                                     f"in {parsed.text!r}")
                 channels, height, width = flow.shape
                 flow = flow._replace(shape=(channels, height // 2, width // 2), pool=2 * flow.pool)
             elif isinstance(node, Mean):
                 if not flow.timed:
-                    raise ValueError(f"M must follow a spiking layer, got values without time in {parsed.text!r}")
+                    raise ValueError(f"M must follow spikes, got values without time in {parsed.text!r}")
                 flow, done_with_time = flow._replace(timed=False), True
             elif isinstance(node, Skip):
                 out = walk(node.body, here, flow, step, steps)
                 if out.shape != flow.shape:
-                    raise ValueError(f"a residual sum must join equal shapes, got {flow.shape} and {out.shape} at "
-                                     f"{_write(node)!r} in {parsed.text!r}")
+                    raise ValueError(f"a residual sum must join equal shapes, got {flow.shape} and "
+                                     f"{out.shape} at {_write(node)!r} in {parsed.text!r}")
                 if out.timed != flow.timed:
-                    raise ValueError(f"a residual sum must join spikes with spikes or reals with reals, got one of "
-                                     f"each at {_write(node)!r} in {parsed.text!r}")
+                    raise ValueError(f"a residual sum must join spikes with spikes or reals with reals, got "
+                                     f"one of each at {_write(node)!r} in {parsed.text!r}")
                 if flow.pool != 1 or out.pool != 1:
                     raise ValueError(f"a residual sum must not touch a pooling layer, got {_write(node)!r} "
                                      f"in {parsed.text!r}")
@@ -320,7 +328,8 @@ def plan(
                                     source_shapes=out.source_shapes + flow.source_shapes)
             else:
                 if steps > 1:
-                    raise ValueError(f"a BackRes block must not hold another, got {_write(node)!r} in {parsed.text!r}")
+                    raise ValueError(f"a BackRes block must not hold another, got {_write(node)!r} "
+                                     f"in {parsed.text!r}")
                 shape_in = flow.shape
                 for k in range(1, node.repeats + 1):
                     if k > 1 and flow.shape != shape_in:
@@ -329,14 +338,20 @@ def plan(
         return flow
 
     def matched(node: Block, flow: _Flow, shape_in: tuple[int, ...]) -> _Flow:
-        text = _write(node)
-        if node.match is None or len(shape_in) != 3 or flow.shape[1:] != shape_in[1:] or flow.shape[0] < shape_in[0]:
-            raise ValueError(f"a BackRes block must give as many channels as it reads ({shape_in[0]}), or more with "
-                             f":drop, :top or :average, got {flow.shape[0]} at {text!r} in {parsed.text!r}")
+        where = f"at {_write(node)!r} in {parsed.text!r}"
+        fits = len(shape_in) == 3 and flow.shape[1:] == shape_in[1:] and flow.shape[0] > shape_in[0]
+        if node.match is None or not fits:
+            raise ValueError(f"a BackRes block must give the shape it reads, {shape_in}, or more channels "
+                             f"with :drop, :top or :average, got {flow.shape} {where}")
         if node.match == "average":  # every spike still enters, by a smaller weight
+            if flow.shape[0] % shape_in[0]:
+                raise ValueError(f":average must find a multiple of {shape_in[0]} channels, "
+                                 f"got {flow.shape[0]} {where}")
             return flow._replace(shape=shape_in)
-        kept = tuple(f"{source}:{node.match}" for source in flow.sources)
-        return flow._replace(shape=shape_in, sources=kept, source_shapes=(shape_in,) * len(kept))
+        if len(flow.sources) > 1:  # the probe could not tell whose spikes were kept
+            raise ValueError(f":{node.match} must read one layer, got a residual sum {where}")
+        return flow._replace(shape=shape_in, sources=(f"{flow.sources[0]}:{node.match}",),
+                             source_shapes=(shape_in,))
 
     def layer(node: Conv | Dense, name: str, flow: _Flow, step: int, steps: int) -> _Flow:
         last = node is parsed.nodes[-1]
@@ -348,7 +363,8 @@ def plan(
             raise ValueError(f"a spiking layer must not follow M, got {site} in {parsed.text!r}")
         if isinstance(node, Conv):
             if len(flow.shape) != 3:
-                raise ValueError(f"a convolution must read maps, got {flow.shape} at {site} in {parsed.text!r}")
+                raise ValueError(f"a convolution must read maps, got {flow.shape} at {site} "
+                                 f"in {parsed.text!r}")
             out = (node.maps, *flow.shape[1:])
             weights = node.maps * flow.shape[0] * node.kernel**2
         else:
@@ -357,23 +373,20 @@ def plan(
             for length in flow.shape:
                 features *= length
             weights = node.features * features + (node.features if last else 0)
-        earlier = [p for p in passes if p.layer == name]
-        if earlier and earlier[0].weights != weights:
-            raise ValueError(f"a BackRes block must read the same shape at every pass, got {earlier[0].in_shape} and "
-                             f"{flow.shape} at {site} in {parsed.text!r}")
         # a classifier on spikes reads their sum, once
         passes.append(Pass(site, name, "conv" if isinstance(node, Conv) else "dense", kind,
                            node.kernel if isinstance(node, Conv) else 1, flow.shape, out, flow.sources,
-                           flow.source_shapes, flow.pool, step, steps, not flow.timed, kind not in SPIKING, weights))
+                           flow.source_shapes, flow.pool, step, steps, not flow.timed, kind not in SPIKING,
+                           weights))
         return _Flow(out, (site,), (out,), 1, kind in SPIKING)
 
-    layers_by_path = dict((path, name) for _, path, name in layers)
+    layers_by_path = {path: name for _, path, name in layers}
     walk(parsed.nodes, (), _Flow(shape, ("input",), (shape,), 1, not static_input), 1, 1)
     return tuple(passes)
 
 
 def _named_layers(topology: Topology) -> list[tuple[Conv | Dense, tuple[int, ...], str]]:
-    """(node, path in the tree, name) of every weighted layer: conv1, conv2, .., fc1, fc2 in order of appearance."""
+    """(node, path in the tree, name) of every weighted layer: conv1, conv2, .., fc1, fc2 in order."""
     found: list[tuple[Conv | Dense, tuple[int, ...], str]] = []
     counts = {"conv": 0, "fc": 0}
 
@@ -396,7 +409,7 @@ def parameter_count(topology: str | Topology, input_shape: tuple[int, ...]) -> i
 
 
 def as_ann(topology: str | Topology) -> str:
-    """The same network without any neuron suffix or ``M``: what its ANN baseline is built from, with neuron "relu"."""
+    """The same network without neuron suffixes or ``M``: its ANN baseline, to be built with neuron "relu"."""
     def plain(nodes: tuple[Node, ...]) -> Iterator[Node]:
         for node in nodes:
             if isinstance(node, Conv | Dense):
@@ -409,21 +422,22 @@ def as_ann(topology: str | Topology) -> str:
     return " ".join(map(_write, plain(parse(topology).nodes)))
 
 
-# --- the module ---------------------------------------------------------------------------------------------------
+# --- the module --------------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """Everything about a network but its topology.
 
     neuron: neurons of layers that do not name their own.
-    leak, threshold, gamma, reset, order, refractory, fire_at_equality, detach_reset: see ``neurons.LIF``; ``if``
-    layers take a leak of 1.
+    leak, threshold, gamma, reset, order, refractory, fire_at_equality, detach_reset: see ``neurons.LIF``;
+    ``if`` layers take a leak of 1.
     gain: weights are drawn from a normal distribution with standard deviation ``gain sqrt(2 / fan_in)``.
-    readout: the classifier reads the "mean" spikes per step or their "sum" over time; the same function up to the
-    scale of its weights, but not the same training.
-    batch_norm: batch normalisation after each ReLU convolution; dropout: share of values dropped before each fully
-    connected layer while training, one mask for all time steps.
-    head: "softmax", or another head of ``stochmax.make_head``; head_options: its options as (name, value) pairs.
+    readout: the classifier reads the "mean" spikes per step or their "sum" over time; the same function up to
+    the scale of its weights, but not the same training.
+    batch_norm: batch normalisation after each ReLU convolution; dropout: share of values dropped before each
+    fully connected layer but the classifier while training, one mask for all time steps.
+    head: "softmax", or another head of ``stochmax.make_head``; head_options: its options as (name, value)
+    pairs.
     """
 
     neuron: str = "lif"
@@ -483,17 +497,20 @@ class _Signal(NamedTuple):
 
 
 class Layer(nn.Module):
-    """Convolution or fully connected layer with its neurons; holds one set of neuron parameters per unrolling step."""
+    """Convolution or fully connected layer with its neurons, whose parameters may differ by pass."""
 
-    def __init__(self, passes: tuple[Pass, ...], config: NetworkConfig, *, generator: torch.Generator) -> None:
+    def __init__(
+        self, passes: tuple[Pass, ...], config: NetworkConfig, *, generator: torch.Generator
+    ) -> None:
         super().__init__()
         first = passes[0]
         self.passes = passes
         self.padding = first.kernel // 2
         self.kind = first.kind
-        fan_in = first.in_shape[0] * first.kernel**2 if first.kind == "conv" else first.weights // first.out_shape[0]
-        shape = (first.out_shape[0], first.in_shape[0], first.kernel, first.kernel) if first.kind == "conv" else (
-            first.out_shape[0], fan_in)
+        outputs, fan_in = first.out_shape[0], first.weights // first.out_shape[0]
+        shape: tuple[int, ...] = (outputs, fan_in)
+        if first.kind == "conv":
+            shape = (outputs, first.in_shape[0], first.kernel, first.kernel)
         weight = torch.empty(shape).normal_(0.0, config.gain * (2 / fan_in) ** 0.5, generator=generator)
         if first.kind == "conv":
             weight = weight.contiguous(memory_format=torch.channels_last)
@@ -501,7 +518,7 @@ class Layer(nn.Module):
         self.neurons = [config.lif(p.neuron) for p in passes] if first.neuron in SPIKING else []
         self.norm = None
         if config.batch_norm and first.kind == "conv" and first.neuron == "relu":
-            self.norm = nn.ModuleList(nn.BatchNorm2d(first.out_shape[0]) for _ in passes)  # statistics per pass
+            self.norm = nn.ModuleList(nn.BatchNorm2d(outputs) for _ in passes)  # statistics per pass
         self.dropout = config.dropout if first.kind == "dense" else 0.0
 
     def weighted(self, x: Tensor) -> Tensor:
@@ -519,7 +536,7 @@ class Layer(nn.Module):
             state = None if run.before is None else run.before.get(site)
             steps = None if charged.timed else run.steps
             if not charged.timed and steps is None:
-                raise ValueError(f"steps must be given where real values meet the spiking layer {site}, got None")
+                raise ValueError(f"steps must be given where real values meet spiking layer {site}, got None")
             spikes, run.after[site] = fire(charged.values, self.neurons[step - 1], steps=steps, state=state)
             out = _Signal(spikes, True)
         else:
@@ -537,6 +554,11 @@ class Layer(nn.Module):
         one = values[0] if signal.timed else values
         keep = torch.rand(one.shape, generator=run.generator, device=run.generator.device).to(values.device)
         return _Signal(values * ((keep >= self.dropout) / (1 - self.dropout)), signal.timed)
+
+
+def _count(spikes: Tensor) -> Tensor:
+    """Spikes (T, N, ...) summed over time, (N, F); in float32 at least, as bfloat16 counts to 256 only."""
+    return spikes.sum(0, dtype=torch.promote_types(spikes.dtype, torch.float32)).flatten(1)
 
 
 class _AveragePool(nn.Module):
@@ -597,7 +619,7 @@ class Network(nn.Module):
     """A network of the topology's layers (see the module's docstring for the notation).
 
     topology: string or ``Topology``. input_shape: (C, H, W) of one image. config: everything else.
-    generator: draws all weights; the same seed gives the same network.
+    generator: draws all weights; the same seed gives the same network. static_input: see ``plan``.
 
     Attributes: ``plan`` (every ``Pass``), ``layers`` (name -> ``Layer``), ``head`` (the classifier).
     Raises ``ValueError`` for whatever ``plan`` cannot plan.
@@ -648,7 +670,7 @@ class Network(nn.Module):
         inside = [name for path, name in named.items() if path[: len(here)] == here]
         first, last = self.layers[inside[0]].passes[0], self.layers[inside[-1]].passes[0]
         match = None
-        if first.in_shape != last.out_shape:
+        if node.repeats > 1 and first.in_shape != last.out_shape:
             rule = ChannelMatch(str(node.match), last.out_shape[0], first.in_shape[0], generator=generator)
             self.add_module(f"match_{inside[0]}", rule)  # the channels it keeps belong to the network's state
             match = _SignalMatch(rule, self.layers[inside[-1]].passes)
@@ -660,9 +682,10 @@ class Network(nn.Module):
     ) -> Tensor:
         """Scores (N, classes) of spikes (T, N, C, H, W) or images (N, C, H, W).
 
-        steps: T, where images meet spiking layers. probe: called as ``probe(site, values, timed=...)`` on the input
-        and on every site's output. generator: draws dropout masks while training.
-        Raises ``ValueError`` for input of the wrong shape, or for missing ``steps`` or ``generator``.
+        steps: T, where images meet spiking layers. probe: called as ``probe(site, values, timed=...)`` on the
+        input and on every site's output. generator: draws dropout masks while training.
+        Raises ``ValueError`` for input of the wrong shape, for missing ``steps`` or ``generator``, or for
+        ``steps`` beside input that has its own time dimension.
         """
         return self.head(self.features(x, steps=steps, probe=probe, generator=generator))
 
@@ -670,26 +693,32 @@ class Network(nn.Module):
         self, x: Tensor, *, steps: int | None = None, probe: Probe | None = None,
         generator: torch.Generator | None = None
     ) -> Tensor:
-        """What the classifier reads, (N, F): accumulated spikes ("mean": divided by T), or the last ReLU's values."""
+        """What the classifier reads, (N, F): accumulated spikes (per step for "mean") or ReLU values."""
         signal, _ = self._compute(x, steps, None, probe, generator)
         if not signal.timed:
             return signal.values.flatten(1)
-        total = signal.values.sum(0).flatten(1)
+        total = _count(signal.values)
         return total / signal.values.shape[0] if self.config.readout == "mean" else total
 
     def run(
         self, x: Tensor, *, steps: int | None = None, state: Mapping[str, NeuronState] | None = None,
         probe: Probe | None = None
     ) -> tuple[Tensor, State]:
-        """One chunk of time of a longer simulation: the last hidden layer's spikes summed over it, (N, F), and the state.
+        """One chunk of time of a longer simulation: the last hidden layer's spikes summed over it, (N, F),
+        and the state.
 
-        Feed chunk after chunk with the state that the one before returned; the sum of the sums, divided by all steps
-        for readout "mean", goes into ``head``. Raises ``ValueError`` where ``M`` makes streaming impossible.
+        Feed chunk after chunk with the state that the one before returned; the sum of the sums, divided by
+        all steps for readout "mean", goes into ``head``. Raises ``ValueError`` where the whole sequence must
+        be known: a network with real values at its classifier, or with channel matching "top".
         """
+        if any(isinstance(module, ChannelMatch) and module.rule == "top" for module in self.children()):
+            raise ValueError(f"run must not meet channel matching 'top', which chooses over all steps, got "
+                             f"{self.topology.text!r}")
         signal, after = self._compute(x, steps, state or {}, probe, None)
         if not signal.timed:
-            raise ValueError(f"run must find spikes at the classifier, got real values in {self.topology.text!r}")
-        return signal.values.sum(0).flatten(1), after
+            raise ValueError(f"run must find spikes at the classifier, got real values in "
+                             f"{self.topology.text!r}")
+        return _count(signal.values), after
 
     def _compute(self, x, steps, state, probe, generator) -> tuple[_Signal, State]:
         timed = not self.plan[0].static
@@ -697,9 +726,12 @@ class Network(nn.Module):
             wanted = ", ".join(map(str, (*(("T",) if timed else ()), "N", *self.input_shape)))
             raise ValueError(f"x must have shape ({wanted}), got {tuple(x.shape)}")
         if x.shape[0] < 1:
-            raise ValueError(f"x must have at least one {'time step' if timed else 'image'}, got {tuple(x.shape)}")
+            what = "time step" if timed else "image"
+            raise ValueError(f"x must have at least one {what}, got shape {tuple(x.shape)}")
         if steps is not None:
             whole("steps", steps)
+            if timed:
+                raise ValueError(f"steps must be None where x has a time dimension, got {steps}")
         if probe is not None:
             probe("input", x, timed=timed)
         run = _Run(steps, state, {}, probe, generator)
@@ -712,7 +744,10 @@ class Network(nn.Module):
                 yield p.site, self.layers[p.layer].neurons[p.step - 1]
 
     def set_neuron(self, site: str, neuron: LIF) -> None:
-        """Give one spiking pass its own neuron parameters, such as a balanced threshold; unknown site: ``ValueError``."""
+        """Give one spiking pass its own neuron parameters, such as a balanced threshold.
+
+        Raises ``ValueError`` for a site that is not a spiking pass.
+        """
         for p in self.plan:
             if p.site == site and p.neuron in SPIKING:
                 self.layers[p.layer].neurons[p.step - 1] = neuron

@@ -1,4 +1,4 @@
-"""Independent random streams from one seed: weights, data order, spike coding and masks never disturb each other."""
+"""Independent random streams from one seed: weights, data order, spike coding and masks do not interact."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._check import whole
 
 
 def stream(seed: int, name: str, *, device: str | torch.device = "cpu") -> torch.Generator:
-    """A generator for one purpose, such as "weights" or "order"; the same (seed, name) gives the same numbers.
+    """A generator for one purpose, such as "weights" or "order": the same numbers for the same (seed, name).
 
     Raises ``ValueError`` for a negative seed.
     """

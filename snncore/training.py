@@ -1,14 +1,13 @@
 """Training and evaluation of networks: ANNs and spiking networks (AGD, section 3.2.2) share one loop.
 
-Approximate gradient descent is ordinary back-propagation through the unrolled network with Eq. 4 in place of the
-derivative of the step function; nothing in this loop knows which kind of network it trains.
+Approximate gradient descent is ordinary back-propagation through the unrolled network with Eq. 4 in place of
+the derivative of the step function; nothing in this loop knows which kind of network it trains.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import coding
-from ._check import one_of, positive, whole
+from ._check import between, one_of, positive, whole
 from .activity import ActivityProbe, SiteActivity
 from .data import Part, Splits, augment, batches, to_unit
 from .network import Network
@@ -34,10 +33,11 @@ SCHEDULES = ("constant", "cosine", "step")
 class InputConfig:
     """How images reach the network.
 
-    code: "real" values (ANNs); "poisson" spikes; "poisson-mean", the mean of T Poisson spikes as a real value (an ANN
-    that sees what an SNN sees); "direct", the real image at every step; "latency", one spike per pixel.
-    signed: pixels on [-1, 1] instead of [0, 1], spikes of either sign; an ANN then trains on 2 x - 1, which is the
-    expectation of that code.
+    code: "real" values (ANNs); "poisson" spikes; "poisson-mean", the mean of T Poisson spikes as a real value
+    (an ANN that sees what an SNN sees); "direct", the real image at every step; "latency", one spike per
+    pixel.
+    signed: pixels on [-1, 1] instead of [0, 1], spikes of either sign; an ANN then trains on 2 x - 1, which
+    is the expectation of that code.
     steps: T; must be given for every code but "real".
     """
 
@@ -75,7 +75,8 @@ class InputConfig:
 class TrainingConfig:
     """One training recipe.
 
-    epochs, batch_size, optimizer ("adam" or "sgd" with momentum 0.9), learning_rate, weight_decay (not on biases).
+    epochs, batch_size, optimizer ("adam" or "sgd" with momentum 0.9), learning_rate, weight_decay (not on
+    biases).
     schedule: "constant", "cosine" to zero over all epochs, or "step": a tenth at half and at three quarters.
     warmup: epochs of linear increase from zero. clip: largest gradient norm, None for none.
     augment: random crops (padding 4) and horizontal flips. label_smoothing is left out: the paper has none.
@@ -98,9 +99,13 @@ class TrainingConfig:
         whole("batch_size", self.batch_size)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         positive("learning_rate", self.learning_rate)
+        between("weight_decay", self.weight_decay, 0.0, 1.0)
         one_of("schedule", self.schedule, SCHEDULES)
+        between("warmup", self.warmup, 0.0, self.epochs)
         if self.clip is not None:
             positive("clip", self.clip)
+        for name in ("augment", "mixed_precision"):
+            one_of(name, getattr(self, name), (False, True))
 
     def rate(self, progress: float) -> float:
         """Learning rate after ``progress`` epochs (a fraction counts the batches done)."""
@@ -116,7 +121,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result on one part of the data: counts, mean loss (nats), which images were right, and activity by site."""
+    """Result on one part of the data: counts, mean loss (nats), which images were right, activity by site."""
 
     correct: int
     total: int
@@ -143,7 +148,8 @@ def evaluate(
 ) -> Evaluation:
     """Accuracy, loss and (with ``activity``) spikes per site of a network on one part of the data.
 
-    The spike code is drawn from the stream "evaluation" of ``seed``, the same at every call. ``positions`` adds the
+    The spike code is drawn from the stream "evaluation" of ``seed``, the same at every call with the same
+    ``batch_size``. ``positions`` adds the
     per-position sums that border-exact event counts need. Raises ``ValueError`` for an empty part.
     """
     if len(part.labels) == 0:
@@ -180,13 +186,20 @@ def train(
 ) -> list[dict[str, Any]]:
     """Train ``network`` in place and return its learning curve, one dict per epoch.
 
-    A curve entry holds epoch, train_loss, train_accuracy, validation_accuracy, validation_loss, gradient_norm (mean
-    before clipping), what the head logs, and ``on_epoch``'s numbers. Nothing in it depends on the clock.
+    A curve entry holds epoch, train_loss, train_accuracy, validation_accuracy, validation_loss, gradient_norm
+    (mean before clipping), what the head logs, and ``on_epoch``'s numbers. Nothing in it depends on the
+    clock.
 
-    checkpoint: file written after every epoch; if it exists, training goes on from it exactly as if it had never
-    stopped. stop_after: leave after this many epochs of the schedule (for verifying a run by its first epoch).
-    Raises ``FloatingPointError`` naming epoch and batch if the loss stops being finite; the last checkpoint is kept.
+    checkpoint: file written after every epoch; if it exists, training goes on from it exactly as if it had
+    never stopped. stop_after: leave after this many epochs of the schedule (for verifying a run by its first
+    epoch). Raises ``FloatingPointError`` naming epoch and batch if loss or gradient stop being finite (the
+    last checkpoint is kept), ``ValueError`` for a part without images or a checkpoint of another recipe.
     """
+    for name, part in (("train", splits.train), ("validation", splits.validation)):
+        if len(part) == 0:
+            raise ValueError(f"splits must hold at least one {name} image, got none")
+    if stop_after is not None:
+        whole("stop_after", stop_after, least=0)
     device = torch.device(device)
     decay = [p for p in network.parameters() if p.dim() > 1]
     plain = [p for p in network.parameters() if p.dim() <= 1]
@@ -196,8 +209,9 @@ def train(
     streams = {name: stream(seed, name, device="cpu" if name in ("order", "augment") else device)
                for name in ("order", "augment", "coding", "masks")}
     curve: list[dict[str, Any]] = []
+    recipe = f"{config} {coder} seed={seed}"
     if checkpoint is not None and checkpoint.exists():
-        curve = _restore(checkpoint, network, optimizer, streams)
+        curve = _restore(checkpoint, network, optimizer, streams, recipe)
     network.train()
     last = config.epochs if stop_after is None else min(stop_after, config.epochs)
     for epoch in range(len(curve), last):
@@ -209,7 +223,7 @@ def train(
             entry |= on_epoch(epoch, network)
         curve.append(entry)
         if checkpoint is not None:
-            _save(checkpoint, network, optimizer, streams, curve)
+            _save(checkpoint, network, optimizer, streams, curve, recipe)
     network.eval()
     return curve
 
@@ -232,11 +246,14 @@ def _epoch(network, part, coder, config, epoch, optimizer, streams, device, prog
         with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision):
             features = network.features(x, steps=steps, generator=streams["masks"])
         loss, log = network.head.loss(features.float(), labels, generator=streams["masks"])
+        where = f"in epoch {epoch + 1}, batch {index + 1}"
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"loss must stay finite, got {loss.item()} in epoch {epoch + 1}, batch {index + 1}")
+            raise FloatingPointError(f"loss must stay finite, got {loss.item()} {where}")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip or math.inf)
+        if not torch.isfinite(norm):  # clipping would turn an infinite gradient into NaN weights
+            raise FloatingPointError(f"gradient must stay finite, got a norm of {norm.item()} {where}")
         optimizer.step()
         with torch.no_grad():
             correct += int((network.head(features.float()).argmax(1) == labels).sum())
@@ -253,20 +270,22 @@ def _numbered(part: Part, size: int, order: torch.Generator) -> Iterator[tuple[i
     return enumerate(batches(part, size, generator=order))
 
 
-def _save(path: Path, network, optimizer, streams, curve) -> None:
+def _save(path: Path, network, optimizer, streams, curve, recipe: str) -> None:
     """Write everything that continuing needs, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "curve": curve,
                 "streams": {name: generator.get_state() for name, generator in streams.items()},
-                "saved": time.time()}, part)
+                "recipe": recipe}, part)
     os.replace(part, path)
 
 
-def _restore(path: Path, network, optimizer, streams) -> list[dict[str, Any]]:
-    """Read a checkpoint back; a file that is not one stops with its name."""
+def _restore(path: Path, network, optimizer, streams, recipe: str) -> list[dict[str, Any]]:
+    """Read a checkpoint back; a file that is none, or another recipe's, stops with its name."""
     try:
         kept = torch.load(path, weights_only=True, map_location="cpu")
+        if kept["recipe"] != recipe:
+            raise ValueError(f"it was trained by {kept['recipe']}, not {recipe}")
         network.load_state_dict(kept["network"])
         optimizer.load_state_dict(kept["optimizer"])
         for name, generator in streams.items():
