@@ -107,24 +107,29 @@ def fire(
     dtype = current.dtype
     wide = current.float() if dtype in (torch.float16, torch.bfloat16) else current
     membrane, before, held = (None, None, None) if state is None else state
-    spikes, last_membrane, last_held = _Scan.apply(wide, membrane, before, held, neuron, steps)
+    differentiable = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (wide, membrane))
+    spikes, last_membrane, last_held = _Scan.apply(wide, membrane, before, held, neuron, steps, differentiable)
     # .detach() shares memory: the last step's spikes are a view of the output
     end = NeuronState(last_membrane, spikes[-1].detach(), last_held if neuron.refractory else None)
     return spikes.to(dtype), end
 
 
 class _Scan(torch.autograd.Function):
-    """All time steps of one layer. Forward keeps U only; S and dS/dU are recomputed from it in backward."""
+    """All time steps of one layer. Forward keeps U only; S and dS/dU are recomputed from it in backward.
+
+    Without ``differentiable`` only two steps of U exist at a time.
+    """
 
     @staticmethod
-    def forward(ctx, current, membrane, before, held, neuron: LIF, steps):  # type: ignore[override]
+    def forward(ctx, current, membrane, before, held, neuron: LIF, steps, differentiable):  # type: ignore[override]
         constant = steps is not None
         T = steps if constant else current.shape[0]
         if constant:
-            potential = current.new_empty((T, *current.shape))
+            spikes = current.new_empty((T, *current.shape))
         else:  # keeps channels_last where the convolution produced it
-            potential = torch.empty_like(current)
-        spikes = torch.empty_like(potential)
+            spikes = torch.empty_like(current)
+        kept = T if differentiable else min(T, 2)
+        potential = torch.empty_like(spikes[:kept])
         holding = torch.zeros_like(potential, dtype=torch.bool) if neuron.refractory else None
         left = None
         if neuron.refractory:
@@ -132,7 +137,7 @@ class _Scan(torch.autograd.Function):
         fires = torch.ge if neuron.fire_at_equality else torch.gt
         U, S = membrane, before
         for t in range(T):
-            now = potential[t]
+            now = potential[t % kept]
             drive = current if constant else current[t]
             if U is None:
                 now.copy_(drive)
@@ -141,15 +146,16 @@ class _Scan(torch.autograd.Function):
             if left is None:
                 fires(now, neuron.threshold, out=spikes[t])
             else:
-                blocked = torch.gt(left, 0, out=holding[t])
+                blocked = torch.gt(left, 0, out=holding[t % kept])
                 if U is not None:
                     torch.where(blocked, _after_reset(U, S, neuron), now, out=now)
                 torch.logical_and(fires(now, neuron.threshold), ~blocked, out=spikes[t])
                 left = _count_down(left, spikes[t], neuron)
             U, S = now, spikes[t]
         ctx.neuron, ctx.constant, ctx.started = neuron, constant, membrane is not None
-        ctx.save_for_backward(potential, holding, membrane, before, held)
-        last_membrane = potential[-1].clone()
+        if differentiable:
+            ctx.save_for_backward(potential, holding, membrane, before, held)
+        last_membrane = potential[(T - 1) % kept].clone()
         last_held = current.new_zeros(0, dtype=torch.int16) if left is None else left
         ctx.mark_non_differentiable(last_held)
         ctx.set_materialize_grads(False)
@@ -192,7 +198,7 @@ class _Scan(torch.autograd.Function):
             if ctx.constant:
                 total = here.clone() if total is None else total.add_(here)
         grad_current = total if ctx.constant else out
-        return grad_current, carry, None, None, None, None
+        return grad_current, carry, None, None, None, None, None
 
 
 def _charge(drive: Tensor, U: Tensor, S: Tensor, neuron: LIF, *, out: Tensor) -> None:
