@@ -448,6 +448,14 @@ def network(name: str, reading: str = "A") -> PaperNetwork:
     return REGISTRY[name, reading]
 
 
+def plain_of(net: PaperNetwork) -> PaperNetwork | None:
+    """The plain network of equal logical depth, in the same reading where it has it, else in "A"; None for a
+    network without BackRes connections."""
+    if net.plain is None:
+        return None
+    return network(net.plain, net.reading if net.reading in readings(net.plain) else "A")
+
+
 def exhibit(title: str) -> tuple[PaperNetwork, ...]:
     """All networks and readings of one exhibit ("Table 3"); ``ValueError`` for one without networks."""
     found = tuple(net for net in _ENTRIES if net.exhibit == title)

@@ -1,0 +1,82 @@
+"""The book's tables as DataFrames: prices (Table 1), reconstructed topologies (3, 5, 7, 9, 13, 15, 17)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from ..energy import FLOAT32, INT32, macs
+from ..network import Pass, parameter_count, plan
+from .networks import PaperNetwork, network, plain_of
+
+LABELS = {"relu": "ReLU", "lif": "LIF", "if": "IF", "none": ""}
+
+
+def price_table() -> pd.DataFrame:
+    """Table 1: energy of a 32-bit MAC and AC in pJ at 45 nm, as integers (as the paper says) or floats."""
+    rows = {
+        "add = AC": [INT32.ac, FLOAT32.ac],
+        "multiply": [INT32.multiply, FLOAT32.multiply],
+        "MAC = multiply + add": [INT32.mac, FLOAT32.mac],
+        "MAC / AC": [INT32.mac / INT32.ac, FLOAT32.mac / FLOAT32.ac],
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["32-bit integer", "32-bit float"]).round(2)
+    return table.rename_axis("operation").reset_index()
+
+
+def unrolled(passes: Sequence[Pass]) -> str:
+    """A plan in words, one entry per pass: ``conv1 64 · P · conv2 64 · conv2 64 · fc1 10``.
+
+    Neurons are named where they differ within the network; "M" is the mean over time.
+    """
+    mixed = len({p.neuron for p in passes[:-1]}) > 1
+    spiking = {p.site for p in passes if p.neuron in ("lif", "if")}
+    parts: list[str] = []
+    for p in passes:
+        if p.static and spiking.intersection(p.sources):
+            parts.append("M")
+        parts += ["P"] * (p.pool.bit_length() - 1)
+        sum_ = f" (reads {' + '.join(p.sources)})" if len(p.sources) > 1 else ""
+        neuron = f" {LABELS[p.neuron]}" if mixed and p.neuron != "none" else ""
+        parts.append(f"{p.layer} {p.out_shape[0]}{neuron}{sum_}")
+    return " · ".join(parts)
+
+
+def topology_table(
+    networks: Iterable[PaperNetwork | str], *, input_shape: tuple[int, int, int] | None = None
+) -> pd.DataFrame:
+    """The networks with all that follows from their topology strings.
+
+    networks: entries of ``networks.REGISTRY``, or names (reading "A"). input_shape: (C, H, W) in place of the
+    networks' own. Columns: parameters (weights, and the classifier's bias); compression (parameters of the
+    plain network of equal logical depth over these); MACs of one ANN inference (Eq. 8); unique layers and
+    logical depth, both with the classifier; what fixes the topology and what is chosen.
+    """
+    rows = []
+    for net in networks:
+        net = network(net) if isinstance(net, str) else net
+        shape = input_shape or net.input_shape
+        passes = plan(net.topology, shape, net.neuron)
+        count = parameter_count(net.topology, shape)
+        rows.append(
+            {
+                "network": net.name,
+                "reading": net.reading,
+                "topology": net.topology,
+                "unrolled": unrolled(passes),
+                "parameters": count,
+                "compression": _plain_parameters(net, shape) / count,
+                "MACs": sum(map(macs, passes)),
+                "unique layers": len({p.layer for p in passes}),
+                "logical depth": len(passes),
+                "fixed by": "; ".join(net.fixed_by),
+                "chosen": "; ".join(net.chosen),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _plain_parameters(net: PaperNetwork, shape: tuple[int, int, int]) -> float:
+    plain = plain_of(net)
+    return float("nan") if plain is None else float(parameter_count(plain.topology, shape))
