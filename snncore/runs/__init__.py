@@ -1,0 +1,33 @@
+"""Runs: a frozen spec, its key, its execution, and the verified record that stays.
+
+``collect(entries)`` gives the records behind an exhibit; ``python -m snncore.runs`` lists, plans, makes and
+verifies them.
+"""
+
+from .entry import Entry
+from .executing import MissingRuns, OutOfTime, collect, execute, freshness, results_directory, runs_directory
+from .outcome import Outcome
+from .spec import SpecError, from_dict, key, register, to_dict
+from .store import Busy, Record, RecordError, Store, StoreError
+
+__all__ = [
+    "Busy",
+    "Entry",
+    "MissingRuns",
+    "OutOfTime",
+    "Outcome",
+    "Record",
+    "RecordError",
+    "SpecError",
+    "Store",
+    "StoreError",
+    "collect",
+    "execute",
+    "freshness",
+    "from_dict",
+    "key",
+    "register",
+    "results_directory",
+    "runs_directory",
+    "to_dict",
+]

@@ -1,0 +1,27 @@
+"""Where trained weights are kept for the runs that start from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from .sources import of_task
+from .spec import dumps, key, task_of
+
+
+def weights_file(spec: Any, work: Path) -> Path:
+    """The file for the weights that the run ``spec`` ends with, given the work directory of any run.
+
+    The name holds the run's key and a hash of its sources and of the machine (``stamp.json`` in ``work`` says
+    which device, threads and versions), so weights trained by older code or elsewhere are never picked up.
+    The file may not exist; write it through a temporary name and ``os.replace``. Deleting it costs time, never
+    a result.
+    """
+    folder = work.parent.parent / "weights"
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = work / "stamp.json"
+    machine = json.loads(stamp.read_text())["machine"] if stamp.is_file() else None
+    conditions = dumps({"source": of_task(task_of(spec))[0], "machine": machine})
+    return folder / f"{key(spec)}-{hashlib.sha256(conditions.encode()).hexdigest()[:8]}.pt"
