@@ -94,14 +94,14 @@ def minutes(spec: Spec) -> float:
     steps = spec.input.steps if spec.input.code != "poisson-mean" else None
     one = Network(spec.topology, input_shape=(channels, size, size), config=spec.network, generator=stream(0, "plan"),
                   static_input=spec.input.code in ("real", "poisson-mean", "direct"))
-    # forward and backward cost three forward passes; about 2e10 operations a second, and 3e7 neuron updates
+    # forward and backward cost three forward passes
     work = updates = 0.0
     for p in one.plan:
         repeats = 1 if p.static or steps is None else steps
         work += macs(p) * repeats
         updates += torch.Size(p.out_shape).numel() * (1 if p.once or steps is None else steps)
     images = 3 * spec.data.train * spec.training.epochs + spec.data.validation * spec.training.epochs + spec.data.test
-    return images * (work / 2e10 + updates / 4e8) / 60 + 0.02
+    return images * (work / 4e10 + updates / 8e8) / 60 + 0.02
 
 
 def counts(tested: Evaluation) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""The three scales at which every exhibit runs, and the training recipes, in one place.
+
+What the paper leaves open (learning rate, initialisation, epochs, optimiser) is chosen here. The laptop recipes are
+the best of a recorded grid on validation images, with as many points for ANNs as for spiking networks
+(``grids.tuning``); a test holds them to that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .._check import one_of
+from ..data import DataConfig
+from ..network import NetworkConfig
+from ..training import InputConfig, TrainingConfig
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One scale.
+
+    data: CIFAR-10 or what stands in for it; imagenet: the ImageNet subset or what stands in for it.
+    width: factor on the maps and features of every network. seeds: what the exhibits average over.
+    ann, snn: training recipes. ann_network, snn_network: initialisation and neurons.
+    signed: whether images are coded on [-1, 1].
+    steps: time steps T shown by each table.
+    """
+
+    name: str
+    data: DataConfig
+    imagenet: DataConfig
+    width: float
+    imagenet_width: float
+    seeds: tuple[int, ...]
+    ann: TrainingConfig
+    snn: TrainingConfig
+    ann_network: NetworkConfig
+    snn_network: NetworkConfig
+    signed: bool
+    steps: dict[str, tuple[int, ...]]
+
+    def drawn(self, seed: int) -> DataConfig:
+        """The data of one seed: its own training and validation images, the same test images for all."""
+        return replace(self.data, seed=seed)
+
+    def input(self, code: str, steps: int | None = None) -> InputConfig:
+        """The input code of this profile."""
+        return InputConfig(code, signed=self.signed and code != "latency", steps=steps)
+
+
+_STEPS = {"8": (25, 50), "10": (5, 10, 25), "11": (25, 50), "14": (25,), "16": (10,)}
+
+PROFILES: dict[str, Profile] = {
+    "quick": Profile(
+        name="quick",
+        data=DataConfig("digits", train=1000, validation=200, test=300, size=16),
+        imagenet=DataConfig("digits", train=1000, validation=200, test=300, size=32),
+        width=1 / 8,
+        imagenet_width=1 / 16,
+        seeds=(0,),
+        ann=TrainingConfig(epochs=6, learning_rate=3e-3),
+        snn=TrainingConfig(epochs=6, learning_rate=3e-3),
+        ann_network=NetworkConfig(neuron="relu"),
+        snn_network=NetworkConfig(neuron="lif", gain=1.0),
+        signed=False,
+        steps={"8": (10,), "10": (5, 10), "11": (10,), "14": (10,), "16": (5,)},
+    ),
+    "laptop": Profile(
+        name="laptop",
+        data=DataConfig("cifar10", train=5000, validation=1000, test=2000),
+        imagenet=DataConfig("imagenette-128", train=4000, validation=500, test=1000, size=64),
+        width=1 / 4,
+        imagenet_width=1 / 8,
+        seeds=(0, 1, 2, 3, 4),
+        ann=TrainingConfig(epochs=8, learning_rate=1e-3),
+        snn=TrainingConfig(epochs=8, learning_rate=1e-3),
+        ann_network=NetworkConfig(neuron="relu"),
+        snn_network=NetworkConfig(neuron="lif", gain=1.0),
+        signed=False,
+        steps=_STEPS,
+    ),
+    "paper": Profile(
+        name="paper",
+        data=DataConfig("cifar10", train=45000, validation=5000, test=10000),
+        imagenet=DataConfig("imagenette-128", train=6000, validation=500, test=1500, size=128),
+        width=1.0,
+        imagenet_width=1.0,
+        seeds=(0, 1, 2),
+        ann=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
+        snn=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True, mixed_precision=True),
+        ann_network=NetworkConfig(neuron="relu"),
+        snn_network=NetworkConfig(neuron="lif", gain=1.0),
+        signed=False,
+        steps=_STEPS,
+    ),
+}
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name; ``ValueError`` for another name."""
+    return PROFILES[one_of("profile", name, tuple(PROFILES))]
