@@ -31,8 +31,8 @@ WORKED_LEAK = 0.9
 
 #: The neurons of the worked table, by the heading of their columns.
 FAMILIES = {
-    "leak, then reset": LIF(leak=WORKED_LEAK),
-    "reset, then leak": LIF(leak=WORKED_LEAK, order="reset-then-leak"),
+    "leak first": LIF(leak=WORKED_LEAK),
+    "reset first": LIF(leak=WORKED_LEAK, order="reset-then-leak"),
     "hard reset": LIF(leak=WORKED_LEAK, reset="hard"),
 }
 
@@ -333,7 +333,7 @@ def draw_latency(image: Tensor, spikes: Tensor, frames: Sequence[int]) -> Figure
         when.numpy(), cmap="viridis_r", vmin=0, vmax=len(spikes) - 1, interpolation="nearest"
     )
     grid[1].set(xticks=[], yticks=[])
-    grid[1].set_title("spike time t", fontsize=10)
+    grid[1].set_title("spike time t" if len(image) == 1 else "mean time t", fontsize=10)  # over the colours
     grid[1].grid(False)
     figure.colorbar(shown, ax=grid[1], fraction=0.05, pad=0.04).ax.tick_params(labelsize=8)
     for axes, t in zip(grid[2:], frames, strict=True):
