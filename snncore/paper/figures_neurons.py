@@ -62,11 +62,11 @@ def trace(current: Tensor, neuron: LIF) -> tuple[Tensor, Tensor]:
 def worked_table(current: Sequence[float] = WORKED_CURRENT) -> pd.DataFrame:
     """The potential U[t] before the reset and the spike S[t] of every family in :data:`FAMILIES`."""
     drive = torch.tensor(current, dtype=torch.float64)[:, None]  # (T, 1)
-    columns: dict[tuple[str, str], list[float] | list[int]] = {("input", "I[t]"): list(current)}
+    columns: dict[tuple[str, str], list[float] | list[int]] = {("", "I[t]"): list(current)}
     for family, neuron in FAMILIES.items():
         potential, spikes = trace(drive, neuron)
-        columns[family, "U[t]"] = potential[:, 0].tolist()
-        columns[family, "S[t]"] = spikes[:, 0].int().tolist()
+        columns[family, "U"] = potential[:, 0].tolist()
+        columns[family, "S"] = spikes[:, 0].int().tolist()
     return pd.DataFrame(columns, index=pd.RangeIndex(1, len(current) + 1, name="t"))
 
 
