@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snncore.network import parameter_count, parse, plan
+from snncore.network import as_ann, parameter_count, parse, plan
 from snncore.paper.networks import REGISTRY, exhibit, names, network, plain_of, readings
 
 NETS = list(REGISTRY.values())
@@ -23,7 +23,7 @@ def test_every_entry_parses_and_says_what_fixes_it(net):
     assert topology.text == net.topology and topology.classes == net.classes
     assert net.fixed_by and all(net.fixed_by) and net.exhibit
     passes = plan(net.topology, net.input_shape, net.neuron)
-    ann = plan(net.ann, net.input_shape, "relu")
+    ann = plan(as_ann(net.topology), net.input_shape, "relu")
     assert [p.site for p in ann] == [p.site for p in passes]
     assert all(p.neuron in ("relu", "none") for p in ann)
 

@@ -40,11 +40,6 @@ class PaperNetwork:
     neuron: str = "lif"
     plain: str | None = None
 
-    @property
-    def ann(self) -> str:
-        """The topology of the ANN baseline: without ``M``, as nothing in it has time."""
-        return " ".join(part for part in self.topology.split() if part != "M")
-
     def with_classes(self, classes: int) -> PaperNetwork:
         """The same network for another number of classes, a whole number >= 1 (else ``ValueError``)."""
         body = self.topology.split()[:-1]
