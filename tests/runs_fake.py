@@ -1,4 +1,4 @@
-"""A tiny task and its grid, for the tests of the runs: a pseudo-random walk that can be killed in the middle."""
+"""A tiny task and its grid, for the tests of the runs: a walk that can be killed in the middle."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def _record(options: argparse.Namespace) -> int:
             continue
         estimate = minutes(entry.spec)
         expected = estimate * (
-            worked / estimated if estimated else 1
+            worked / estimated if worked > 1 else 1
         )  # in this machine's minutes, once known
         left = options.minutes - (time.perf_counter() - started) / 60
         if expected > left:

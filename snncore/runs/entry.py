@@ -10,8 +10,8 @@ from typing import Any
 class Entry:
     """One run behind an exhibit. The labels are stored with the run but are no part of its key.
 
-    ``network`` is the registry name, ``role`` what the run stands for ("ann", "snn-agd", ...), ``profile`` the
-    scale (runs of "quick" are never stored among the paper's results), ``tables`` the exhibits that show it.
+    ``network`` is the registry name, ``role`` what the run stands for ("ann", "snn", ...), ``tables`` the
+    exhibits that show it, ``profile`` its scale ("quick" runs are never stored among the paper's results).
     """
 
     spec: Any

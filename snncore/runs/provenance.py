@@ -90,7 +90,7 @@ def machine(device: str) -> dict[str, Any]:
     return {
         "device": device,
         "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_model(),
-        "cpu": cpu_model(),
+        "cpu": f"{cpu_model()}{_cpu_generation()}, {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
         "versions": versions(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -123,6 +123,18 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+@functools.cache
+def _cpu_generation() -> str:
+    """Family and model, since virtual machines call many processors by one name."""
+    with contextlib.suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text()
+        numbers = [re.search(rf"^{name}\s*: (\d+)$", text, re.MULTILINE) for name in ("cpu family", "model")]
+        if all(numbers):
+            family, model = (number[1] for number in numbers if number)
+            return f", family {family} model {model}"
+    return ""
+
+
 def same_kind(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """What differs between two machines so that equal bits cannot be asked for; empty on the same kind of
     machine.
@@ -148,20 +160,18 @@ def deterministic() -> Iterator[None]:
     import torch
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    checks = torch.utils.deterministic
+    mode = torch.get_deterministic_debug_mode()
+    fill = checks.fill_uninitialized_memory  # type: ignore[attr-defined]
     benchmark = torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = (  # type: ignore[attr-defined]
-        False  # a debugging aid that costs a pass over each new tensor
-    )
+    # use_deterministic_algorithms(True, warn_only=True) also loads the compiler, which takes seconds
+    torch.set_deterministic_debug_mode("warn")
+    # filling new tensors with NaN is an aid to debugging that costs a pass over each of them
+    checks.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+        torch.set_deterministic_debug_mode(mode)
+        checks.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = benchmark

@@ -35,7 +35,7 @@ def verify(record: Record, *, runs: Path, device: str | None = None, progress: b
 
     Bit for bit on the same kind of machine (device, CPU model, threads, version of torch); elsewhere numbers
     may differ by 0.05 + 10 %, and counts that come with a ``total`` by 5 % of it. ``device`` defaults to the
-    record's.
+    record's, or the CPU where it is not there.
     """
     import torch
 

@@ -16,8 +16,7 @@ def weights_file(spec: Any, work: Path) -> Path:
 
     The name holds the run's key and a hash of its sources and of the machine (``stamp.json`` in ``work`` says
     which device, threads and versions), so weights trained by older code or elsewhere are never picked up.
-    The file may not exist; write it through a temporary name and ``os.replace``. Deleting it costs time, never
-    a result.
+    The file may not exist; write it through a temporary name and ``os.replace``. Deleting it loses only time.
     """
     folder = work.parent.parent / "weights"
     folder.mkdir(parents=True, exist_ok=True)
