@@ -164,7 +164,7 @@ def event_table(m: Measured) -> pd.DataFrame:
 def memory_table(m: Measured, *, prices: Prices = INT32) -> pd.DataFrame:
     """Does EE stay the same with memory accesses? Three readings of section 7, under convention ``full``.
 
-    "proportional": memory multiplies both energies by one factor. "same energy": it adds as much to both sides,
+    "proportional": memory multiplies both energies by one factor. "same energy": it adds as much to both,
     1 or 10 times the ANN's arithmetic. "counted": every access of either side is charged (``energy.Memory``).
     """
     plain = m.report("full", prices)
