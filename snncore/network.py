@@ -11,6 +11,7 @@
 ``+``      after a layer, or after a group in parentheses: what entered is added to what comes out (a residual
            sum; of spikes, a count of 0, 1 or 2)
 ``M``      mean over time: from here on the network runs once per image (needed between LIF and ReLU layers)
+``R``      rate code: from here on the real values are Poisson spikes (``hybrid.rate_code``; Fig 6's alternative)
 ``:relu``, ``:lif``, ``:if`` after a layer set its neurons; the others take the network's own
 
 Spikes are (T, N, ...), real values (N, ...). Layers without memory fold T into the batch; a real-valued input
@@ -31,6 +32,7 @@ from torch.nn import functional as F
 
 from ._check import between, one_of, positive, whole
 from .backres import MATCHES, BackRes, ChannelMatch
+from .hybrid import rate_code
 from .neurons import LIF, NeuronState, fire
 from .stochmax import make_head
 
@@ -71,6 +73,11 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class Recode:
+    """``R``: real values become Poisson spikes."""
+
+
+@dataclass(frozen=True)
 class Skip:
     """``(...)+``: what enters is added to what comes out."""
 
@@ -86,7 +93,7 @@ class Block:
     match: str | None = None
 
 
-Node = Conv | Dense | Pool | Mean | Skip | Block
+Node = Conv | Dense | Pool | Mean | Recode | Skip | Block
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class Topology:
 
 
 _TOKEN = re.compile(
-    r"(?P<conv>\d+C\d+(?::\w+)?)|(?P<dense>F\d+(?::\w+)?)|(?P<pool>P)|(?P<mean>M)"
+    r"(?P<conv>\d+C\d+(?::\w+)?)|(?P<dense>F\d+(?::\w+)?)|(?P<pool>P)|(?P<mean>M)|(?P<recode>R)"
     r"|(?P<open>\[)|(?P<close>\]x\d+(?::\w+)?)|(?P<group>\()|(?P<ungroup>\)\+)|(?P<plus>\+)|(?P<space>\s+)"
 )
 
@@ -130,7 +137,7 @@ def parse(text: str | Topology) -> Topology:
         found = _TOKEN.match(text, position)
         if found is None:
             rest = text[position:].split()[0]
-            raise ValueError(f"topology must be made of 64C3, P, M, F1024, [..]x2, (..)+ and +, got {rest!r} "
+            raise ValueError(f"topology must be made of 64C3, P, M, R, F1024, [..]x2, (..)+ and +, got {rest!r} "
                              f"{where}")
         kind, token = str(found.lastgroup), found.group()
         position = found.end()
@@ -145,10 +152,10 @@ def parse(text: str | Topology) -> Topology:
             stack[-1].append(Dense(_size(int(size[1:]), token, where), neuron))
         elif kind == "pool":
             stack[-1].append(Pool())
-        elif kind == "mean":
+        elif kind in ("mean", "recode"):
             if openers:
-                raise ValueError(f"M must stand outside of brackets, got it inside {where}")
-            stack[-1].append(Mean())
+                raise ValueError(f"{token} must stand outside of brackets, got it inside {where}")
+            stack[-1].append(Mean() if kind == "mean" else Recode())
         elif kind in ("open", "group"):
             openers.append(token)
             stack.append([])
@@ -200,6 +207,8 @@ def _write(node: Node) -> str:
         return "P"
     if isinstance(node, Mean):
         return "M"
+    if isinstance(node, Recode):
+        return "R"
     body = " ".join(map(_write, node.body))
     if isinstance(node, Skip):
         single = len(node.body) == 1 and isinstance(node.body[0], Conv | Dense)
@@ -309,6 +318,10 @@ def plan(
                                      f"in {parsed.text!r}")
                 channels, height, width = flow.shape
                 flow = flow._replace(shape=(channels, height // 2, width // 2), pool=2 * flow.pool)
+            elif isinstance(node, Recode):
+                if flow.timed or not passes or "rate-code" in flow.sources:
+                    raise ValueError(f"R must follow a ReLU layer, got it elsewhere in {parsed.text!r}")
+                flow = _Flow(flow.shape, ("rate-code",), (flow.shape,), 1, True)
             elif isinstance(node, Mean):
                 if not flow.timed:
                     raise ValueError(f"M must follow spikes, got values without time in {parsed.text!r}")
@@ -416,7 +429,7 @@ def as_ann(topology: str | Topology) -> str:
                 yield replace(node, neuron=None)
             elif isinstance(node, Skip | Block):
                 yield replace(node, body=tuple(plain(node.body)))
-            elif not isinstance(node, Mean):
+            elif not isinstance(node, Mean | Recode):
                 yield node
 
     return " ".join(map(_write, plain(parse(topology).nodes)))
@@ -571,6 +584,17 @@ class _MeanOverTime(nn.Module):
         return _Signal(signal.values.mean(0), False)
 
 
+class _RateCode(nn.Module):
+    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+        if run.steps is None or run.generator is None:
+            missing = "steps" if run.steps is None else "generator"
+            raise ValueError(f"{missing} must be given where R codes real values as spikes, got None")
+        spikes = rate_code(signal.values, run.steps, generator=run.generator)
+        if run.probe is not None:
+            run.probe("rate-code", spikes, timed=True)
+        return _Signal(spikes, True)
+
+
 class _Chain(nn.Sequential):
     def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:  # type: ignore[override]
         for module in self:
@@ -660,6 +684,8 @@ class Network(nn.Module):
                 modules.append(_AveragePool())
             elif isinstance(node, Mean):
                 modules.append(_MeanOverTime())
+            elif isinstance(node, Recode):
+                modules.append(_RateCode())
             elif isinstance(node, Skip):
                 modules.append(_Residual(self._chain(node.body, here, named, generator)))
             else:
@@ -683,7 +709,7 @@ class Network(nn.Module):
         """Scores (N, classes) of spikes (T, N, C, H, W) or images (N, C, H, W).
 
         steps: T, where images meet spiking layers. probe: called as ``probe(site, values, timed=...)`` on the
-        input and on every site's output. generator: draws dropout masks while training.
+        input and on every site's output. generator: draws dropout masks while training, and the spikes of ``R``.
         Raises ``ValueError`` for input of the wrong shape, for missing ``steps`` or ``generator``, or for
         ``steps`` beside input that has its own time dimension.
         """

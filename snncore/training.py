@@ -163,7 +163,7 @@ def evaluate(
         for images, labels in batches(part, batch_size):
             images, labels = images.to(device), labels.to(device)
             x, steps = coder(images, generator=generator)
-            scores = network(x, steps=steps, probe=probe)
+            scores = network(x, steps=steps, probe=probe, generator=generator)
             hits.append((scores.argmax(1) == labels).cpu())
             loss += nn.functional.cross_entropy(scores, labels, reduction="sum").item()
     network.train(was_training)

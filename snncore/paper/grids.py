@@ -1,6 +1,6 @@
 """The runs behind each table: frozen specs, in the order in which they decide most.
 
-    entries("laptop", ["8"], [0])  ->  the ANN and spiking runs of Table 8 with seed 0
+entries("laptop", ["8"], [0])  ->  the ANN and spiking runs of Table 8 with seed 0
 """
 
 from __future__ import annotations
@@ -19,21 +19,37 @@ TABLE_8 = ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4")
 _TUNED = "VGG5"
 
 
-def ann_run(p: Profile, name: str, seed: int, *, reading: str = "A", tables: tuple[str, ...], role: str = "ann") -> Entry:
+def ann_run(
+    p: Profile, name: str, seed: int, *, reading: str = "A", tables: tuple[str, ...], role: str = "ann"
+) -> Entry:
     """The ANN of a network's topology, all layers ReLU."""
     net = networks.network(name, reading)
-    spec = train.Spec(scale_width(as_ann(net.topology), p.width), p.drawn(seed), p.ann_network, p.input("real"), p.ann,
-                      seed)
+    spec = train.Spec(
+        scale_width(as_ann(net.topology), p.width), p.drawn(seed), p.ann_network, p.input("real"), p.ann, seed
+    )
     return Entry(spec, net.name, role, p.name, tables, _reading(net))
 
 
 def snn_run(
-    p: Profile, name: str, seed: int, steps: int, *, reading: str = "A", tables: tuple[str, ...], role: str = "snn"
+    p: Profile,
+    name: str,
+    seed: int,
+    steps: int,
+    *,
+    reading: str = "A",
+    tables: tuple[str, ...],
+    role: str = "snn",
 ) -> Entry:
     """The spiking network trained end to end (AGD) on Poisson spikes over ``steps`` time steps."""
     net = networks.network(name, reading)
-    spec = train.Spec(scale_width(net.topology, p.width), p.drawn(seed), p.snn_network, p.input("poisson", steps), p.snn,
-                      seed)
+    spec = train.Spec(
+        scale_width(net.topology, p.width),
+        p.drawn(seed),
+        p.snn_network,
+        p.input("poisson", steps),
+        p.snn,
+        seed,
+    )
     return Entry(spec, net.name, role, p.name, tables, _reading(net))
 
 
@@ -70,14 +86,26 @@ def tuning(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Ent
     topology = scale_width(networks.network(_TUNED).topology, p.width)
     found = []
     for seed in (seeds or (0,))[:1]:
-        data = replace(p.drawn(seed), train=min(2000, p.data.train), validation=min(1000, p.data.validation))
+        data = replace(p.drawn(seed), train=min(1000, p.data.train), test=min(500, p.data.test))
         for rate in (3e-4, 1e-3, 3e-3):
-            for gain in (0.5, 1.0, 2.0):
-                ann = train.Spec(as_ann(topology), data, replace(p.ann_network, gain=gain), p.input("real"),
-                                 replace(p.ann, epochs=4, learning_rate=rate, augment=False), seed)
+            for gain in (0.7, 1.0, 1.4):
+                ann = train.Spec(
+                    as_ann(topology),
+                    data,
+                    replace(p.ann_network, gain=gain),
+                    p.input("real"),
+                    replace(p.ann, epochs=3, learning_rate=rate, augment=False),
+                    seed,
+                )
                 found.append(Entry(ann, _TUNED, "tuning-ann", p.name, ("tuning",)))
-                snn = train.Spec(topology, data, replace(p.snn_network, gain=gain), p.input("poisson", 10),
-                                 replace(p.snn, epochs=4, learning_rate=rate, augment=False), seed)
+                snn = train.Spec(
+                    topology,
+                    data,
+                    replace(p.snn_network, gain=gain),
+                    p.input("poisson", 10),
+                    replace(p.snn, epochs=3, learning_rate=rate, augment=False),
+                    seed,
+                )
                 found.append(Entry(snn, _TUNED, "tuning-snn", p.name, ("tuning",)))
     return found
 
@@ -86,14 +114,18 @@ def tuning(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Ent
 TABLES: dict[str, Callable[..., list[Entry]]] = {"8": table8, "tuning": tuning}
 
 
-def entries(profile_name: str, tables: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> list[Entry]:
+def entries(
+    profile_name: str, tables: Sequence[str] | None = None, seeds: Sequence[int] | None = None
+) -> list[Entry]:
     """All runs of the tables (default: every table) for the seeds (default: the profile's), each once.
 
     Seed by seed: everything of the first seed comes before anything of the second. Raises ``ValueError`` for an
     unknown profile or table.
     """
     p = profile(profile_name)
-    wanted = list(TABLES) if tables is None else [one_of("table", str(name), tuple(TABLES)) for name in tables]
+    wanted = (
+        list(TABLES) if tables is None else [one_of("table", str(name), tuple(TABLES)) for name in tables]
+    )
     found: dict[object, Entry] = {}
     for seed in seeds or p.seeds:
         for name in wanted:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ...activity import SiteActivity
-from ...data import DataConfig, Splits, load
+from ...data import DataConfig, Splits, batches, load
 from ...energy import CONVENTIONS, FLOAT32, INT32, event_count, macs, report
 from ...network import Network, NetworkConfig, Pass, parameter_count
 from ...streams import stream
@@ -39,12 +39,19 @@ class Spec:
 def build(spec: Spec, splits: Splits) -> Network:
     """The untrained network of a run."""
     shape = tuple(splits.train.images.shape[1:])
-    return Network(spec.topology, input_shape=shape, config=spec.network, generator=stream(spec.seed, "weights"),
-                   static_input=spec.input.code in ("real", "poisson-mean", "direct"))
+    return Network(
+        spec.topology,
+        input_shape=shape,
+        config=spec.network,
+        generator=stream(spec.seed, "weights"),
+        static_input=spec.input.code in ("real", "poisson-mean", "direct"),
+    )
 
 
-def trained(spec: Spec, splits: Splits, *, work: Path, device: str, progress: bool) -> tuple[Network, list[dict[str, Any]]]:
-    """The run's network after training, and its learning curve; taken from the weights kept by an earlier run if any."""
+def trained(
+    spec: Spec, splits: Splits, *, work: Path, device: str, progress: bool
+) -> tuple[Network, list[dict[str, Any]]]:
+    """The run's network after training, and its learning curve; from weights kept by an earlier run if any."""
     network = build(spec, splits).to(device)
     kept = weights.weights_file(spec, work)
     if kept.exists():
@@ -52,8 +59,16 @@ def trained(spec: Spec, splits: Splits, *, work: Path, device: str, progress: bo
         network.load_state_dict(found["network"])
         network.eval()
         return network, found["curve"]
-    curve = train(network, splits, spec.input, spec.training, seed=spec.seed, device=device,
-                  checkpoint=work / f"{weights.key(spec)}.pt", progress=progress)
+    curve = train(
+        network,
+        splits,
+        spec.input,
+        spec.training,
+        seed=spec.seed,
+        device=device,
+        checkpoint=work / f"{weights.key(spec)}.pt",
+        progress=progress,
+    )
     part = kept.with_suffix(f".{os.getpid()}.part")
     torch.save({"network": network.state_dict(), "curve": curve}, part)
     os.replace(part, kept)
@@ -73,10 +88,16 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         "parameters": parameter_count(spec.topology, network.input_shape),
         "flops": sum(macs(p) for p in network.plan),
         **measured(network.plan, tested.sites, spec.input.steps),
-        "data": {"sha256": splits.sha256, "train": len(splits.train.labels), "validation": len(splits.validation.labels),
-                 "test": len(splits.test.labels)},
+        "data": {
+            "sha256": splits.sha256,
+            "train": len(splits.train.labels),
+            "validation": len(splits.validation.labels),
+            "test": len(splits.test.labels),
+        },
         "weights_sha256": fingerprint(network),
     }
+    if spec.network.head == "stochmax":
+        result["rho"] = retained(network, splits, spec, device=device)
     return Outcome(result)
 
 
@@ -84,52 +105,103 @@ def first_epoch(spec: Spec, *, work: Path, device: str, progress: bool) -> dict[
     """The first entry of the learning curve, from scratch."""
     splits = load(spec.data)
     network = build(spec, splits).to(device)
-    return train(network, splits, spec.input, spec.training, seed=spec.seed, device=device, progress=progress,
-                 stop_after=1)[0]
+    return train(
+        network,
+        splits,
+        spec.input,
+        spec.training,
+        seed=spec.seed,
+        device=device,
+        progress=progress,
+        stop_after=1,
+    )[0]
 
 
 def minutes(spec: Spec) -> float:
     """Estimated wall time on two CPU cores, from the multiply-accumulates of all images, steps and epochs."""
     channels, size = _shape(spec.data)
     steps = spec.input.steps if spec.input.code != "poisson-mean" else None
-    one = Network(spec.topology, input_shape=(channels, size, size), config=spec.network, generator=stream(0, "plan"),
-                  static_input=spec.input.code in ("real", "poisson-mean", "direct"))
+    one = Network(
+        spec.topology,
+        input_shape=(channels, size, size),
+        config=spec.network,
+        generator=stream(0, "plan"),
+        static_input=spec.input.code in ("real", "poisson-mean", "direct"),
+    )
     # forward and backward cost three forward passes
     work = updates = 0.0
     for p in one.plan:
         repeats = 1 if p.static or steps is None else steps
         work += macs(p) * repeats
         updates += torch.Size(p.out_shape).numel() * (1 if p.once or steps is None else steps)
-    images = 3 * spec.data.train * spec.training.epochs + spec.data.validation * spec.training.epochs + spec.data.test
+    images = (
+        3 * spec.data.train * spec.training.epochs
+        + spec.data.validation * spec.training.epochs
+        + spec.data.test
+    )
     return images * (work / 4e10 + updates / 8e8) / 60 + 0.02
 
 
 def counts(tested: Evaluation) -> dict[str, Any]:
-    """Accuracy with its counts, and which test images were right (hexadecimal, first image first) for paired tests."""
+    """Accuracy, its counts, and which test images were right (hexadecimal, first image first) for pairing."""
     bits = "".join("1" if hit else "0" for hit in tested.hits.tolist())
     padded = bits.ljust(-(-len(bits) // 4) * 4, "0")
-    return {"accuracy": tested.accuracy, "correct": tested.correct, "total": tested.total, "loss": tested.loss,
-            "hits": f"{int(padded, 2):0{len(padded) // 4}x}"}
+    return {
+        "accuracy": tested.accuracy,
+        "correct": tested.correct,
+        "total": tested.total,
+        "loss": tested.loss,
+        "hits": f"{int(padded, 2):0{len(padded) // 4}x}",
+    }
 
 
 def measured(plan: tuple[Pass, ...], sites: dict[str, SiteActivity], steps: int | None) -> dict[str, Any]:
-    """Activity by site and energy under every convention and price list; for an ANN, its zero-skipping cost."""
-    activity = {name: {"kind": site.kind, "rate": site.rate, "nonzero": site.nonzero} for name, site in sites.items()}
+    """Activity by site, energy under every convention and price list; for an ANN, its zero-skipping cost."""
+    activity = {
+        name: {"kind": site.kind, "rate": site.rate, "nonzero": site.nonzero} for name, site in sites.items()
+    }
     spiking = any(p.neuron in ("lif", "if") for p in plan)
     if not spiking:
-        skipping = {prices.name: report(plan, sites, 1, prices=prices, convention="physical", ann_activity=sites)
-                    for prices in (INT32, FLOAT32)}
-        return {"activity": activity, "energy": {name: {"ann_pj": found.ann, "zero_skipping_pj": found.zero_skipping}
-                                                 for name, found in skipping.items()}}
+        skipping = {
+            prices.name: report(plan, sites, 1, prices=prices, convention="physical", ann_activity=sites)
+            for prices in (INT32, FLOAT32)
+        }
+        return {
+            "activity": activity,
+            "energy": {
+                name: {"ann_pj": found.ann, "zero_skipping_pj": found.zero_skipping}
+                for name, found in skipping.items()
+            },
+        }
     assert steps is not None
     energy = {}
     for convention in CONVENTIONS:
         for prices in (INT32, FLOAT32):
             found = report(plan, sites, steps, prices=prices, convention=convention)
-            energy[f"{convention}/{prices.name}"] = {"ann_pj": found.ann, "snn_pj": found.snn,
-                                                     "efficiency": found.efficiency}
+            energy[f"{convention}/{prices.name}"] = {
+                "ann_pj": found.ann,
+                "snn_pj": found.snn,
+                "efficiency": found.efficiency,
+            }
     events = {p.site: event_count(p, sites) for p in plan if not p.static}
     return {"activity": activity, "events": events, "energy": energy, "steps": steps}
+
+
+def retained(network: Network, splits: Splits, spec: Spec, *, device: str) -> list[list[float]]:
+    """Mean retain probability (Eq. 7) of every class, a column, over the test images of each class, a row."""
+    classes = len(splits.classes)
+    total, count = (
+        torch.zeros(classes, classes, dtype=torch.float64),
+        torch.zeros(classes, dtype=torch.float64),
+    )
+    generator = stream(spec.seed, "evaluation", device=device)
+    with torch.no_grad():
+        for images, labels in batches(splits.test, 50):
+            x, steps = spec.input(images.to(device), generator=generator)
+            rho = network.head.rho(network.features(x, steps=steps, generator=generator)).double().cpu()
+            total.index_add_(0, labels, rho)
+            count.index_add_(0, labels, torch.ones(len(labels), dtype=torch.float64))
+    return (total / count.clamp(min=1)[:, None]).tolist()
 
 
 def fingerprint(network: Network) -> str:
@@ -147,5 +219,7 @@ def _first(splits: Splits, count: int):
 
 
 def _shape(data: DataConfig) -> tuple[int, int]:
-    channels, size = {"digits": (1, 8), "cifar10": (3, 32), "imagenette-128": (3, 128)}.get(data.name, (3, 224))
+    channels, size = {"digits": (1, 8), "cifar10": (3, 32), "imagenette-128": (3, 128)}.get(
+        data.name, (3, 224)
+    )
     return channels, data.size or size

@@ -1,0 +1,47 @@
+r"""Hybrid ReLU / LIF networks: how real values cross into the spiking block and back (paper: Fig 6, section 6).
+
+    ANN block         X = relu(...), once per image
+    SNN block         reads X itself at every step ("process the same real-valued input X"), or a rate code X[t]
+    ReLU afterwards   reads the mean of the spikes over time
+
+A constant input needs no code: its weighted sum is computed once and integrated T times (``neurons.fire`` with
+``steps``). This module holds the alternative that the paper compares against, ``R`` in a network string:
+
+    X[t] ~ Bernoulli(X / max X)   with the maximum over each image's values
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ._check import whole
+
+
+def rate_code(values: Tensor, steps: int, *, generator: torch.Generator) -> Tensor:
+    """Spikes (T, N, ...) with probability ``values / max`` per image, of non-negative values (N, ...).
+
+    The gradient is that of the expectation, 1 / max per spike (the maximum counts as a constant), averaged over
+    nothing: every step passes its own. An image whose values are all zero stays silent.
+    Raises ``ValueError`` for fewer than one step or a negative value.
+    """
+    whole("steps", steps)
+    if bool((values < 0).any()):
+        raise ValueError(f"values must not be negative to be rates, got {values.min().item()}")
+    return _RateCode.apply(values, steps, generator)
+
+
+class _RateCode(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values, steps, generator):  # type: ignore[override]
+        largest = values.flatten(1).amax(1).view(-1, *[1] * (values.dim() - 1))
+        rates = values / largest.clamp(min=torch.finfo(values.dtype).tiny)
+        ctx.save_for_backward(largest)
+        draws = torch.rand((steps, *values.shape), generator=generator, device=values.device, dtype=torch.float32)
+        return (draws < rates).to(values.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):  # type: ignore[override]
+        (largest,) = ctx.saved_tensors
+        # where nothing fires nothing is learnt: an all-zero image has no rate to change
+        return torch.where(largest > 0, grad.sum(0) / largest, 0), None, None
