@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -125,9 +126,7 @@ def plain(value: Any, path: str = "result") -> Any:
         return int(value)
     if isinstance(value, Real):
         if not math.isfinite(value):
-            raise RecordError(
-                f"{path} is {value!r}; a record holds finite numbers, or None where there is no value"
-            )
+            raise RecordError(f"{path} is {value!r}; a record holds finite numbers, or None where there is no value")
         return float(value)
     if isinstance(value, Mapping):
         return {str(name): plain(item, f"{path}.{name}") for name, item in value.items()}
@@ -141,9 +140,7 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     import numpy as np
 
     out = io.BytesIO()
-    with zipfile.ZipFile(
-        out, "w", zipfile.ZIP_STORED
-    ) as file:  # compressed bytes would depend on the zlib at hand
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as file:  # compressed bytes would depend on the zlib at hand
         for name in sorted(arrays):
             array = io.BytesIO()
             np.lib.format.write_array(array, np.asarray(arrays[name]), version=(1, 0), allow_pickle=False)
@@ -162,8 +159,7 @@ class Store:
         if not self.directory.is_dir():
             return []
         names = (
-            re.fullmatch(r"([0-9a-f]{16})(\.conflict-[0-9a-f]{8})?\.json", p.name)
-            for p in self.directory.iterdir()
+            re.fullmatch(r"([0-9a-f]{16})(\.conflict-[0-9a-f]{8})?\.json", p.name) for p in self.directory.iterdir()
         )
         return sorted({match[1] for match in names if match})
 
@@ -237,9 +233,7 @@ class Store:
                 "bytes": len(content),
             }
         sealed = seal({**data, "schema": SCHEMA, "artifacts": described})
-        text = (
-            json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        )
+        text = json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         for name, content in packed.items():
             self._replace(self.directory / described[name]["file"], content)
         record = self._verified(self.path(key), text)
@@ -364,13 +358,16 @@ def lock(runs: Path, key: str, *, wait: bool = True) -> Iterator[Path]:
     The lock dies with the process, kill -9 included; the directory stays for the next one to go on from.
     """
     work = runs / "work" / key
+    attempts = 0
     while True:
         try:
             work.mkdir(parents=True, exist_ok=True)
             handle = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:
-            continue  # the holder has just finished and removed the directory
         except OSError as error:
+            vanished = isinstance(error, (FileNotFoundError, FileExistsError))
+            if vanished and (attempts := attempts + 1) < 100:
+                time.sleep(0.001)  # its holder removes the directory just now, or another makes it anew
+                continue
             raise StoreError(f"the work directory {work} cannot be written ({error.strerror})") from None
         try:
             try:
