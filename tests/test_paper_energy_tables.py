@@ -19,7 +19,9 @@ from snncore.paper.energy_tables import (
     layer_table,
     measured,
     memory_table,
+    silent_bounds,
 )
+from snncore.paper.networks import network
 
 TEXT, SHAPE, SITES = "4C3 P F6 F3", (1, 8, 8), ("input", "conv1", "fc1")
 
@@ -113,3 +115,12 @@ def test_measured_reads_two_records_of_one_network():
             measured(snn, ann)
     with pytest.raises(ValueError, match=r"snn must have \d+ MACs, got 1 in the record"):
         measured(record("VGG3", "snn", steps=4, flops=1), record("VGG3", "ann"))
+
+
+def test_bounds_are_the_macs_that_remain():
+    table = silent_bounds([network("VGG9"), network("VGG13")])
+    passes = {p.site: macs(p) for p in plan(network("VGG9").topology, (3, 32, 32))}
+    relu = passes["conv1"] + passes["conv2"] + passes["fc2"]
+    assert table["paper at most"][0] == pytest.approx(sum(passes.values()) / relu)
+    assert table["physical at most"][0] == pytest.approx(sum(passes.values()) / (relu + passes["conv3"]))
+    assert table["spiking"].tolist() == ["conv3 to fc1", "conv5 to conv6"]

@@ -21,7 +21,7 @@ from snncore.paper.diagrams import (
     drawn_parameters,
 )
 from snncore.paper.networks import exhibit, network
-from snncore.paper.tables import price_table, topology_table, unrolled
+from snncore.paper.tables import REASONS, SHOWN, price_table, topology_table, unrolled
 
 BLOCK = "64C3 P [64C3]x2 P F10"
 SHAPE = (3, 32, 32)
@@ -34,9 +34,7 @@ def passes_of(name):
 
 
 def built(text, shape=SHAPE):
-    return Network(
-        text, input_shape=shape, config=NetworkConfig(), generator=torch.Generator().manual_seed(0)
-    )
+    return Network(text, input_shape=shape, config=NetworkConfig(), generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -68,9 +66,7 @@ def test_the_other_drawings_count_every_weight_once():
 def test_conversion_prints_a_threshold_per_unrolling_step():
     relu, spiking = plan(BLOCK, SHAPE, "relu"), plan(BLOCK, SHAPE, "if")
     figure = draw_conversion(relu, spiking, thresholds={"conv2.1": 1.25, "conv2.2": 2.5})
-    values = [
-        text.get_text().rsplit("= ", 1)[-1] for text in figure.axes[0].texts if "thresh" in text.get_text()
-    ]
+    values = [text.get_text().rsplit("= ", 1)[-1] for text in figure.axes[0].texts if "thresh" in text.get_text()]
     assert values[1:] == ["1.25", "2.5"] and len(values) == 3
 
 
@@ -98,9 +94,7 @@ def test_drawings_refuse_what_they_cannot_show():
         draw_conversion(plan(BLOCK, SHAPE, "relu"), plain)
     with pytest.raises(ValueError, match="thresholds must name sites of snn, got 'conv9'"):
         draw_conversion(plan("4C3 F10", SHAPE, "relu"), plain, thresholds={"conv9": 1.0})
-    with pytest.raises(
-        ValueError, match="passes must be relu, then lif or if, then the classifier, got lif, none"
-    ):
+    with pytest.raises(ValueError, match="passes must be relu, then lif or if, then the classifier, got lif, none"):
         draw_hybrid(plain)
 
 
@@ -118,11 +112,11 @@ def test_topology_table():
     assert table["logical depth"].tolist() == [7, 7, 7]
     assert table["unique layers"].tolist() == [7, 4, 5]
     assert table["MACs"].nunique() == 1  # the same computations, fewer weights
+    assert table["conv parameters"].tolist() == [1728 + n * 36864 for n in (4, 1, 2)]
+    assert {*SHOWN, *REASONS} == {"network", *table.columns}
     assert pd.isna(table.loc["VGG7-conv", "compression"])
     assert table.loc["VGG2x4", "compression"] == pytest.approx(4353738 / 4243146)
-    assert table.loc["VGG2x4", "parameters"] == sum(
-        p.numel() for p in built(network("VGG2x4").topology).parameters()
-    )
+    assert table.loc["VGG2x4", "parameters"] == sum(p.numel() for p in built(network("VGG2x4").topology).parameters())
     small = topology_table(["VGG2x4"], input_shape=(1, 8, 8))
     assert small["parameters"][0] == 64 * 9 + 64 * 64 * 9 + 64 * 4 * 1024 + 10250
     assert topology_table([network("VGG3x4", "B")])["compression"][0] == pytest.approx(8916682 / 8549770)

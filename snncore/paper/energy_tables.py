@@ -29,6 +29,7 @@ from ..energy import (
 from ..network import Pass, plan
 from ..runs import Record
 from ..runs.tasks import train
+from .networks import PaperNetwork
 from .style import PALETTE
 
 NJ = 1e-3  # nJ per pJ
@@ -218,3 +219,27 @@ def draw_same_memory(m: Measured, *, prices: Prices = INT32) -> Figure:
     axes.set_xlabel("memory energy on each side / arithmetic energy of the ANN")
     axes.legend(title="convention")
     return figure
+
+
+def silent_bounds(networks: Sequence[PaperNetwork]) -> pd.DataFrame:
+    """The largest EE each network can reach under ``paper`` and ``physical``: that of silent spiking layers.
+
+    What remains to be paid is every MAC pass, whatever T. Prices cancel, as both sides pay MACs only.
+    """
+    rows = []
+    for net in networks:
+        passes = plan(net.topology, net.input_shape, net.neuron)
+        silent = {site: SiteActivity("spikes", 0.0, 0.0) for p in passes for site in (p.site, *p.sources)}
+        bounds = {
+            f"{c} at most": report(passes, silent, 1, convention=c).efficiency for c in ("paper", "physical")
+        }
+        spiking = [p.site for p in passes if p.neuron in ("lif", "if")]
+        rows.append(
+            {
+                "network": net.name,
+                "reading": net.reading,
+                "spiking": f"{spiking[0]} to {spiking[-1]}",
+                **bounds,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -10,6 +10,20 @@ from ..energy import FLOAT32, INT32, macs
 from ..network import Pass, parameter_count, plan
 from .networks import PaperNetwork, network, plain_of
 
+#: Columns of ``topology_table`` that say what a network is, and those that say why.
+SHOWN = (
+    "network",
+    "reading",
+    "unrolled",
+    "parameters",
+    "conv parameters",
+    "compression",
+    "MACs",
+    "unique layers",
+    "logical depth",
+)
+REASONS = ("network", "reading", "topology", "fixed by", "chosen")
+
 LABELS = {"relu": "ReLU", "lif": "LIF", "if": "IF", "none": ""}
 
 
@@ -49,7 +63,7 @@ def topology_table(
     """The networks with all that follows from their topology strings.
 
     networks: entries of ``networks.REGISTRY``, or names (reading "A"). input_shape: (C, H, W) in place of the
-    networks' own. Columns: parameters (weights, and the classifier's bias); compression (parameters of the
+    networks' own. Columns: parameters (weights, and the classifier's bias), those of the convolutions alone; compression (parameters of the
     plain network of equal logical depth over these); MACs of one ANN inference (Eq. 8); unique layers and
     logical depth, both with the classifier; what fixes the topology and what is chosen.
     """
@@ -66,6 +80,7 @@ def topology_table(
                 "topology": net.topology,
                 "unrolled": unrolled(passes),
                 "parameters": count,
+                "conv parameters": sum({p.layer: p.weights for p in passes if p.kind == "conv"}.values()),
                 "compression": _plain_parameters(net, shape) / count,
                 "MACs": sum(map(macs, passes)),
                 "unique layers": len({p.layer for p in passes}),
