@@ -92,9 +92,7 @@ async def _all(profile: Path, jobs: list[Visit], script: str, picture: bool, ful
 async def _one(tab: _Tab, job: Visit, script: str, picture: bool, full: bool) -> None:
     view = job.view
     await tab.call("Page.navigate", url="about:blank")
-    await tab.call(
-        "Emulation.setDeviceMetricsOverride", width=view.width, height=view.height, deviceScaleFactor=1, mobile=view.width < 600,
-    )
+    await tab.resize(view.width, view.height)
     scheme = "dark" if view.dark else "light"
     await tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     await tab.call("Log.clear")
@@ -107,9 +105,10 @@ async def _one(tab: _Tab, job: Visit, script: str, picture: bool, full: bool) ->
     job.values = await tab.evaluate(script)
     if picture:
         size = (await tab.call("Page.getLayoutMetrics"))["cssContentSize"]
-        height = min(size["height"], 12000) if full else view.height
-        clip = {"x": 0, "y": 0, "width": view.width, "height": height, "scale": 1}
-        shot = await tab.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+        if full:  # a window as high as the page: nothing has to be captured beyond it, which shifts sticky parts
+            await tab.resize(view.width, min(int(size["height"]), 12000))
+            await asyncio.sleep(0.2)
+        shot = await tab.call("Page.captureScreenshot", format="png")
         job.image = base64.b64decode(shot["data"])
     for event in tab.events:
         _note(job, event["method"], event["params"])
@@ -150,6 +149,11 @@ class _Tab:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
                 result: dict[str, Any] = answer["result"]
                 return result
+
+    async def resize(self, width: int, height: int) -> None:
+        await self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
+        )
 
     async def wait_for(self, method: str) -> None:
         while not any(event["method"] == method for event in self.events):

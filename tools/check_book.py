@@ -111,16 +111,14 @@ def loaded_by(tag: Tag) -> Iterator[str]:
     for attribute in ("src", "data", "poster", "background"):
         if tag.get(attribute):
             yield str(tag[attribute])
-    for candidate in str(tag.get("srcset") or "").split(","):
-        yield candidate
+    yield from str(tag.get("srcset") or "").split(",")
     if tag.name in ("image", "use"):
         yield str(tag.get("href") or tag.get("xlink:href") or "")
 
 
 def css_requests(sheet: str) -> Iterator[str]:
     """A style sheet may not load fonts, images or other sheets from the network."""
-    for address in IN_CSS.findall(sheet):
-        yield f"a style sheet loads {address}"
+    yield from (f"a style sheet loads {address}" for address in IN_CSS.findall(sheet))
 
 
 def missing_alt(page: BeautifulSoup) -> Iterator[str]:
@@ -143,9 +141,9 @@ def broken_links(page: BeautifulSoup, folder: Path) -> Iterator[str]:
     """Local downloads and pages that are linked must be there."""
     for link in page.find_all("a", href=True):
         address = str(link["href"]).split("#")[0].split("?")[0]
-        if address and not re.match(r"[a-z][a-z0-9+.-]*:|//", address, re.IGNORECASE):
-            if not (folder / address).exists():
-                yield f"a link leads nowhere: {address}"
+        local = address and not re.match(r"[a-z][a-z0-9+.-]*:|//", address, re.IGNORECASE)
+        if local and not (folder / address).exists():
+            yield f"a link leads nowhere: {address}"
 
 
 def table_against_csv(exhibit: str) -> Iterator[str]:

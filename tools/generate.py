@@ -4,6 +4,7 @@ headlines.md   what the executed notebooks declared as headline findings (snncor
 parameters.md  the papermill parameters (snncore.paper.notebook.PARAMETERS) and which notebook takes which
 times.md       seconds each notebook took in this build
 api_*.md       one automodule directive per module of the package
+static/        the exhibits' style sheet, for pages that explain the badges
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def headlines(notebooks: dict[str, dict[str, Any]]) -> str:
     for name, content in notebooks.items():
         for cell in content["cells"]:
             for output in cell.get("outputs", []):
-                found = output.get("data", {}).get(exhibits.HEADLINE)
+                found = output.get("metadata", {}).get(exhibits.HEADLINE)
                 if found:
                     rows.append(f"- {found['text']} [{title(content)}](../executed/{name}.ipynb)")
     if not rows:
@@ -92,6 +93,7 @@ def main() -> int:
         "headlines.md": headlines(notebooks), "parameters.md": parameters(notebooks), "times.md": times(notebooks),
         **api(),
     }
+    pages["static/exhibits.css"] = (ROOT / "snncore" / "paper" / "exhibits.css").read_text("utf-8")
     for name, text in pages.items():
         write_if_changed(OUT / name, text)
     return 0

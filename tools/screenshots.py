@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from tools.browser import visit
+from tools.browser import VIEWS, View, visit
 from tools.inputs import ROOT
 
 HTML = ROOT / "_build" / "html"
@@ -20,10 +21,10 @@ SCRIPT = """({
 })"""
 
 
-def complaints(pages: list[Path], *, to: Path | None = None) -> list[str]:
+def complaints(pages: list[Path], *, views: Sequence[View] = VIEWS, to: Path | None = None) -> list[str]:
     """What is wrong on the pages, one sentence each; pictures go into ``to``."""
     found = []
-    for seen in visit(pages, script=SCRIPT, picture=to is not None):
+    for seen in visit(pages, views, script=SCRIPT, picture=to is not None):
         name = Path(seen.page).relative_to(HTML).with_suffix("").as_posix().replace("/", "-")
         here = f"{name} ({seen.view.name})"
         found += [f"{here}: asked for {address}" for address in seen.requests]

@@ -8,6 +8,8 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+FIELD = re.compile(r"[\w`*]+(, [\w`*]+)*: \S")
+
 MATHJAX = "sphinx-mathjax-offline"  # a package that carries MathJax 3.2.2, so that pages need no network
 
 
@@ -44,8 +46,8 @@ def plain_docstring(
 def to_rst(lines: list[str]) -> list[str]:
     """Plain text to reStructuredText that cannot be malformed.
 
-    A block between blank lines becomes a paragraph when it is flush left, else a literal block, which keeps
-    equations, argument lists and shapes aligned as they were typed.
+    A block between blank lines becomes a list where its lines begin with ``name: ``, a paragraph where they are flush
+    left, and otherwise a literal block, which keeps equations and shapes aligned as they were typed.
     """
     out: list[str] = []
     for block in re.split(r"\n\s*\n", "\n".join(lines).strip("\n")):
@@ -54,6 +56,8 @@ def to_rst(lines: list[str]) -> list[str]:
             continue
         if any(row.startswith((" ", "- ", "* ", ">>>", "==")) or "  " in row.strip() for row in rows):
             out += ["::", "", *("    " + row for row in rows), ""]
+        elif FIELD.match(rows[0]) and sum(bool(FIELD.match(row)) for row in rows) > 1:
+            out += [("- " if FIELD.match(row) else "  ") + escape(row) for row in rows] + [""]
         else:
             out += [*(escape(row) for row in rows), ""]
     return out

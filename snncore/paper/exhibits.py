@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from snncore.runs import Record
 
-#: MIME type of a headline finding in a notebook's output, from which the start page is made.
-HEADLINE = "application/vnd.snncore.headline+json"
+#: Where an output's metadata holds a headline finding, from which the start page is made.
+HEADLINE = "snncore-headline"
 
 #: tag of a record (set by ``snncore.runs.collect``) -> css class, sign and word. Sign, word and colour all differ.
 BADGES = {
@@ -34,6 +35,9 @@ BADGES = {
     "recorded": ("snn-recorded", "■ recorded"),
     "recorded-by-older-sources": ("snn-older", "◆ recorded by older sources"),
 }
+
+#: What stands in a cell that has no value.
+NO_VALUE = "–"
 
 _COPY = "navigator.clipboard.writeText(this.previousElementSibling.textContent);this.textContent='copied'"
 
@@ -108,7 +112,7 @@ def headline(text: str, *, records: Sequence[Record]) -> None:
     badges = " ".join(_badge(tag, profiles) for tag in _tags(records))
     page = f'<div class="snn-exhibit">{_style()}<p><strong>{_inline(text)}</strong> {badges}</p></div>'
     found = {"text": text, "profiles": profiles, "keys": sorted({r.key for r in records})}
-    display({"text/html": page, "text/plain": text, HEADLINE: found}, raw=True)
+    display({"text/html": page, "text/plain": text}, raw=True, metadata={HEADLINE: found})
 
 
 def origin(records: Sequence[Record]) -> str:
@@ -143,7 +147,8 @@ def table_html(
     for row in shown.itertuples(index=False, name=None):
         cells = []
         for i, (column, value) in enumerate(zip(shown.columns, row, strict=True)):
-            cells.append(_cell(value, formats.get(column), row_label=i < labels))
+            numeric = shown.dtypes.iloc[i].kind in "iuf"
+            cells.append(_cell(value, formats.get(column), row_label=i < labels, numeric=numeric))
         body.append(f"<tr>{''.join(cells)}</tr>")
     content = (
         f'<div class="snn-scroll" tabindex="0" role="region" aria-label="{html.escape(name)}"><table class="snn-table">'
@@ -223,7 +228,8 @@ def _strip(records: Sequence[Record], command: str | None) -> str:
             seeds.setdefault(str(record.labels["network"]), set()).add(str(_seed(record)))
         listed = "; ".join(f"{html.escape(net)}: {', '.join(sorted(s, key=_natural))}" for net, s in sorted(seeds.items()))
         parts.append(f"<p>{len(records)} run{'s' if len(records) > 1 else ''}. Seeds: {listed}.</p>")
-        columns = ("run", "kind", "network", "role", "seed", "commit", "data", "test images", "device", "threads", "seconds", "date")
+        columns = ("run", "kind", "network", "role", "seed", "commit", "data", "test images", "device", "threads",
+                   "seconds", "date")
         rows = "".join(_row(record) for record in records)
         head = "".join(f'<th scope="col">{c}</th>' for c in columns)
         parts.append(
@@ -235,8 +241,8 @@ def _strip(records: Sequence[Record], command: str | None) -> str:
     if command:
         parts.append(f"<p>To make this exhibit again:</p>{_command(command)}")
     if records:
-        parts.append("<p>To make its runs again, one by one:</p>")
-        parts += [_command(text) for text in dict.fromkeys(str(r.provenance["command"]) for r in records)]
+        commands = "".join(_command(text) for text in dict.fromkeys(str(r.provenance["command"]) for r in records))
+        parts.append(f"<details><summary>To make its runs again, one by one</summary>{commands}</details>")
     return f'<details class="snn-origin">{"".join(parts)}</details>'
 
 
@@ -339,27 +345,30 @@ def _numeric_class(column: Any) -> str:
     return ' class="snn-num"' if column.dtype.kind in "iuf" else ""
 
 
-def _cell(value: Any, spec: str | None, *, row_label: bool) -> str:
-    text, kind = _text(value, spec)
-    badges = [word for _, word in BADGES.values()]
-    if text in badges:
-        css = next(css for css, word in BADGES.values() if word == text)
-        return f'<td><span class="snn-badge {css}">{text}</span></td>'
-    attribute = f' class="{kind}"' if kind else ""
+def _cell(value: Any, spec: str | None, *, row_label: bool, numeric: bool) -> str:
+    for css, word in BADGES.values():
+        if value == word:
+            return f'<td><span class="snn-badge {css}">{word}</span></td>'
+    text = _text(value, spec)
+    kinds = (("snn-none", text == NO_VALUE), ("snn-num", numeric or _is_number(value)), ("snn-long", len(text) > 24))
+    css = " ".join(name for name, holds in kinds if holds)
+    attribute = f' class="{css}"' if css else ""
     return f'<th scope="row"{attribute}>{_inline(text)}</th>' if row_label else f"<td{attribute}>{_inline(text)}</td>"
 
 
-def _text(value: Any, spec: str | None) -> tuple[str, str]:
-    """A cell's text and css class. Numbers keep four significant digits unless ``spec`` says otherwise."""
+def _text(value: Any, spec: str | None) -> str:
+    """A cell's text. Numbers keep four significant digits unless ``spec`` says otherwise."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–", "snn-none"
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        return str(value), ""
+        return NO_VALUE
+    if not _is_number(value):
+        return str(value)
     if spec is not None:
-        return format(value, spec), "snn-num"
-    if float(value).is_integer() and not isinstance(value, float):
-        return f"{int(value):,}", "snn-num"
-    return f"{float(value):.4g}", "snn-num"
+        return format(value, spec)
+    return f"{int(value):,}" if isinstance(value, Integral) else f"{float(value):.4g}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _natural(text: str) -> tuple[int, str]:

@@ -83,7 +83,7 @@ class Parameter:
             raise ValueError(
                 f"papermill parameter {self.name!r} must be one of {', '.join(map(repr, self.allowed))}, got {given!r}"
             )
-        if self.least is not None and not item >= self.least:
+        if self.least is not None and isinstance(item, int | float) and item < self.least:
             raise ValueError(f"papermill parameter {self.name!r} must be at least {self.least:g}, got {given!r}")
         return item
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import matplotlib as mpl
 from cycler import cycler
@@ -17,7 +18,7 @@ PALETTE = {
 #: Colours with a fixed meaning throughout the book.
 ROLES = {"ann": PALETTE["blue"], "snn": PALETTE["orange"], "hybrid": PALETTE["green"], "paper": PALETTE["grey"]}
 
-_RC = {
+_RC: dict[Any, Any] = {
     "figure.figsize": (6.4, 3.6),
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
