@@ -69,6 +69,12 @@ def test_row_labels_are_shown_on_request() -> None:
     assert [th.get_text() for th in soup.select("tbody th")] == ["A 64C3", "B <b>"]
 
 
+def test_headings_in_levels_are_joined_in_table_and_csv() -> None:
+    soup = page(pd.DataFrame([[1, 2.5]], columns=pd.MultiIndex.from_tuples([("t", ""), ("hard reset", "U")])))
+    assert [th.get_text() for th in soup.select("thead th")] == ["t", "hard reset / U"]
+    assert download(soup, "CSV")[1] == "t,hard reset / U\n1,2.5\n"
+
+
 def test_badges_differ_in_word_sign_and_colour() -> None:
     words = [word for _, word in BADGES.values()]
     assert len({word[0] for word in words}) == len({css for css, _ in BADGES.values()}) == 3

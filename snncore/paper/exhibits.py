@@ -154,7 +154,7 @@ def table_html(
         f'<div class="snn-scroll" tabindex="0" role="region" aria-label="{html.escape(name)}"><table class="snn-table">'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
-    csv = shown.to_csv(index=False, lineterminator="\n")
+    csv = shown.to_csv(index=False, lineterminator="\n", header=[_header(c) for c in shown.columns])
     return _exhibit(
         content, name=name, caption=caption, records=records, command=command, notebook=notebook,
         files={f"{slug(name)}.csv": ("CSV", "text/csv", csv)},
