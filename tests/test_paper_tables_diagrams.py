@@ -18,7 +18,9 @@ from snncore.paper.diagrams import (
     draw_hybrid,
     draw_network,
     draw_networks,
+    draw_similarity,
     drawn_parameters,
+    similarity,
 )
 from snncore.paper.networks import exhibit, network
 from snncore.paper.tables import REASONS, SHOWN, price_table, topology_table, unrolled
@@ -127,3 +129,19 @@ def test_unrolled_words():
         "conv1 64 · P · conv2 64 · conv3 64 · conv2 64 · conv3 64 · P · fc1 1024 · fc2 10"
     )
     assert "conv2 36 LIF (reads conv2.1 + conv1) · M · P · fc1 1024 ReLU" in unrolled(passes_of("ResNet2x2"))
+
+
+def test_similarity_by_hand():
+    values = similarity("4C3 [4C3]x2 P F3", seeds=[3], images=3, input_shape=(1, 4, 4))
+    net = Network(
+        "4C3 [4C3]x2 P F3",
+        input_shape=(1, 4, 4),
+        config=NetworkConfig(neuron="relu"),
+        generator=torch.Generator().manual_seed(3),
+    )
+    x = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    first = torch.relu(torch.nn.functional.conv2d(x, net.layers["conv1"].weight, padding=1)).flatten(1)
+    pairs = [torch.cosine_similarity(first[i], first[j], dim=0).item() for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert len(values) == 3
+    assert values[0] == pytest.approx(sum(pairs) / 3, rel=1e-5)
+    assert len(draw_similarity({"a": values, "b": values}).axes[0].lines) == 2

@@ -7,15 +7,18 @@ Passes that share weights have one colour and print their parameters once, so th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from torch import Tensor
+from torch.nn import functional as F
 
-from ..network import Pass
+from ..network import Network, NetworkConfig, Pass, as_ann
 from .style import PALETTE
 
 WIDTH, HEIGHT, GAP, LINE = 1.8, 1.3, 0.62, 2.4  # of a box; between boxes; between lines of boxes
@@ -124,9 +127,7 @@ def draw_conversion(
         value = f" = {thresholds[p.site]:.3g}" if thresholds and p.site in thresholds else ""
         axes.text(*lower[p.site].at(0.5, -0.28), symbol + value, ha="center", va="center", fontsize=10)
         start, end = upper[p.site].at(0.5, -0.04), lower[p.site].at(0.5, 1.36)
-        axes.add_patch(
-            FancyArrowPatch(start, end, **{**_FORWARD, "linestyle": ":", "color": PALETTE["grey"]})
-        )
+        axes.add_patch(FancyArrowPatch(start, end, **{**_FORWARD, "linestyle": ":", "color": PALETTE["grey"]}))
     return figure
 
 
@@ -236,6 +237,46 @@ def draw_hybrid(passes: Sequence[Pass], *, steps: int = 3) -> Figure:
     return figure
 
 
+def similarity(
+    topology: str, *, seeds: Iterable[int], images: int = 16, input_shape: tuple[int, int, int] = (3, 16, 16)
+) -> list[float]:
+    """Mean cosine between the activities of two random images after each convolution pass, untrained.
+
+    One all-ReLU network per seed. The list has one value per pass, averaged over pairs of images and seeds.
+    """
+    x = torch.rand(images, *input_shape, generator=torch.Generator().manual_seed(0))
+    runs = []
+    for seed in seeds:
+        outputs: list[Tensor] = []
+
+        def keep(site: str, values: Tensor, *, timed: bool, outputs: list[Tensor] = outputs) -> None:
+            if site.startswith("conv"):
+                outputs.append(F.normalize(values.flatten(1), dim=1))
+
+        net = Network(
+            as_ann(topology),
+            input_shape=input_shape,
+            config=NetworkConfig(neuron="relu"),
+            generator=torch.Generator().manual_seed(seed),
+        )
+        with torch.no_grad():
+            net(x, probe=keep)
+        pairs = images * (images - 1)
+        runs.append([float(((v @ v.T).sum() - images) / pairs) for v in outputs])
+    return [sum(column) / len(column) for column in zip(*runs, strict=True)]
+
+
+def draw_similarity(similar: Mapping[str, Sequence[float]]) -> Figure:
+    """``similarity`` of several networks over depth."""
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, values), marker in zip(similar.items(), "osd^v<>", strict=False):
+        axes.plot(range(1, len(values) + 1), values, marker=marker, label=name)
+    axes.set(xlabel="convolution pass", ylabel="cosine between images", ylim=(0, 1))
+    axes.legend()
+    return figure
+
+
 def drawn_parameters(figure: Figure) -> int:
     """The parameters printed in a diagram's boxes, added up."""
     texts = [text for axes in figure.axes for text in axes.texts if text.get_gid() == "parameters"]
@@ -271,9 +312,7 @@ def _chain(
     }
     colours = _colours(passes)
     _frame(axes, places["input"], "#ffffff", "#999999")
-    axes.text(
-        *places["input"].at(0.5, 0.68), "input", ha="center", va="center", fontsize=9, fontweight="bold"
-    )
+    axes.text(*places["input"].at(0.5, 0.68), "input", ha="center", va="center", fontsize=9, fontweight="bold")
     axes.text(
         *places["input"].at(0.5, 0.4),
         shape_text(passes[0].source_shapes[0]),
@@ -287,14 +326,10 @@ def _chain(
         here, there = places[p.site], places[before]
         _box(axes, p, here, colours, count=counted and p.step == 1)
         if here.y == there.y:
-            axes.add_patch(
-                FancyArrowPatch(there.at(1.0, 0.5), here.at(0.0, 0.5), shrinkA=0, shrinkB=0, **_FORWARD)
-            )
+            axes.add_patch(FancyArrowPatch(there.at(1.0, 0.5), here.at(0.0, 0.5), shrinkA=0, shrinkB=0, **_FORWARD))
             _pool(axes, p, (there.x + WIDTH + here.x) / 2, here.y + HEIGHT / 2)
         else:
-            axes.add_patch(
-                FancyArrowPatch(here.at(-0.35, 0.5), here.at(0.0, 0.5), shrinkA=0, shrinkB=0, **_FORWARD)
-            )
+            axes.add_patch(FancyArrowPatch(here.at(-0.35, 0.5), here.at(0.0, 0.5), shrinkA=0, shrinkB=0, **_FORWARD))
             axes.text(*here.at(-0.35, 0.5), "…", ha="right", va="center", fontsize=10)
             _pool(axes, p, here.x - GAP / 2, here.y + HEIGHT / 2)
         if p.static and spiking.intersection(p.sources):
@@ -303,11 +338,7 @@ def _chain(
             site = source.split(":")[0]
             if site != before and site in places and places[site].y == here.y:
                 _arc(axes, places[site].at(0.7, 0.0), here.at(0.25, 0.0), _FORWARD, above=False)
-        if (
-            p.step > 1
-            and next(q for q in passes if q.site == before).step == p.step - 1
-            and here.y == there.y
-        ):
+        if p.step > 1 and next(q for q in passes if q.site == before).step == p.step - 1 and here.y == there.y:
             label = f"n = {p.step}" + (f"\n{p.sources[0].split(':')[1]}" if ":" in p.sources[0] else "")
             _arc(axes, there.at(0.55, 1.0), here.at(0.45, 1.0), _BACKRES)
             axes.text(
@@ -338,9 +369,7 @@ def _arc(
 ) -> None:
     """A curved arrow, as flat as its length asks for."""
     bend = min(0.35, 0.85 / math.dist(start, end)) * (-1 if above else 1)
-    axes.add_patch(
-        FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", shrinkA=0, shrinkB=0, **look)
-    )
+    axes.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", shrinkA=0, shrinkB=0, **look))
 
 
 def _pool(axes: Axes, p: Pass, x: float, y: float) -> None:

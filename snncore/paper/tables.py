@@ -63,9 +63,11 @@ def topology_table(
     """The networks with all that follows from their topology strings.
 
     networks: entries of ``networks.REGISTRY``, or names (reading "A"). input_shape: (C, H, W) in place of the
-    networks' own. Columns: parameters (weights, and the classifier's bias), those of the convolutions alone; compression (parameters of the
-    plain network of equal logical depth over these); MACs of one ANN inference (Eq. 8); unique layers and
-    logical depth, both with the classifier; what fixes the topology and what is chosen.
+    networks' own.
+
+    Columns: parameters (weights, and the classifier's bias), and those of the convolutions alone; compression,
+    the parameters of the plain network of equal logical depth over these; MACs of one ANN inference (Eq. 8);
+    unique layers and logical depth, both with the classifier; what fixes the topology and what is chosen.
     """
     rows = []
     for net in networks:
