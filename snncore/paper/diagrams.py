@@ -68,12 +68,12 @@ def describe(passes: Sequence[Pass]) -> str:
     return "From left to right: " + "; ".join(parts) + "."
 
 
-def draw_network(passes: Sequence[Pass], *, title: str = "", columns: int = 9) -> Figure:
+def draw_network(passes: Sequence[Pass], *, title: str = "", columns: int = 8) -> Figure:
     """One network, ``columns`` boxes to a line."""
     return draw_networks({title: passes}, columns=columns)
 
 
-def draw_networks(networks: Mapping[str, Sequence[Pass]], *, columns: int = 9) -> Figure:
+def draw_networks(networks: Mapping[str, Sequence[Pass]], *, columns: int = 8) -> Figure:
     """Several networks below each other, each under its title. Raises ``ValueError`` for none."""
     if not networks:
         raise ValueError("networks must hold at least one plan, got none")

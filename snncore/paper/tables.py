@@ -15,12 +15,12 @@ SHOWN = (
     "network",
     "reading",
     "unrolled",
+    "logical depth",
+    "unique layers",
     "parameters",
     "conv parameters",
     "compression",
     "MACs",
-    "unique layers",
-    "logical depth",
 )
 REASONS = ("network", "reading", "topology", "fixed by", "chosen")
 
