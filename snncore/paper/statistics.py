@@ -105,9 +105,7 @@ class Paired:
         return self.difference - half, self.difference + half
 
 
-def paired(
-    first: Sequence[np.ndarray], second: Sequence[np.ndarray], *, confidence: float = CONFIDENCE
-) -> Paired:
+def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray], *, confidence: float = CONFIDENCE) -> Paired:
     """Compare two networks image by image; ``first`` and ``second`` hold the hits of one run per seed, (images,) each.
 
     d_i, the difference at image i, is averaged over seeds; the standard error is that of the mean over images,
