@@ -7,7 +7,7 @@ import hashlib
 import pytest
 import yaml
 
-from snncore.paper.claims import FILE, claim, claims
+from snncore.paper.claims import FILE, METHODS, claim, claims, read
 
 
 def test_claims_are_read_completely():
@@ -29,3 +29,24 @@ def test_no_quote_was_edited():
 def test_unknown_claim():
     with pytest.raises(ValueError, match=r"claim must be one of 'conv-lossless', .* got 'agd-lost'"):
         claim("agd-lost")
+
+
+def test_there_are_sixty_and_each_has_a_method():
+    assert len(claims()) == 60
+    assert {c.method for c in claims().values()} == set(METHODS)
+
+
+GOOD = {"id": "a", "method": "AGD", "where": "8", "quote": "q", "expects": "e", "table": 8}
+
+
+@pytest.mark.parametrize("rows, sentence", [
+    ([GOOD, GOOD], "claim ids must differ from each other, got a twice"),
+    ([GOOD | {"quote": " "}], "claim a must have no empty field"),
+    ([GOOD | {"figure": 7}], "claim a must have .* and one of table and figure"),
+    ([{k: v for k, v in GOOD.items() if k != "expects"}], "claim a must have expects, .* got id, method"),
+    ([GOOD | {"ours": 1}], "claim a must have .* got .*ours"),
+    ([GOOD | {"method": "magic"}], "method of claim a must be one of .* got 'magic'"),
+])
+def test_a_faulty_file_is_refused(rows, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        read(yaml.safe_dump(rows))
