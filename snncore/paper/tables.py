@@ -1,14 +1,20 @@
-"""The book's tables as DataFrames: prices (Table 1), reconstructed topologies (3, 5, 7, 9, 13, 15, 17)."""
+"""The book's tables as DataFrames: prices (Table 1), reconstructed topologies (3, 5, 7, 9, 13, 15, 17), results (8)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from ..energy import FLOAT32, INT32, macs
+from ..energy import CONVENTIONS, FLOAT32, INT32, macs
 from ..network import Pass, parameter_count, plan
+from ..runs import Record
+from . import statistics
+from .claims import claim
+from .exhibits import origin
 from .networks import PaperNetwork, network, plain_of
+from .recorded import reading_of
 
 #: Columns of ``topology_table`` that say what a network is, and those that say why.
 SHOWN = (
@@ -23,6 +29,49 @@ SHOWN = (
     "MACs",
 )
 REASONS = ("network", "reading", "topology", "fixed by", "chosen")
+
+#: Views of ``table8``: accuracies beside the paper's words, paired differences, energy.
+ACCURACY = (
+    "network",
+    "reading",
+    "role",
+    "T",
+    "accuracy",
+    "over seeds",
+    "over test images",
+    "seeds",
+    "parameters",
+    "EE paper",
+    "paper says",
+    "origin",
+)
+DIFFERENCE = (
+    "network",
+    "reading",
+    "role",
+    "T",
+    "accuracy",
+    "ANN accuracy",
+    "minus ANN",
+    "difference over seeds",
+    "difference over test images",
+    "pairs",
+    "only SNN right",
+    "only ANN right",
+    "McNemar p",
+)
+ENERGY = ("network", "reading", "role", "T", "accuracy", "EE paper", "EE physical", "EE full")
+
+#: Which sentences of the article speak of a row of Table 8.
+SAYS_8: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("VGG5", "snn"): ("agd-loss", "agd-ee"),
+    ("VGG3x2-v2", "snn"): ("agd-loss", "agd-ee"),
+    ("VGG7-agd", "snn"): ("agd-vgg7-fails",),
+    ("VGG3x4", "ann"): ("agd-vgg3x4-beats-ann",),
+    ("VGG3x4", "snn"): ("agd-vgg3x4-trains", "agd-vgg3x4-beats-ann"),
+}
+NOT_GIVEN = "not in our source"
+NO_INTERVAL = "no interval"
 
 LABELS = {"relu": "ReLU", "lif": "LIF", "if": "IF", "none": ""}
 
@@ -97,3 +146,160 @@ def topology_table(
 def _plain_parameters(net: PaperNetwork, shape: tuple[int, int, int]) -> float:
     plain = plain_of(net)
     return float("nan") if plain is None else float(parameter_count(plain.topology, shape))
+
+
+def table8(records: Sequence[Record]) -> pd.DataFrame:
+    """ANN and AGD-trained networks: one row per network, reading, role and T; the ANN of a network comes first.
+
+    Columns (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``): accuracy, the mean over seeds, with its two intervals (95 %)
+    kept apart (``statistics``); "minus ANN", in points, paired by seed and test image with the ANN of the same network;
+    EE against that ANN under three conventions at int32 prices, mean over seeds; what the paper says, word for word; where
+    the row comes from. Raises ``ValueError`` for records of more than one profile, and for the same run twice.
+    """
+    profiles = sorted({record.labels["profile"] for record in records})
+    if len(profiles) > 1:
+        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
+    groups: dict[tuple[str, str, str, int | None], dict[int, Record]] = {}
+    for record in records:
+        labels = record.labels
+        row = (labels["network"], reading_of(labels["note"]), labels["role"], record.result.get("steps"))
+        seeds = groups.setdefault(row, {})
+        if seeds.setdefault(record.spec.seed, record) is not record:
+            raise ValueError(
+                f"records must hold each run once, got {' '.join(map(str, row))} seed {record.spec.seed} twice"
+            )
+    rank = {name: i for i, name in enumerate(dict.fromkeys(row[:2] for row in groups))}
+    order = sorted(groups, key=lambda row: (rank[row[:2]], row[2] != "ann", row[2], row[3] or 0))
+    rows = []
+    for row in order:
+        name, reading, role, steps = row
+        runs = [groups[row][seed] for seed in sorted(groups[row])]
+        says = SAYS_8.get((name, role), ())
+        rows.append(
+            {
+                "network": name,
+                "reading": reading,
+                "role": role.upper(),
+                "T": steps,
+                **_accuracy(runs),
+                **_difference(groups[row], groups.get((name, reading, "ann", None), {}) if role != "ann" else {}),
+                "parameters": runs[0].result["parameters"],
+                **{f"EE {c}": _efficiency(runs, c) for c in CONVENTIONS},
+                "paper says": "; ".join(map(sentence, says)) or NOT_GIVEN,
+                "origin": origin(runs),
+            }
+        )
+    # built as objects, or a missing T would turn the others into 25.0
+    real = ("accuracy", "ANN accuracy", "minus ANN", "McNemar p", *(f"EE {c}" for c in CONVENTIONS))
+    return pd.DataFrame(rows, dtype=object).astype({**dict.fromkeys(real, float), "parameters": int, "seeds": int})
+
+
+def sentence(name: str) -> str:
+    """A claim's words as an exhibit prints them, with their section."""
+    found = claim(name)
+    return f"“{found.quote}” ({found.where})"
+
+
+def _accuracy(runs: Sequence[Record]) -> dict[str, object]:
+    found = statistics.mean_over_seeds([run.result["accuracy"] for run in runs])
+    total = runs[0].result["total"]
+    return {
+        "accuracy": found.mean,
+        "over seeds": _span(found.low, found.high),
+        "over test images": _span(*statistics.wilson(min(found.mean * total, total), total)),
+        "seeds": found.count,
+    }
+
+
+def _difference(snn: Mapping[int, Record], ann: Mapping[int, Record]) -> dict[str, object]:
+    both = sorted(snn.keys() & ann.keys())
+    names = (
+        "ANN accuracy",
+        "minus ANN",
+        "difference over seeds",
+        "difference over test images",
+        "pairs",
+        "only SNN right",
+        "only ANN right",
+        "McNemar p",
+    )
+    if not both:
+        return dict.fromkeys(names)
+    found = statistics.paired(*([_hits(runs[seed]) for seed in both] for runs in (snn, ann)))
+    values = (
+        float(np.mean([ann[seed].result["accuracy"] for seed in both])),
+        100 * found.difference,
+        _span(found.seeds.low, found.seeds.high, signed=True),
+        _span(*found.interval(), signed=True),
+        len(both),
+        found.only_first,
+        found.only_second,
+        found.p,
+    )
+    return dict(zip(names, values, strict=True))
+
+
+def _hits(record: Record) -> np.ndarray:
+    return statistics.hits(record.result["hits"], record.result["total"])
+
+
+def _efficiency(runs: Sequence[Record], convention: str) -> float | None:
+    values = [run.result["energy"].get(f"{convention}/int32", {}).get("efficiency") for run in runs]
+    return None if None in values else float(np.mean(values))
+
+
+def _span(low: float | None, high: float | None, *, signed: bool = False) -> str:
+    """An interval in per cent, or of a difference in points: "58.1 to 60.3"; "no interval" where there is none."""
+    if low is None or high is None:
+        return NO_INTERVAL
+    sign = "+" if signed else ""
+    return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}".replace("-", "−")
+
+
+def tuning_table(records: Sequence[Record]) -> pd.DataFrame:
+    """The tuning grid: one row per learning rate and gain, validation accuracy of the ANN and the spiking network.
+
+    "chosen" marks the best point of each (``tuned``). Test accuracies are left out: nothing was chosen by them.
+    """
+    best = tuned(records)
+    rows: dict[tuple[float, float], dict[str, object]] = {}
+    for record in records:
+        point, role = tuning_point(record), _tuned_role(record)
+        row = rows.setdefault(point, {"ANN validation": None, "SNN validation": None, "chosen": []})
+        row[f"{role} validation"] = record.result["curve"][-1]["validation_accuracy"]
+        if best[role] is record:
+            row["chosen"] = [*row["chosen"], role]
+    table = pd.DataFrame(
+        [
+            {"learning rate": rate, "gain": gain, **row, "chosen": " and ".join(sorted(row["chosen"]))}
+            for (rate, gain), row in sorted(rows.items())
+        ]
+    )
+    return table.astype({"ANN validation": float, "SNN validation": float})
+
+
+def tuned(records: Sequence[Record]) -> dict[str, Record]:
+    """The best tuning run of "ANN" and of "SNN": highest validation accuracy, then lowest validation loss."""
+    found: dict[str, Record] = {}
+    for record in records:
+        role = _tuned_role(record)
+        if role not in found or _score(record) > _score(found[role]):
+            found[role] = record
+    return found
+
+
+def tuning_point(record: Record) -> tuple[float, float]:
+    """(learning rate, gain) of a tuning run."""
+    return record.spec.training.learning_rate, record.spec.network.gain
+
+
+def _score(record: Record) -> tuple[float, float]:
+    last = record.result["curve"][-1]
+    return last["validation_accuracy"], -last["validation_loss"]
+
+
+def _tuned_role(record: Record) -> str:
+    roles = {"tuning-ann": "ANN", "tuning-snn": "SNN"}
+    if record.labels["role"] not in roles:
+        raise ValueError(f"records must have role tuning-ann or tuning-snn, got {record.labels['role']!r}")
+    return roles[record.labels["role"]]

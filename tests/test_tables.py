@@ -1,0 +1,175 @@
+"""Table 8 and the tuning table on made-up records, every shown number worked out by hand; the laptop recipe."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from snncore.paper import grids, tables
+from snncore.paper.profiles import profile
+from snncore.paper.recorded import missing_table, reading_of, recorded, scale
+from snncore.runs import Store, key, results_directory
+
+
+def bits(right):
+    text = "".join("1" if hit else "0" for hit in right)
+    return f"{int(text.ljust(-(-len(text) // 4) * 4, '0'), 2):0{-(-len(text) // 4)}x}"
+
+
+def run(role, right, *, network="VGG5", steps=None, seed=0, profile="laptop", note="reading A", tag="recorded", ee=None):
+    energy = {f"{c}/int32": {"efficiency": ee * factor} for c, factor in (("paper", 1), ("physical", 0.5), ("full", 0.25))}
+    result = {
+        "accuracy": sum(right) / len(right),
+        "correct": sum(right),
+        "total": len(right),
+        "hits": bits(right),
+        "parameters": 1234,
+        "energy": energy,
+    }
+    if steps:
+        result["steps"] = steps
+    labels = {"network": network, "role": role, "profile": profile, "note": note}
+    return SimpleNamespace(labels=labels, result=result, spec=SimpleNamespace(seed=seed), tag=tag, key=f"{seed:016x}")
+
+
+ANN = [1, 1, 1, 0, 1, 1, 0, 0, 1, 1]  # 7 of 10
+SNN = [0, 0, 0, 1, 1, 1, 0, 0, 1, 1]  # 5 of 10; 1 right by the SNN alone, 3 by the ANN alone
+
+
+def ann(right=ANN, **more):
+    record = run("ann", right, ee=1, **more)
+    record.result["energy"] = {"int32": {"ann_pj": 1.0}}
+    return record
+
+
+def test_one_seed():
+    table = tables.table8([run("snn", SNN, steps=25, ee=12.0), ann()])
+    assert table["role"].tolist() == ["ANN", "SNN"] and table["T"].tolist() == [None, 25]
+    first, second = (table.iloc[i] for i in range(2))
+    assert second["accuracy"] == 0.5 and second["ANN accuracy"] == 0.7 and second["seeds"] == 1
+    assert second["over seeds"] == "no interval" and second["difference over seeds"] == "no interval"
+    z2 = 3.841459
+    half = math.sqrt(z2 / 40 + z2**2 / 400) / (1 + z2 / 10)
+    assert second["over test images"] == f"{100 * (0.5 - half):.1f} to {100 * (0.5 + half):.1f}"
+    error = math.sqrt((0.4 - 0.2**2) / 10)
+    assert second["minus ANN"] == pytest.approx(-20)
+    expected = f"{100 * (-0.2 - 1.959964 * error):+.1f} to {100 * (-0.2 + 1.959964 * error):+.1f}"
+    assert second["difference over test images"] == expected.replace("-", "−")
+    assert (second["only SNN right"], second["only ANN right"], second["pairs"]) == (1, 3, 1)
+    assert second["McNemar p"] == pytest.approx(10 / 16)
+    assert [second[f"EE {c}"] for c in ("paper", "physical", "full")] == [12, 6, 3]
+    assert second["parameters"] == 1234 and second["origin"] == "■ recorded"
+    assert "“minimal accuracy loss (~2 - 3%)” (8.1)" in second["paper says"] and "~15x" in second["paper says"]
+    assert first[["ANN accuracy", "minus ANN", "McNemar p", "EE paper"]].isna().all()
+    assert first["paper says"] == "not in our source"
+    for view in (tables.ACCURACY, tables.DIFFERENCE, tables.ENERGY):
+        assert set(view) <= set(table) and {"T", "accuracy"} <= set(view)
+
+
+def test_several_seeds_are_paired_where_both_are_there():
+    flipped = ANN[::-1]  # 7 of 10 as well
+    records = [ann(), ann(flipped, seed=1), run("snn", SNN, steps=25, ee=10), run("snn", flipped, steps=25, seed=1, ee=20)]
+    records += [run("snn", [1] * 10, steps=25, seed=2, ee=30)]
+    row = tables.table8(records).iloc[1]
+    assert row["seeds"] == 3 and row["pairs"] == 2
+    assert row["accuracy"] == pytest.approx((0.5 + 0.7 + 1.0) / 3)
+    spread = 4.302653 * np.std([0.5, 0.7, 1.0], ddof=1) / math.sqrt(3)
+    low, high = 100 * (row["accuracy"] - spread), 100 * (row["accuracy"] + spread)
+    assert row["over seeds"] == f"{low:.1f} to {high:.1f}"
+    assert row["minus ANN"] == pytest.approx(100 * (-0.2 + 0.0) / 2)
+    assert row["difference over seeds"].startswith("−") and row["difference over seeds"].endswith(f"{-10 + 127.06205:+.1f}")
+    assert row["only SNN right"] is None and math.isnan(row["McNemar p"])
+    assert row["EE paper"] == pytest.approx(20)
+
+
+def test_rows_are_not_mixed():
+    records = [
+        run("snn", SNN, network="VGG3x4", steps=50, ee=4),
+        run("snn", SNN, network="VGG3x4", steps=25, ee=8),
+        run("snn", SNN, network="VGG3x4", steps=25, note="reading B", ee=9, tag="live"),
+        ann(network="VGG3x4"),
+    ]
+    table = tables.table8(records)
+    assert list(zip(table["reading"], table["role"], table["T"], strict=True)) == [
+        ("A", "ANN", None),
+        ("A", "SNN", 25),
+        ("A", "SNN", 50),
+        ("B", "SNN", 25),
+    ]
+    assert table["minus ANN"].notna().tolist() == [False, True, True, False]  # there is no ANN of reading B
+    assert table["origin"].tolist() == ["■ recorded"] * 3 + ["▶ live"]
+    assert "(75%)" in table["paper says"][0] and "trains well" in table["paper says"][1]
+
+
+def test_table8_refuses_what_it_would_mix_up():
+    with pytest.raises(ValueError, match="records must be of one profile, got laptop, quick"):
+        tables.table8([ann(), ann(profile="quick", seed=1)])
+    with pytest.raises(ValueError, match="records must hold each run once, got VGG5 A ann None seed 0 twice"):
+        tables.table8([ann(), ann()])
+
+
+def tried(role, rate, gain, accuracy, loss=1.0):
+    spec = SimpleNamespace(training=SimpleNamespace(learning_rate=rate), network=SimpleNamespace(gain=gain))
+    curve = [{"validation_accuracy": 0.99, "validation_loss": 0.0}, {"validation_accuracy": accuracy, "validation_loss": loss}]
+    return SimpleNamespace(labels={"role": f"tuning-{role}"}, spec=spec, result={"curve": curve, "accuracy": 1 - accuracy})
+
+
+def test_tuning_table_marks_the_best_on_validation_at_the_end():
+    records = [
+        tried("ann", 1e-3, 1.0, 0.3),
+        tried("ann", 3e-3, 1.0, 0.4, loss=2.0),
+        tried("ann", 3e-3, 0.7, 0.4, loss=1.9),  # as accurate, and surer
+        tried("snn", 1e-3, 1.0, 0.35),
+        tried("snn", 3e-3, 1.0, 0.1),
+    ]
+    table = tables.tuning_table(records)
+    points = list(zip(table["learning rate"], table["gain"], strict=True))
+    assert points == [(1e-3, 1.0), (3e-3, 0.7), (3e-3, 1.0)]
+    assert table["ANN validation"].tolist() == [0.3, 0.4, 0.4]
+    assert table["SNN validation"][0] == 0.35 and math.isnan(table["SNN validation"][1])
+    assert table["chosen"].tolist() == ["SNN", "ANN", ""]
+    with pytest.raises(ValueError, match="records must have role tuning-ann or tuning-snn, got 'snn'"):
+        bad = tried("ann", 1e-3, 1.0, 0.3)
+        bad.labels["role"] = "snn"
+        tables.tuning_table([bad])
+
+
+def test_the_laptop_recipe_is_the_best_recorded_tuning_point():
+    """As many points for ANN and SNN, all recorded, and the profile uses the best of each."""
+    entries = grids.tuning("laptop")
+    store = Store(results_directory())
+    records = [store.read(key(entry.spec)) for entry in entries]
+    assert None not in records, "tuning runs are not recorded: python -m snncore.runs record --profile laptop --table tuning"
+    assert sum(entry.role == "tuning-ann" for entry in entries) * 2 == len(entries)
+    best = {role: tables.tuning_point(record) for role, record in tables.tuned(records).items()}
+    p = profile("laptop")
+    assert best == {
+        "ANN": (p.ann.learning_rate, p.ann_network.gain),
+        "SNN": (p.snn.learning_rate, p.snn_network.gain),
+    }
+
+
+def test_recorded_and_missing(tmp_path):
+    entries = grids.table8("laptop", seeds=[0, 1], timesteps=[25], names=["VGG5"])
+    found, missing = recorded(entries, results=tmp_path)
+    assert found == [] and missing == entries
+    table = missing_table([*missing, *missing[:0]])
+    assert table["role"].tolist() == ["ann", "snn"] and table["T"].tolist() == [None, 25]
+    assert table["seeds"].tolist() == ["0, 1", "0, 1"] and table["runs"].tolist() == [2, 2]
+    assert table["reading"].tolist() == ["A", "A"] and (table["minutes"] > 0).all()
+    assert list(missing_table([])) == list(table)
+    assert reading_of("") == "A" and reading_of("reading B") == "B"
+
+
+def test_scale_in_words():
+    entries = grids.table8("quick", timesteps=[5], names=["VGG5"])
+    records = [SimpleNamespace(labels=entry.labels, spec=entry.spec) for entry in entries]
+    assert scale(records) == (
+        "profile quick: digits at 16 pixels, 1,000 training and 300 test images, networks at 1/8 of the width, 6 epochs"
+    )
+    other = grids.table8("laptop", seeds=[0], timesteps=[5], names=["VGG5"])[0]
+    with pytest.raises(ValueError, match=r"records must be of one scale, got profile laptop: .*; profile quick: "):
+        scale([*records, SimpleNamespace(labels=other.labels, spec=other.spec)])
