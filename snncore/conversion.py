@@ -1,0 +1,528 @@
+r"""From a trained ANN to a spiking network by threshold balancing (sections 3.2.1 and 4.1, Fig 4).
+
+The weights stay; every ReLU becomes an integrate-and-fire neuron with soft reset. Layer by layer, the
+threshold is the largest weighted spike input that the layer receives while the layers before it already spike
+with their balanced thresholds::
+
+    v_th(l) = max over time, images and positions of  sum_i w_i x_i(t)        (not of the membrane)
+
+A BackRes block has one threshold per unrolling step: its passes are balanced one after the other.
+
+A neuron that integrates I(t) and subtracts v_th per spike fires at a rate of mean I / v_th, between 0 and 1.
+So the rate of a layer stands for its ReLU activation divided by the product of all thresholds up to it. The
+classifier's weights and bias belong to the activations, so ``BalancedHead`` multiplies the rates it reads by
+that product. This is the same as dividing the weights of each layer by its threshold and firing at 1.
+
+Everything runs one time step of one batch at a time. The spikes of a balanced layer are kept as bits
+(``packing``) until the next layer has read them, so no layer before the one being balanced runs again.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn, Protocol
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from ._check import between, one_of, positive, whole
+from .network import Layer, Network, Pass, as_ann
+from .neurons import IF
+from .packing import Packed, pack
+
+CODES = ("poisson", "direct")
+_BATCH = 16  # images whose neurons are updated together: their state stays in the processor's cache
+_BINS = 1 << 16
+_EVENTS = 0.04  # share of non-zero inputs up to which a dense layer adds rows instead of multiplying matrices
+
+
+class Coder(Protocol):
+    """What is needed of ``training.InputConfig``: a frozen dataclass that codes uint8 images."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def signed(self) -> bool: ...
+    def __call__(self, images: Tensor, *, generator: torch.Generator) -> tuple[Tensor, int | None]: ...
+
+
+@dataclass(frozen=True)
+class ConversionConfig:
+    """How thresholds are balanced.
+
+    images, steps: calibration images and time steps; the threshold is an extreme value and grows with both.
+    percentile: of all weighted inputs (over time, images, positions), in percent; 100 is the maximum. Found
+    in a histogram, to a 32768th of the largest.
+    scale: factor on every threshold after balancing; below 1 it raises all rates (for small T).
+    shared: one threshold for all unrolling steps of a layer, the largest of them, instead of one each.
+    relu_layers: this many first layers stay ReLU and read the image itself ("direct" input).
+    """
+
+    images: int = 64
+    steps: int = 500
+    percentile: float = 100.0
+    scale: float = 1.0
+    shared: bool = False
+    relu_layers: int = 0
+
+    def __post_init__(self) -> None:
+        whole("images", self.images)
+        whole("steps", self.steps)
+        between("percentile", positive("percentile", self.percentile), 0.0, 100.0)
+        positive("scale", self.scale)
+        one_of("shared", self.shared, (False, True))
+        whole("relu_layers", self.relu_layers, least=0)
+
+
+class BalancedHead(nn.Module):
+    """The ANN's classifier, reading rates: ``head(scale h)``, ``scale`` the product of all thresholds."""
+
+    scale: Tensor
+
+    def __init__(self, head: nn.Module, scale: float) -> None:
+        super().__init__()
+        self.head = head
+        device = next(head.parameters()).device
+        self.register_buffer("scale", torch.tensor(positive("scale", scale), device=device))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Scores (N, K) of rates (N, F), on the scale of the ANN's scores."""
+        return self.head(h * self.scale)
+
+    def loss(
+        self, h: Tensor, target: Tensor, *, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The ANN head's loss of rates (N, F)."""
+        return self.head.loss(h * self.scale, target, generator=generator)  # type: ignore[operator]
+
+
+# --- one step at a time -------------------------------------------------------------------------------------
+
+class Stepper:
+    """The weighted sums of a network, one time step of one batch at a time.
+
+    Both balancing and simulation use it, so a step gives the same bits however time is cut into chunks.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._rows: dict[str, Tensor] = {}  # dense weights by input
+
+    def enter(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
+        """What the pass reads: its source's output after channel matching and pooling, (N, ...)."""
+        x = self.matched(p, values)
+        return F.avg_pool2d(x, p.pool) if p.pool > 1 else x  # exact: pooled spikes are multiples of 1/pool^2
+
+    def matched(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
+        """The source's output after channel matching, before pooling."""
+        x = values[p.sources[0].partition(":")[0]]
+        match = getattr(self.network, f"match_{p.layer}", None)
+        return x if match is None or p.step == 1 else match(x)
+
+    def current(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of ``enter``."""
+        x = self.enter(p, values)
+        layer = self.network.layers[p.layer]
+        if p.kind == "conv" or x.device.type != "cpu":
+            return layer.weighted(x)  # type: ignore[operator]
+        x = x.flatten(1)
+        if int(torch.count_nonzero(x)) > _EVENTS * x.numel():
+            return layer.weighted(x)  # type: ignore[operator]
+        if p.layer not in self._rows:
+            self._rows[p.layer] = layer.weight.t().contiguous()  # type: ignore[operator]
+        image, source = x.nonzero().unbind(1)
+        first = torch.zeros(len(x), dtype=torch.int64)  # where each image's inputs begin
+        torch.cumsum(torch.count_nonzero(x, 1)[:-1], 0, out=first[1:])
+        return F.embedding_bag(source, self._rows[p.layer], first, mode="sum",
+                               per_sample_weights=x[image, source])
+
+
+class Neurons:
+    """Integrate-and-fire neurons of one layer, updated in place, bit for bit as ``neurons.fire`` does it."""
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.membrane: Tensor | None = None
+        self.spikes: Tensor
+
+    def __call__(self, current: Tensor) -> Tensor:
+        """Spikes (N, ...) of one step, in a buffer that the next step overwrites."""
+        if self.membrane is None:
+            self.membrane = current.clone()
+            self.spikes = torch.empty_like(current)
+        else:
+            self.membrane.add_(current).sub_(self.spikes, alpha=self.threshold)
+        return torch.gt(self.membrane, self.threshold, out=self.spikes)
+
+
+def encode(coder: Coder, images: Tensor, steps: int, generator: torch.Generator) -> Tensor:
+    """Code uint8 images for some steps: spikes (T, N, C, H, W), or the images (N, C, H, W) if "direct"."""
+    x: Tensor = replace(coder, steps=steps)(images, generator=generator)[0]  # type: ignore[type-var]
+    return x
+
+
+# --- what can be converted ----------------------------------------------------------------------------------
+
+def check_convertible(model: nn.Module) -> None:
+    """Raise ``ValueError`` naming the first thing in a model that threshold balancing has no answer to.
+
+    A ``Network`` must be an ANN: ReLU everywhere, no batch normalisation, no replaced layer, no residual sum
+    (it would add rates of different scales), no channel matching "top" (it chooses over all time steps).
+
+    Any other module is traced (``torch.fx``) and must be made of ``Conv2d`` and ``Linear`` without bias (but
+    for the last), ``ReLU``, ``AvgPool2d``, ``Flatten``, ``Dropout`` and ``Identity``: no max pooling, no
+    normalisation, and no ReLU that is called as a function, where nothing can take its place.
+    """
+    if isinstance(model, Network):
+        _check_network(model)
+    else:
+        _check_modules(model)
+
+
+def _check_network(ann: Network) -> None:
+    for p in ann.plan[:-1]:
+        if p.neuron != "relu":
+            raise ValueError(f"ann must have ReLU neurons in every layer, got {p.neuron!r} at {p.site}")
+        layer = ann.layers[p.layer]
+        if not isinstance(layer, Layer):
+            bias = getattr(layer, "bias", None) is not None
+            raise ValueError(f"ann must have the layers it was built with, got {type(layer).__name__}"
+                             f"{' with a bias' if bias else ''} at {p.layer}")
+        if layer.norm is not None:
+            raise ValueError(f"ann must have no batch normalisation, got it at {p.layer}")
+        extra = {name for name, _ in layer.named_parameters()} - {"weight"}
+        if extra:
+            raise ValueError(f"ann must have weights alone, got {', '.join(sorted(extra))} at {p.layer}")
+    for p in ann.plan:
+        if len(p.sources) > 1:
+            raise ValueError(f"ann must have no residual sum, as it adds rates of different scales, got "
+                             f"{' + '.join(p.sources)} at {p.site}")
+        if p.sources[0].endswith(":top"):
+            raise ValueError(f"ann must not have channel matching 'top', which chooses over all time steps, "
+                             f"got it at {p.site}")
+
+
+_LAYERS = (nn.Conv2d, nn.Linear, nn.ReLU, nn.AvgPool2d, nn.Flatten, nn.Dropout, nn.Identity)
+_CALLS = (torch.flatten, operator.getitem, F.avg_pool2d, "flatten", "view", "reshape", "size", "contiguous")
+
+
+def _check_modules(model: nn.Module) -> None:
+    try:
+        graph = fx.symbolic_trace(model).graph
+    except Exception as error:
+        raise ValueError(f"model must be traceable by torch.fx to see its layers, "
+                         f"got {type(error).__name__}: {error}") from error
+    named = dict(model.named_modules())
+    layers = [(str(node.target), named[str(node.target)]) for node in graph.nodes if node.op == "call_module"]
+    weighted = [name for name, layer in layers if isinstance(layer, nn.Conv2d | nn.Linear)]
+    for node in graph.nodes:
+        if node.op == "call_module":
+            _check_layer(str(node.target), named[str(node.target)], last=[str(node.target)] == weighted[-1:])
+        elif node.op in ("call_function", "call_method") and node.target not in _CALLS:
+            name = node.target if isinstance(node.target, str) else node.target.__name__
+            stack = list(node.meta.get("nn_module_stack", {}))
+            where = stack[-1] if stack and stack[-1] else type(model).__name__
+            if "relu" in name:
+                raise ValueError(f"ReLU must be an nn.ReLU module, where a neuron can take its place, got a "
+                                 f"call of {name} in {where}")
+            raise ValueError(f"model must be made of layers that can be converted, got a call of {name} "
+                             f"in {where}")
+
+
+def _check_layer(name: str, layer: nn.Module, *, last: bool) -> None:
+    kind = type(layer).__name__
+    if "Norm" in kind:
+        raise ValueError(f"model must have no normalisation, got {kind} at {name}")
+    if "MaxPool" in kind:
+        raise ValueError(f"pooling must be the average, as no rate is the largest spike, got {kind} at {name}")
+    if not isinstance(layer, _LAYERS):
+        raise ValueError(f"model must be made of {', '.join(t.__name__ for t in _LAYERS)}, "
+                         f"got {kind} at {name}")
+    if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None and not last:
+        raise ValueError(f"layers must have no bias, as none is modelled, got one at {name}")
+
+
+# --- balancing ----------------------------------------------------------------------------------------------
+
+def convert(
+    ann: Network,
+    calibration_images: Tensor,
+    coder: Coder,
+    config: ConversionConfig = ConversionConfig(),
+    *,
+    generator: torch.Generator,
+    max_bytes: int = 4 << 30,
+) -> tuple[Network, dict[str, float]]:
+    """A spiking network with the ANN's weights and balanced thresholds, and these thresholds by site.
+
+    calibration_images: uint8 (N, C, H, W); the first ``config.images`` of them are used.
+    coder: ``InputConfig`` "poisson" (signed exactly if the ANN was trained so), or "direct" where
+    ``config.relu_layers`` is above 0. Its own number of steps is not used.
+    generator: draws the Poisson input, on the network's device. max_bytes: what the packed spikes may take.
+
+    Raises ``ValueError`` for what ``check_convertible`` refuses, fewer images than ``config.images``, a coder
+    that does not fit, spikes that would take more than ``max_bytes``, and a dead layer by name.
+    """
+    check_convertible(ann)
+    network = spiking(ann, relu_layers=config.relu_layers)
+    thresholds = balance(network, calibration_images, coder, config, generator=generator, max_bytes=max_bytes)
+    set_thresholds(network, thresholds)
+    return network, thresholds
+
+
+def spiking(ann: Network, *, relu_layers: int = 0) -> Network:
+    """The ANN's weights with integrate-and-fire neurons after the first ``relu_layers`` layers, not balanced.
+
+    Raises ``ValueError`` unless at least one layer spikes.
+    """
+    hidden = len(ann.layers)
+    if whole("relu_layers", relu_layers, least=0) >= hidden:
+        raise ValueError(f"relu_layers must be below {hidden}, the layers before the classifier, "
+                         f"got {relu_layers}")
+    topology = as_ann(ann.topology)
+    if relu_layers:  # count=0 would mean all
+        topology = re.sub(r"\d+C\d+|F\d+", r"\g<0>:relu", topology, count=relu_layers)
+    config = replace(ann.config, neuron="if", leak=1.0, threshold=1.0, reset="soft", refractory=0,
+                     order="leak-then-reset", fire_at_equality=False, readout="mean", dropout=0.0)
+    network = Network(topology, input_shape=ann.input_shape, config=config, static_input=relu_layers > 0,
+                      generator=torch.Generator())
+    network.load_state_dict(ann.state_dict())
+    network.to(next(ann.parameters()).device).requires_grad_(False).eval()
+    return network
+
+
+def balance(
+    network: Network,
+    images: Tensor,
+    coder: Coder,
+    config: ConversionConfig,
+    *,
+    generator: torch.Generator,
+    max_bytes: int = 4 << 30,
+) -> dict[str, float]:
+    """Balanced thresholds by site of a network made by ``spiking``, which is not changed; see ``convert``."""
+    if len(images) < config.images:
+        raise ValueError(f"images must hold at least config.images = {config.images}, got {len(images)}")
+    check_coder(network, coder)
+    needed = _bytes(network, config)
+    if needed > max_bytes:
+        raise ValueError(f"max_bytes must be at least {needed} to hold the spikes of one layer for "
+                         f"{config.images} images and {config.steps} steps, got {max_bytes}")
+    with torch.no_grad():
+        thresholds = _Balance(network, images[: config.images], coder, config, generator).run()
+    return {site: threshold * config.scale for site, threshold in thresholds.items()}
+
+
+def check_coder(network: Network, coder: Coder) -> None:
+    """Raise ``ValueError`` unless the first layer can read the coder's output, chunk by chunk of time."""
+    wanted = "direct" if network.plan[0].static else "poisson"
+    if coder.code != wanted:
+        raise ValueError(f"coder must have code {wanted!r} for {network.topology.text!r}, got {coder.code!r}")
+
+
+def _bytes(network: Network, config: ConversionConfig) -> int:
+    """Largest number of bytes of packed spikes. A layer's input is let go while its output is made."""
+    kept = [math.prod(p.out_shape) for p in network.plan[:-2] if p.neuron == "if"]
+    blocks = 2 if config.shared else 1  # with shared thresholds a block is run again from its input
+    return max(kept, default=0) * blocks * config.images * config.steps // 8
+
+
+class _Balance:
+    """One balancing. ``held[site][batch]`` is a real tensor, or packed spikes step by step."""
+
+    def __init__(
+        self, network: Network, images: Tensor, coder: Coder, config: ConversionConfig,
+        generator: torch.Generator
+    ) -> None:
+        self.network, self.config, self.stepper = network, config, Stepper(network)
+        device = next(network.parameters()).device
+        self.batches = [batch.to(device) for batch in images.split(_BATCH)]
+        self.held: dict[str, list[Any]] = {"input": []}
+        for batch in self.batches:
+            if network.plan[0].static:
+                self.held["input"].append(encode(coder, batch, 1, generator))
+                continue
+            chunk = max(1, (1 << 22) // batch.numel())  # about four million values at a time
+            self.held["input"].append([
+                pack(step, low=-1 if coder.signed else 0)
+                for done in range(0, config.steps, chunk)
+                for step in encode(coder, batch, min(chunk, config.steps - done), generator)
+            ])
+
+    def run(self) -> dict[str, float]:
+        thresholds: dict[str, float] = {}
+        passes = self.network.plan[:-1]
+        for block in _blocks(passes):
+            shared = self.config.shared and len(block) > 1
+            for p in block:
+                if p.neuron == "relu":
+                    self.held[p.site] = [F.relu(self.stepper.current(p, {p.sources[0]: x}))
+                                         for x in self.held[p.sources[0]]]
+                    continue
+                thresholds[p.site] = self._threshold(p)
+                if p is not (block if shared else passes)[-1]:
+                    self._fire(p, thresholds[p.site], keep=shared and p is block[0])
+            if shared:
+                found = {p: thresholds[p.site] for p in block}
+                for p in block:
+                    thresholds[p.site] = max(found[q] for q in block if q.layer == p.layer)
+                    if p is not passes[-1]:
+                        self._fire(p, thresholds[p.site], keep=False)
+        return thresholds
+
+    def _currents(self, p: Pass, batch: int, *, keep: bool) -> Iterator[Tensor]:
+        """The weighted input of one batch step by step; what was read is let go unless ``keep``."""
+        site = p.sources[0].partition(":")[0]
+        if p.static:
+            current = self.stepper.current(p, {site: self.held[site][batch]})
+            for _ in range(self.config.steps):
+                yield current
+            return
+        steps, spikes = self.held[site][batch], None
+        for index, packed in enumerate(steps):
+            spikes = packed.unpack(spikes)
+            x = spikes if site != "input" else spikes.contiguous(memory_format=torch.channels_last)
+            yield self.stepper.current(p, {site: x})
+            if not keep:
+                steps[index] = None
+
+    def _threshold(self, p: Pass) -> float:
+        """The largest weighted input (or its percentile) of one pass."""
+        peak = _Peak() if self.config.percentile == 100 else _Percentile(self.config.percentile)
+        for batch in range(len(self.batches)):
+            for current in self._currents(p, batch, keep=True):
+                peak(current)
+                if p.static:  # the same at every step
+                    break
+        threshold = peak.value()
+        if not math.isfinite(threshold):
+            raise ValueError(f"weights must give finite sums, got a threshold of {threshold} at {p.site}")
+        if threshold <= 0:
+            raise ValueError(f"every layer must receive a weighted input above 0, got a threshold of "
+                             f"{threshold:g} at {p.site}: the layer is dead")
+        return threshold
+
+    def _fire(self, p: Pass, threshold: float, *, keep: bool) -> None:
+        """Run the pass's neurons and hold their spikes as bits."""
+        made: list[list[Packed]] = []
+        for batch in range(len(self.batches)):
+            neurons = Neurons(threshold)
+            made.append([pack(neurons(current)) for current in self._currents(p, batch, keep=keep)])
+        if not keep:
+            del self.held[p.sources[0].partition(":")[0]]
+        self.held[p.site] = made
+
+
+def _blocks(passes: tuple[Pass, ...]) -> list[list[Pass]]:
+    """Passes in groups: each BackRes block with all its steps, every other pass alone."""
+    blocks: list[list[Pass]] = []
+    for p in passes:
+        # a block goes on with another layer of its first step, or with a further step
+        if blocks and p.steps > 1 and blocks[-1][-1].steps > 1 and (p.step > 1 or blocks[-1][-1].step == 1):
+            blocks[-1].append(p)
+        else:
+            blocks.append([p])
+    return blocks
+
+
+class _Peak:
+    """The largest value of many tensors."""
+
+    def __init__(self) -> None:
+        self._largest: Tensor | None = None
+
+    def __call__(self, values: Tensor) -> None:
+        largest = values.amax()
+        self._largest = largest if self._largest is None else torch.maximum(self._largest, largest)
+
+    def value(self) -> float:
+        assert self._largest is not None
+        return self._largest.item()
+
+
+class _Percentile:
+    """A percentile of many tensors, from a histogram of their positive values that widens as needed."""
+
+    def __init__(self, percent: float) -> None:
+        self.percent, self.total, self.top = percent, 0, 0.0
+        self.counts: Tensor | None = None
+
+    def __call__(self, values: Tensor) -> None:
+        self.total += values.numel()
+        largest = values.amax().item()
+        if not 0 < largest < math.inf:
+            return
+        if self.counts is None:
+            self.counts, self.top = torch.zeros(_BINS, dtype=torch.int64, device=values.device), largest
+        while largest > self.top:  # join neighbouring bins
+            self.counts = torch.cat([self.counts.view(-1, 2).sum(1), self.counts.new_zeros(_BINS // 2)])
+            self.top *= 2
+        index = (values[values > 0].double() * (_BINS / self.top)).long().clamp_(max=_BINS - 1)
+        self.counts += torch.bincount(index, minlength=_BINS)
+
+    def value(self) -> float:
+        """The upper edge of the bin below which the percentile lies; 0 where it is not positive."""
+        if self.counts is None:
+            return 0.0
+        above = self.total - math.ceil(self.total * self.percent / 100)  # values that may exceed it
+        beyond = self.counts.flip(0).cumsum(0)  # values in the last bin, the last two ...
+        bins = int((beyond <= above).sum())  # whole bins that do
+        return 0.0 if bins == _BINS else self.top * (_BINS - bins) / _BINS
+
+
+# --- thresholds ---------------------------------------------------------------------------------------------
+
+def set_thresholds(network: Network, thresholds: Mapping[str, float]) -> None:
+    """Give a network made by ``spiking`` its thresholds, by site; its classifier then reads scaled rates.
+
+    Raises ``ValueError`` for neurons other than IF with soft reset, a missing or unknown site, another number
+    of unrolling steps than the network's, or a threshold that is not a finite number above 0.
+    """
+    passes = [p for p in network.plan if p.neuron not in ("relu", "none")]
+    for site, neuron in network.sites():
+        if replace(neuron, threshold=1.0, gamma=0.3, detach_reset=True) != IF():
+            raise ValueError(f"network must have integrate-and-fire neurons with soft reset, got {neuron} "
+                             f"at {site}")
+    for p in passes:
+        named = [site for site in thresholds if site == p.layer or site.startswith(f"{p.layer}.")]
+        wanted = [q.site for q in passes if q.layer == p.layer]
+        if set(named) != set(wanted) and (p.steps > 1 or len(named) > 1):
+            raise ValueError(f"thresholds must hold one for each of the {p.steps} unrolling steps of "
+                             f"{p.layer} ({', '.join(wanted)}), got {', '.join(named) or 'none'}")
+        if p.site not in thresholds:
+            raise ValueError(f"thresholds must hold one for {p.site}, got {', '.join(thresholds) or 'none'}")
+    unknown = set(thresholds) - {p.site for p in passes}
+    if unknown:
+        raise ValueError(f"thresholds must be of the network's spiking sites, "
+                         f"got {', '.join(sorted(unknown))}")
+    values = {p.site: positive(f"threshold of {p.site}", thresholds[p.site]) for p in passes}
+    for site, value in values.items():
+        network.set_neuron(site, IF(threshold=value))
+    head = network.head.head if isinstance(network.head, BalancedHead) else network.head
+    network.add_module("head", BalancedHead(head, math.prod(values.values())))
+
+
+def thresholds_of(network: Network) -> dict[str, float]:
+    """The balanced thresholds of a converted network by site; ``ValueError`` for one that is not balanced."""
+    if not isinstance(network.head, BalancedHead):
+        _unbalanced(network)
+    return {site: neuron.threshold for site, neuron in network.sites()}
+
+
+def scales(network: Network) -> dict[str, float]:
+    """By spiking site, the activation that a rate of 1 stands for: the product of the thresholds up to it."""
+    product, found = 1.0, {}
+    for site, threshold in thresholds_of(network).items():
+        product *= threshold
+        found[site] = product
+    return found
+
+
+def _unbalanced(network: Network) -> NoReturn:
+    found = ", ".join(f"{site} {neuron.threshold:g}" for site, neuron in network.sites()) or "none"
+    raise ValueError(f"network must be balanced, by convert or set_thresholds, got thresholds {found}")

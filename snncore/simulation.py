@@ -1,0 +1,351 @@
+"""A converted network over time: accuracy, spikes and energy at many T from one simulation of the largest.
+
+Time goes by step by step with the membranes updated in place, so memory does not grow with T; at each T asked
+for, the spikes counted so far are read out. One step of one batch is always computed by the same operations,
+so the numbers do not depend on how time is cut into chunks.
+
+``Agreement`` shows where accuracy is lost: how far each layer's rates are from the activations they stand
+for, and how accurate the network would be if from this layer on it were the ANN again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from . import energy
+from ._check import whole
+from .activity import ActivityProbe, SiteActivity
+from .conversion import BalancedHead, Coder, Neurons, Stepper, check_coder, encode, scales
+from .network import Network, Pass
+from .streams import stream
+
+_TOGETHER = 16  # images whose neurons are updated together on a CPU: their state stays in its cache
+
+
+class Labelled(Protocol):
+    """What is needed of ``data.Part``: uint8 images (N, C, H, W) and int64 labels (N,)."""
+
+    @property
+    def images(self) -> Tensor: ...
+    @property
+    def labels(self) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well one site's spike rates at T stand for the ANN's activations (over all images and neurons).
+
+    correlation: Pearson's, None where either does not vary. error, bias: mean of ``|rate - expected|`` and of
+    ``rate - expected`` relative to the mean expected rate, where expected = activation / scale; None if it is 0.
+    saturated: share of neurons whose expected rate exceeds 1, the largest there is.
+    accuracy, correct: of the ANN that takes over after this site, reading these rates.
+    points: (P, 2) float32, expected and measured rate of neurons drawn at random from the first batch.
+    """
+
+    correlation: float | None
+    error: float | None
+    bias: float | None
+    saturated: float
+    correct: int
+    total: int
+    points: Tensor
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.total
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A network after T = ``steps`` steps, None for an ANN. ``scores`` (N, K), ``labels`` (N,)."""
+
+    steps: int | None
+    scores: Tensor
+    labels: Tensor
+    sites: Mapping[str, SiteActivity]
+    plan: tuple[Pass, ...]
+    agreement: Mapping[str, Agreement] = field(default_factory=dict)
+
+    @property
+    def hits(self) -> Tensor:
+        """Which images are classified correctly, bool (N,)."""
+        return self.scores.argmax(1) == self.labels
+
+    @property
+    def correct(self) -> int:
+        return int(self.hits.sum())
+
+    @property
+    def total(self) -> int:
+        return len(self.labels)
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.total
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy, nats."""
+        return F.cross_entropy(self.scores.double(), self.labels).item()
+
+    def top(self, k: int) -> int:
+        """Images whose label is among the ``k`` best scores."""
+        best = self.scores.topk(min(whole("k", k), self.scores.shape[1]), dim=1).indices
+        return int((best == self.labels[:, None]).any(1).sum())
+
+    def energy(self, **options: Any) -> energy.EnergyReport:
+        """``energy.report`` of this network at this T; options as there (convention, prices ...)."""
+        return energy.report(self.plan, self.sites, self.steps or 1, **options)
+
+
+def simulate(
+    network: Network,
+    part: Labelled,
+    coder: Coder,
+    steps: int,
+    *,
+    at: tuple[int, ...] = (),
+    seed: int,
+    batch_size: int = 50,
+    time_chunk: int | None = None,
+    points: int | None = None,
+    device: str | torch.device = "cpu",
+    progress: Callable[[int], None] | None = None,
+) -> dict[int, Snapshot]:
+    """Run a converted network for ``steps`` time steps and read it out after each T in ``at`` and at the end.
+
+    coder: as for ``conversion.convert``. seed: its stream "evaluation" draws the spike code, batch by batch.
+    time_chunk: steps of input that are coded at once (memory only; the result does not depend on it).
+    points: also compare rates with activations (``Snapshot.agreement``) and keep this many pairs per site.
+    progress: called with the number of image-steps done since the last call.
+
+    Returns a ``Snapshot`` by T. Raises ``ValueError`` for no step, a T outside 1 .. ``steps``, an empty part,
+    a network that is not balanced, or a coder that does not fit it.
+    """
+    steps = whole("steps", steps)
+    marks = sorted({*(whole("at", T) for T in at), steps})
+    if marks[-1] > steps:
+        raise ValueError(f"at must lie between 1 and steps = {steps}, got {marks[-1]}")
+    if len(part.labels) == 0:
+        raise ValueError("part must hold at least one image, got none")
+    whole("batch_size", batch_size)
+    scale = scales(network)
+    check_coder(network, coder)
+    if network.training:
+        raise ValueError("network must be in evaluation mode, got training mode")
+    if time_chunk is None:  # about a million input values
+        time_chunk = max(1, (1 << 20) // (min(batch_size, len(part.labels)) * math.prod(network.input_shape)))
+    whole("time_chunk", time_chunk)
+    generator = stream(seed, "evaluation", device=device)
+    tallies = {T: _Tally(network, T, scale, points, seed) for T in marks}
+    with torch.no_grad():
+        for start in range(0, len(part.labels), batch_size):
+            images = part.images[start : start + batch_size].to(device)
+            labels = part.labels[start : start + batch_size]
+            expected = None if points is None else _activations(network, coder, images)
+            batch = _Batch(network, coder, images, generator)
+            for T in marks:
+                while batch.done < T:
+                    chunk = min(time_chunk, T - batch.done)
+                    batch.advance(chunk)
+                    if progress is not None:
+                        progress(chunk * len(images))
+                tallies[T].add(batch.read(), batch.real, labels, expected)
+    return {T: tally.snapshot() for T, tally in tallies.items()}
+
+
+def classify(
+    ann: Network, part: Labelled, coder: Coder, *, seed: int, batch_size: int = 50,
+    device: str | torch.device = "cpu"
+) -> Snapshot:
+    """The same readings of an ANN, whose ``coder`` gives real values."""
+    probe, scores = ActivityProbe(positions=True), []
+    generator = stream(seed, "evaluation", device=device)
+    with torch.no_grad():
+        for images in part.images.split(batch_size):
+            x, _ = coder(images.to(device), generator=generator)
+            scores.append(ann(x, probe=probe).cpu())
+    return Snapshot(None, torch.cat(scores), part.labels.cpu(), probe.result(), ann.plan)
+
+
+class _Batch:
+    """One batch of images as its simulation goes on: membranes and spike counts, all updated in place."""
+
+    def __init__(self, network: Network, coder: Coder, images: Tensor, generator: torch.Generator) -> None:
+        self.network, self.coder, self.images, self.generator = network, coder, images, generator
+        self.stepper = Stepper(network)
+        self.done = 0
+        self.real: dict[str, Tensor] = {}  # what does not change over time: the image and ReLU layers
+        size = _TOGETHER if images.device.type == "cpu" else len(images)
+        self.slices = [slice(start, start + size) for start in range(0, len(images), size)]
+        self.parts: list[_Part] = []
+        if network.plan[0].static:
+            self.real["input"] = encode(coder, images, 1, generator)
+            for p in network.plan[:-1]:
+                if p.neuron == "relu":
+                    self.real[p.site] = F.relu(self.stepper.current(p, self.real))
+        for part in self.slices:
+            self.parts.append(_Part(self.stepper, {site: x[part] for site, x in self.real.items()}))
+
+    def advance(self, steps: int) -> None:
+        x = None if self.real else encode(self.coder, self.images, steps, self.generator)  # (T, N, C, H, W)
+        for part, rows in zip(self.parts, self.slices, strict=True):
+            for t in range(steps):
+                part.step(None if x is None else x[t, rows].contiguous(memory_format=torch.channels_last))
+        self.done += steps
+
+    def read(self) -> dict[str, Tensor]:
+        """Spikes counted so far, by site, (N, ...)."""
+        return {site: torch.cat([part.counts[site] for part in self.parts]) for site in self.parts[0].counts}
+
+
+class _Part:
+    """Some images of a batch."""
+
+    def __init__(self, stepper: Stepper, real: dict[str, Tensor]) -> None:
+        self.stepper = stepper
+        neurons = dict(stepper.network.sites())
+        spiking = [p for p in stepper.network.plan if p.site in neurons]
+        self.passes = [(p, Neurons(neurons[p.site].threshold)) for p in spiking]
+        self.values = dict(real)
+        self.constant = {p.site: stepper.current(p, real) for p, _ in self.passes if p.static}
+        self.counts: dict[str, Tensor] = {}
+
+    def step(self, x: Tensor | None) -> None:
+        if x is not None:
+            self.values["input"] = x
+            self._count("input", x.abs())
+        for p, neurons in self.passes:
+            current = self.constant[p.site] if p.static else self.stepper.current(p, self.values)
+            self.values[p.site] = neurons(current)
+            self._count(p.site, self.values[p.site])
+
+    def _count(self, site: str, spikes: Tensor) -> None:
+        if site in self.counts:
+            self.counts[site].add_(spikes)  # float32 counts exactly up to 2^24
+        else:
+            self.counts[site] = spikes.clone()
+
+
+def _activations(network: Network, coder: Coder, images: Tensor) -> dict[str, Tensor]:
+    """What the ANN computes from the expectation of the code: its activations by site, (N, ...)."""
+    generator = torch.Generator(device=images.device)  # nothing is drawn
+    values = {"input": _real(coder)(images, generator=generator)[0]}
+    for p, x in _relu(network, network.plan[:-1], values):
+        values[p.site] = x
+    return values
+
+
+def _real(coder: Coder) -> Coder:
+    return replace(coder, code="real", steps=None)  # type: ignore[type-var]
+
+
+def _relu(
+    network: Network, passes: tuple[Pass, ...], values: dict[str, Tensor]
+) -> Iterator[tuple[Pass, Tensor]]:
+    """The network with ReLU in every layer, pass by pass."""
+    stepper, seen = Stepper(network), dict(values)
+    for p in passes:
+        seen[p.site] = F.relu(stepper.current(p, seen))
+        yield p, seen[p.site]
+
+
+class _Tally:
+    """What accumulates over batches at one T, in float64."""
+
+    def __init__(
+        self, network: Network, steps: int, scale: Mapping[str, float], points: int | None, seed: int
+    ) -> None:
+        self.network, self.steps, self.scale = network, steps, scale
+        self.stepper = Stepper(network)
+        self.probe = ActivityProbe(positions=True)
+        self.sums: dict[str, float] = {}
+        self.maps: dict[str, Tensor] = {}
+        self.neurons: dict[str, int] = {}
+        self.scores: list[Tensor] = []
+        self.labels: list[Tensor] = []
+        self.pairs = {site: _Pairs(points, seed) for site in scale} if points is not None else {}
+
+    def add(
+        self, counts: dict[str, Tensor], real: dict[str, Tensor], labels: Tensor,
+        expected: dict[str, Tensor] | None
+    ) -> None:
+        last = self.network.plan[-1]
+        features = self.stepper.enter(last, counts).flatten(1) / self.steps
+        self.scores.append(self.network.head(features).cpu())
+        self.labels.append(labels.cpu())
+        for site, values in real.items():
+            self.probe(site, values, timed=False)
+        shown = dict(counts)
+        for p in self.network.plan:
+            if ":" in p.sources[0]:  # the spikes that channel matching has left
+                shown[p.sources[0]] = self.stepper.matched(p, counts)
+        for site, count in shown.items():
+            self.sums[site] = self.sums.get(site, 0.0) + count.sum(dtype=torch.float64).item()
+            self.neurons[site] = count[0].numel()
+            if count.dim() == 4:
+                grid = count.sum((0, 1), dtype=torch.float64)
+                self.maps[site] = self.maps[site] + grid if site in self.maps else grid
+        if expected is not None:
+            for site in self.pairs:
+                rate = counts[site] / self.steps
+                right = self._take_over(site, rate, labels)
+                self.pairs[site].add(expected[site] / self.scale[site], rate, right)
+
+    def _take_over(self, site: str, rate: Tensor, labels: Tensor) -> int:
+        """Images that the ANN classifies correctly if it goes on from this site's rates."""
+        plan = self.network.plan
+        index = next(i for i, p in enumerate(plan) if p.site == site)
+        values = {site: rate * self.scale[site]}
+        for p, x in _relu(self.network, plan[index + 1 : -1], values):
+            values[p.site] = x
+        assert isinstance(self.network.head, BalancedHead)
+        scores = self.network.head.head(self.stepper.enter(plan[-1], values).flatten(1))
+        return int((scores.argmax(1).cpu() == labels.cpu()).sum())
+
+    def snapshot(self) -> Snapshot:
+        labels = torch.cat(self.labels)
+        steps = len(labels) * self.steps
+        sites = self.probe.result()
+        for site, total in self.sums.items():
+            grid = self.maps.get(site)
+            positions = None if grid is None else tuple(tuple(row) for row in (grid / steps).tolist())
+            rate = total / (steps * self.neurons[site])
+            sites[site] = SiteActivity("spikes", rate, rate, positions)
+        agreement = {site: pairs.result(len(labels)) for site, pairs in self.pairs.items()}
+        return Snapshot(self.steps, torch.cat(self.scores), labels, sites, self.network.plan, agreement)
+
+
+class _Pairs:
+    """Sums over pairs of expected and measured rates."""
+
+    def __init__(self, points: int | None, seed: int) -> None:
+        self.count, self.wanted, self.seed = 0, whole("points", points, least=0), seed
+        self.sums = torch.zeros(7, dtype=torch.float64)
+        self.correct = 0
+        self.points = torch.zeros(0, 2)
+
+    def add(self, expected: Tensor, rate: Tensor, correct: int) -> None:
+        a, b = expected.double(), rate.double()
+        self.sums += torch.stack([a.sum(), b.sum(), (a * a).sum(), (b * b).sum(), (a * b).sum(),
+                                  (b - a).abs().sum(), (a > 1).sum()]).cpu()
+        if self.count == 0 and self.wanted:
+            index = torch.randint(a.numel(), (self.wanted,), generator=stream(self.seed, "points"))
+            pairs = [x.flatten()[index.to(x.device)] for x in (expected, rate)]
+            self.points = torch.stack(pairs, 1).float().cpu()
+        self.count += a.numel()
+        self.correct += correct
+
+    def result(self, total: int) -> Agreement:
+        a, b, aa, bb, ab, difference, above = (value.item() / self.count for value in self.sums)
+        spread = math.sqrt(max(aa - a * a, 0.0) * max(bb - b * b, 0.0))
+        correlation = (ab - a * b) / spread if spread > 0 else None
+        error, bias = (difference / a, (b - a) / a) if a > 0 else (None, None)
+        return Agreement(correlation, error, bias, above, self.correct, total, self.points)
