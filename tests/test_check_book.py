@@ -142,6 +142,13 @@ def test_edited_outputs_fail(book: Book) -> None:
     assert "its outputs were changed after it was executed" in book.faults()
 
 
+def test_a_path_of_the_building_machine_fails(book: Book) -> None:
+    warning = {"output_type": "stream", "name": "stderr", "text": f"{book.root}/.venv/lib/x.py: a warning"}
+    book.cells[2]["outputs"].append(warning)
+    book.write_executed()
+    assert "cell 3 shows a path of this machine" in book.faults()
+
+
 def test_a_notebook_executed_by_hand_fails(book: Book) -> None:
     path = book.root / "executed" / "01.ipynb"
     path.write_text(json.dumps({"cells": book.cells, "metadata": {}}))

@@ -74,6 +74,13 @@ def staleness(notebook: dict[str, Any], source: Path, inputs: dict[str, str]) ->
         yield "its outputs were changed after it was executed"
 
 
+def machine_paths(notebook: dict[str, Any], root: Path) -> Iterator[str]:
+    """Nothing that is shown names a folder of the machine that built the book."""
+    for number, cell in code_cells(notebook):
+        if str(root) in json.dumps(cell["outputs"]):
+            yield f"cell {number} shows a path of this machine ({root}), perhaps in a warning"
+
+
 def code_cells(notebook: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
     return ((i, cell) for i, cell in enumerate(notebook["cells"], 1) if cell["cell_type"] == "code")
 
@@ -219,7 +226,7 @@ def check_notebooks(root: Path) -> list[str]:
         params = json.loads(notebook["metadata"].get("snncore", {}).get("inputs", {}).get("params", "{}"))
         rules = [
             error_outputs(notebook), execution_counts(notebook), undeclared_parameters(notebook),
-            staleness(notebook, source, shared_inputs(root, params)),
+            staleness(notebook, source, shared_inputs(root, params)), machine_paths(notebook, root),
         ]
         faults += [f"{name}: {sentence}" for rule in rules for sentence in rule]
         exhibits = exhibits_of(notebook)

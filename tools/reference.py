@@ -4,8 +4,9 @@
     python -m tools.reference --check     # what `make test` does
 
 Only cells tagged ``nbval-check-output`` are compared, and only their outputs are kept. They print what is the same on
-every machine: shapes, counts, exact arithmetic, and verdicts of comparisons with a tolerance made in the cell. nbval
-passes over a notebook without execution counts in silence, so those are looked for first.
+every machine: shapes, counts, exact arithmetic, and verdicts of comparisons with a tolerance made in the cell. Of an
+exhibit, the plain text is compared; its HTML names commit and machine. nbval passes over a notebook without execution
+counts in silence, so those are looked for first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tools.check_book import FIGURE
 from tools.execute import run
 from tools.inputs import ROOT
 
@@ -47,9 +49,11 @@ def write(notebooks: Path, reference: Path) -> None:
         done = json.loads(target.read_text("utf-8"))
         del done["metadata"]["snncore"]
         done["metadata"]["language_info"] = {"name": "python"}
-        for cell in done["cells"]:
-            if cell["cell_type"] == "code" and not is_checked(cell):
-                cell["outputs"] = []
+        for cell in code_cells(done):
+            cell["outputs"] = [output for output in cell["outputs"] if is_checked(cell)]
+            for output in cell["outputs"]:
+                if "text/html" in output.get("data", {}):
+                    output["data"]["text/html"] = FIGURE.sub("EXHIBIT", "".join(output["data"]["text/html"]))
         target.write_text(json.dumps(done, indent=1, ensure_ascii=False) + "\n", "utf-8")
         print(f"{target.name}: {seconds:.1f} s")
 
@@ -81,7 +85,7 @@ def check(notebooks: Path, reference: Path) -> int:
         return 1 if wrong else 0
     command = [
         sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--numprocesses", "auto", "--maxprocesses", "8",
-        "--dist", "loadscope", "-p", "no:cacheprovider", *files,
+        "--dist", "loadscope", "--nbval-sanitize-with", str(reference / "sanitize.cfg"), "-p", "no:cacheprovider", *files,
     ]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
