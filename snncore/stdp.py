@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -75,7 +75,11 @@ class StdpConfig:
             (rate / target) ** adaptation, the ratio clipped to [1/2, 2].
         adapt: "layer": one threshold for all maps of a pass, ``rate`` is that of its most active map (uniform
             adaptation); "map": one threshold per map, by its own rate.
-        target: spikes per neuron and step that adaptation aims at, in (0, 1].
+        target: spikes per neuron and step that adaptation aims at, in (0, 1]; with M competing maps there is room for
+            1/M at most.
+        settle: mini-batches after a layer's training in which only its thresholds adapt, without competition and
+            dropout: they are needed to bring the activity back to ``target``, since later layers and features see the
+            layer without competition.
         dropout: share of maps silenced while the layer is trained, one draw per image and pass held over all T steps.
 
     Presentation
@@ -102,7 +106,8 @@ class StdpConfig:
     competition: str = "inhibit"
     adaptation: float = 0.5
     adapt: str = "map"
-    target: float = 0.05
+    target: float = 0.02
+    settle: int = 20
     dropout: float = 0.0
     neuron: LIF = field(default_factory=LIF)
     steps: int = 100
@@ -130,6 +135,7 @@ class StdpConfig:
         positive("target", between("target", self.target, 0.0, 1.0))
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), got {self.dropout!r}")
+        whole("settle", self.settle, least=0)
         whole("steps", self.steps)
         whole("batch", self.batch)
         whole("epochs", self.epochs)
@@ -247,13 +253,14 @@ class Trained:
 class Presentation:
     """What happened to one layer during one mini-batch.
 
-    seen: images seen by this layer, with this mini-batch; updates: weight updates, at most T per pass.
-    rate, peak: spikes per neuron and step, all maps and the most active map, per site; silent: share of maps that did
-    not fire; threshold: mean per site; trace: mean pre-synaptic trace at the last step, per site.
+    learning: False while thresholds settle. seen: images the layer has learnt from so far; updates: weight updates, at
+    most T per pass. rate, peak: spikes per neuron and step, all maps and the most active map, per site; silent: share
+    of maps that did not fire; threshold: mean per site; trace: mean pre-synaptic trace at the last step, per site.
     change: mean absolute weight change; at_low, at_high: share of weights at a bound.
     """
 
     layer: str
+    learning: bool
     seen: int
     updates: int
     rate: Mapping[str, float]
@@ -413,6 +420,7 @@ def present(
     thresholds = {site: _adapt(trained.thresholds[site], rate, config) for site, rate in rates.items()}
     happened = Presentation(
         layer=layer,
+        learning=True,
         seen=spikes.shape[1],
         updates=updates if config.eta > 0 else 0,
         rate={site: float(rate.mean()) for site, rate in rates.items()},
@@ -445,6 +453,7 @@ def train_layerwise(
     *,
     generator: torch.Generator,
     snapshots: Sequence[int] = (),
+    stop_after: int | None = None,
     progress: Callable[[Presentation], None] | None = None,
 ) -> Trained:
     """Train the spiking convolutions of ``topology`` with STDP, one layer after the other.
@@ -452,6 +461,7 @@ def train_layerwise(
     images: (N, C, H, W), floating point in [0, 1], no labels; each layer sees all of them ``config.epochs`` times.
     generator: draws the seeds of four streams (weights, order of images, input spikes, dropout).
     snapshots: numbers of images seen at which to keep a copy of the kernels.
+    stop_after: leave the first layer after this many images, and the others untrained (to verify a run by its start).
     progress: called after every mini-batch.
 
     Returns the ``Trained`` stack. A layer that goes silent or saturates is reported at once as an ``StdpWarning`` and
@@ -470,30 +480,42 @@ def train_layerwise(
         mine = [p for p in passes if p.layer == layer]
         seen, watch = 0, _Watch(layer, config)
         kept[layer] = {0: trained.weights[layer]} if 0 in snapshots else {}
-        for _ in range(config.epochs):
-            order = torch.randperm(len(images), generator=order_from, device=images.device)
-            for chosen in order.split(config.batch):
-                spikes = poisson(images[chosen] * config.input_rate, config.steps, generator=spikes_from)
-                spikes = spikes.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, spikes.shape[:2])
-                keep = None
-                if config.dropout:
-                    keep = {p.site: _mask(len(chosen), p.out_shape[0], config, dropout_from, spikes) for p in mine}
-                weight, thresholds, happened = present(trained, layer, spikes, keep=keep)
-                earlier, seen = seen, seen + len(chosen)
-                happened = replace(happened, seen=seen)
-                trained = replace(
-                    trained,
-                    weights={**trained.weights, layer: weight},
-                    thresholds={**trained.thresholds, **thresholds},
-                )
-                history.append(happened)
-                kept[layer].update({at: weight for at in snapshots if earlier < at <= seen})
-                for alarm in watch.alarms(happened):
-                    warnings.warn(str(alarm), StdpWarning, stacklevel=3)  # past the decorator
-                    alarms.append(alarm)
-                if progress is not None:
-                    progress(happened)
+        for learning, chosen in _schedule(len(images), config, order_from, images.device):
+            spikes = poisson(images[chosen] * config.input_rate, config.steps, generator=spikes_from)
+            spikes = spikes.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, spikes.shape[:2])
+            keep = None
+            if config.dropout and learning:
+                keep = {p.site: _mask(len(chosen), p.out_shape[0], config, dropout_from, spikes) for p in mine}
+            setting = config if learning else replace(config, eta=0.0, competition="none")
+            weight, thresholds, happened = present(replace(trained, config=setting), layer, spikes, keep=keep)
+            earlier, seen = seen, seen + len(chosen) * learning
+            happened = replace(happened, seen=seen, learning=learning)
+            trained = replace(
+                trained,
+                weights={**trained.weights, layer: weight},
+                thresholds={**trained.thresholds, **thresholds},
+            )
+            history.append(happened)
+            kept[layer].update({at: weight for at in snapshots if earlier < at <= seen})
+            for alarm in watch.alarms(happened):
+                warnings.warn(str(alarm), StdpWarning, stacklevel=3)  # past the decorator
+                alarms.append(alarm)
+            if progress is not None:
+                progress(happened)
+            if stop_after is not None and seen >= stop_after:
+                return replace(trained, history=tuple(history), alarms=tuple(alarms), snapshots=kept)
     return replace(trained, history=tuple(history), alarms=tuple(alarms), snapshots=kept)
+
+
+def _schedule(
+    images: int, config: StdpConfig, generator: torch.Generator, device: torch.device
+) -> Iterator[tuple[bool, Tensor]]:
+    """Mini-batches (whether the layer learns, indices of images): all epochs, then those that settle thresholds."""
+    for _ in range(config.epochs):
+        for chosen in torch.randperm(images, generator=generator, device=device).split(config.batch):
+            yield True, chosen
+    for _ in range(config.settle):
+        yield False, torch.randint(images, (config.batch,), generator=generator, device=device)
 
 
 def _untrained(

@@ -270,7 +270,7 @@ def test_weights_never_leave_their_bounds(
     low, high = bounds[0], bounds[0] + bounds[1]
     config = StdpConfig(
         eta=eta, offset=offset, low=low, high=high, start=(low, high), update=update, average=average,
-        competition=competition, offset_unit=unit, trace=trace, weight_dependence=dependent, steps=4, batch=2,
+        competition=competition, offset_unit=unit, trace=trace, weight_dependence=dependent, steps=4, batch=2, settle=0,
         neuron=LIF(threshold=0.2),
     )
     images = torch.rand(4, 1, 4, 4, generator=torch.Generator().manual_seed(1))
@@ -333,7 +333,7 @@ def test_dropped_maps_neither_fire_nor_learn():
 
 
 def test_training_with_dropout_silences_that_share_of_maps():
-    config = StdpConfig(dropout=0.5, steps=5, batch=4, competition="none", neuron=LIF(threshold=1e-3), start=(0.5, 0.5))
+    config = StdpConfig(dropout=0.5, steps=5, batch=4, settle=0, competition="none", neuron=LIF(threshold=1e-3), start=(0.5, 0.5))
     images = torch.ones(4, 1, 2, 2)
     trained = train_layerwise("50C1 F2", images, config, generator=torch.Generator().manual_seed(0))
     assert trained.history[0].rate["conv1"] == pytest.approx(0.5, abs=0.15)
@@ -357,7 +357,7 @@ def test_thresholds_follow_the_rate_of_the_layer_or_of_each_map():
 @pytest.mark.filterwarnings("ignore::snncore.stdp.StdpWarning")
 def test_adaptation_reaches_its_target():
     images = torch.rand(64, 1, 6, 6, generator=torch.Generator().manual_seed(0))
-    config = StdpConfig(eta=0.0, steps=20, batch=4, target=0.1, neuron=LIF(threshold=20.0), competition="none")
+    config = StdpConfig(eta=0.0, steps=20, batch=4, settle=0, target=0.1, neuron=LIF(threshold=20.0), competition="none")
     trained = train_layerwise("6C3 F2", images, config, generator=torch.Generator().manual_seed(0))
     assert trained.history[0].rate["conv1"] < 0.01
     assert 0.07 < trained.history[-1].rate["conv1"] < 0.13
@@ -365,7 +365,7 @@ def test_adaptation_reaches_its_target():
 
 # --- training ---
 
-QUICK = StdpConfig(steps=6, batch=4, neuron=LIF(threshold=0.2))
+QUICK = StdpConfig(steps=6, batch=4, neuron=LIF(threshold=0.2), settle=0)
 IMAGES = torch.rand(8, 1, 6, 6, generator=torch.Generator().manual_seed(3))
 
 
@@ -405,6 +405,24 @@ def test_snapshots_epochs_and_counts():
     assert not torch.equal(kept[6], kept[16])
 
 
+def test_settling_brings_the_activity_without_competition_to_its_target():
+    images = torch.rand(64, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    config = StdpConfig(steps=20, batch=8, target=0.05, settle=15, dropout=0.5)
+    trained = train_layerwise("6C3 F2", images, config, generator=torch.Generator().manual_seed(0))
+    settling = [p for p in trained.history if not p.learning]
+    assert len(settling) == 15 and len(trained.history) == 8 + 15
+    assert all(p.change == 0 and p.updates == 0 and p.seen == 64 for p in settling)
+    probe = ActivityProbe()
+    features(trained, images, generator=torch.Generator().manual_seed(1), probe=probe)
+    assert probe.result()["conv1"].rate == pytest.approx(0.05, abs=0.015)
+
+
+def test_stopping_early_gives_the_beginning_of_the_same_run():
+    full = train_layerwise("3C3 3C3 F2", IMAGES, QUICK, generator=torch.Generator().manual_seed(0))
+    start = train_layerwise("3C3 3C3 F2", IMAGES, QUICK, generator=torch.Generator().manual_seed(0), stop_after=4)
+    assert start.history == full.history[:1]
+
+
 def test_without_a_learning_rate_only_thresholds_change():
     trained = train_layerwise("3C3 F2", IMAGES, replace(QUICK, eta=0.0), generator=torch.Generator().manual_seed(0))
     assert torch.equal(trained.weights["conv1"], trained.initial["conv1"])
@@ -415,7 +433,7 @@ def test_without_a_learning_rate_only_thresholds_change():
 @pytest.mark.filterwarnings("ignore::snncore.stdp.StdpWarning")
 @pytest.mark.parametrize(("offset", "bound"), [(0.01, "at_high"), (3.0, "at_low")])
 def test_a_constant_offset_far_from_the_trace_drives_all_weights_to_one_bound(offset, bound):
-    config = StdpConfig(eta=0.2, offset=offset, offset_unit="absolute", steps=10, batch=1, competition="none",
+    config = StdpConfig(eta=0.2, offset=offset, offset_unit="absolute", steps=10, batch=1, settle=0, competition="none",
                         neuron=LIF(threshold=0.05), start=(0.1, 0.2), low=0.0, input_rate=0.9)
     images = torch.rand(24, 1, 6, 6, generator=torch.Generator().manual_seed(0)).clamp(min=0.5)
     with pytest.warns(StdpWarning, match="of its weights at one bound"):
@@ -426,7 +444,8 @@ def test_a_constant_offset_far_from_the_trace_drives_all_weights_to_one_bound(of
 
 @pytest.mark.parametrize(("threshold", "kind", "words"), [(1e6, "silent", "is silent: 0 "), (1e-6, "saturated", "saturates: ")])
 def test_a_silent_or_saturated_layer_is_reported_once_with_its_rate(threshold, kind, words):
-    config = StdpConfig(eta=0.0, steps=4, batch=1, adaptation=0.0, competition="none", neuron=LIF(threshold=threshold),
+    config = StdpConfig(eta=0.0, steps=4, batch=1, settle=0, adaptation=0.0, competition="none",
+                        neuron=LIF(threshold=threshold),
                         start=(0.1, 0.1))
     with pytest.warns(StdpWarning, match=rf"layer conv1 \(conv1\) {words}.*after 5 images") as caught:
         trained = train_layerwise("2C3 F2", IMAGES, config, generator=torch.Generator().manual_seed(0))
