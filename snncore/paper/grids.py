@@ -1,33 +1,62 @@
 """The runs behind each table: frozen specs, in the order in which they decide most.
 
 entries("laptop", ["8"], [0])  ->  the ANN and spiking runs of Table 8 with seed 0
+
+Runs that are compared share seed, data and recipe, and differ in what is compared. Networks of Table 14 and 16 read real
+images at every step ("direct"): their first layers are ReLU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from .._check import one_of
-from ..network import as_ann, scale_width
+from ..network import NetworkConfig, as_ann, scale_width
 from ..runs import Entry
 from ..runs.tasks import train
-from . import networks
+from ..training import InputConfig, TrainingConfig
+from . import networks, variants
 from .profiles import Profile, profile
 
 TABLE_8 = ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4")
+TABLE_11 = ("VGG5", "VGG3x2-v2")
+TABLE_14 = ("VGG9", "VGG8x2")
+OTHERS = ("VGG4", "VGG2x2", "ResNet7")
+MAPPED = ("VGG7-agd", "VGG3x4")
+SWEPT = "VGG9"  # whose first layers are made ReLU, one after the other
+RELU_LAYERS = (0, 1, 2, 4, 6)
+SPIKING_LAYERS = (4, 6, 8)  # of VGG13's ten convolutions, besides the two of Table 16
+MAP_STEPS = 10
+HEADS: Mapping[str, str] = {"softmax": "snn", "stochmax": "snn-stochmax"}  # head -> role
 _TUNED = "VGG5"
+_CLASSES = 10  # of what stands in for ImageNet in every profile
 
 
 def ann_run(
-    p: Profile, name: str, seed: int, *, reading: str = "A", tables: tuple[str, ...], role: str = "ann"
+    p: Profile,
+    name: str,
+    seed: int,
+    *,
+    reading: str = "A",
+    tables: tuple[str, ...],
+    role: str = "ann",
+    network: NetworkConfig | None = None,
+    training: TrainingConfig | None = None,
+    code: InputConfig | None = None,
 ) -> Entry:
-    """The ANN of a network's topology, all layers ReLU."""
-    net = networks.network(name, reading)
+    """The ANN of a network's topology, all layers ReLU; by default plain: no regularisation, real input."""
+    net = _network(p, name, reading)
+    large = net.input_shape == networks.IMAGENET
     spec = train.Spec(
-        scale_width(as_ann(net.topology), p.width), p.drawn(seed), p.ann_network, p.input("real"), p.ann, seed
+        scale_width(as_ann(net.topology), p.imagenet_width if large else p.width),
+        replace(p.imagenet, seed=seed) if large else p.drawn(seed),
+        network or p.ann_network,
+        code or p.input("real"),
+        training or (p.imagenet_ann if large else p.ann),
+        seed,
     )
-    return Entry(spec, net.name, role, p.name, tables, _reading(net))
+    return Entry(spec, net.name, role, p.name, tables, _note(net))
 
 
 def snn_run(
@@ -39,22 +68,38 @@ def snn_run(
     reading: str = "A",
     tables: tuple[str, ...],
     role: str = "snn",
+    topology: str | None = None,
+    head: str = "softmax",
 ) -> Entry:
-    """The spiking network trained end to end (AGD) on Poisson spikes over ``steps`` time steps."""
-    net = networks.network(name, reading)
+    """The spiking network trained end to end (AGD) over ``steps`` time steps.
+
+    Poisson spikes enter where the first layer spikes, and the real image where it is ReLU. topology: in place of the
+    registered one. head: the classifier.
+    """
+    net = _network(p, name, reading)
+    large = net.input_shape == networks.IMAGENET
+    text = topology or net.topology
     spec = train.Spec(
-        scale_width(net.topology, p.width),
-        p.drawn(seed),
-        p.snn_network,
-        p.input("poisson", steps),
-        p.snn,
+        scale_width(text, p.imagenet_width if large else p.width),
+        replace(p.imagenet, seed=seed) if large else p.drawn(seed),
+        replace(p.snn_network, head=head),
+        p.input("direct" if ":relu" in net.topology else "poisson", steps),
+        p.imagenet_snn if large else p.snn,
         seed,
     )
-    return Entry(spec, net.name, role, p.name, tables, _reading(net))
+    return Entry(spec, net.name, role, p.name, tables, _note(net))
 
 
-def _reading(net: networks.PaperNetwork) -> str:
+def _network(p: Profile, name: str, reading: str) -> networks.PaperNetwork:
+    net = networks.network(name, reading)
+    return net.with_classes(_CLASSES) if net.input_shape == networks.IMAGENET else net
+
+
+def _note(net: networks.PaperNetwork) -> str:
     return "" if len(networks.readings(net.name)) == 1 else f"reading {net.reading}"
+
+
+# --- Table 8 ------------------------------------------------------------------------------------------------
 
 
 def table8(
@@ -74,6 +119,238 @@ def table8(
                     found.append(ann_run(p, name, seed, tables=("8",)))
                 found.append(snn_run(p, name, seed, steps, tables=("8",)))
     return found
+
+
+def baselines(
+    profile_name: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    timesteps: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Entry]:
+    """Other ANNs than Table 8's plain one.
+
+    Roles: "ann-poisson" sees the mean of T Poisson spikes, what the spiking network sees; "ann-tuned" is trained for longer,
+    with dropout and what else regularises; "ann-tuned-bn" has batch normalisation besides.
+    """
+    p = profile(profile_name)
+    tuned = replace(p.ann_network, dropout=p.dropout)
+    found = []
+    for seed in seeds or p.seeds:
+        for name in names or TABLE_8:
+            for role, network in (("ann-tuned", tuned), ("ann-tuned-bn", replace(tuned, batch_norm=True))):
+                run = ann_run(p, name, seed, tables=("8-baselines",), role=role, network=network, training=p.tuned)
+                found.append(run)
+            for steps in timesteps or p.steps["8"]:
+                code = p.input("poisson-mean", steps)
+                found.append(ann_run(p, name, seed, tables=("8-baselines",), role="ann-poisson", code=code))
+    return found
+
+
+def readings(
+    profile_name: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    timesteps: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Entry]:
+    """Table 8 in the networks' other readings, at the first T: its claims hang on which networks are meant."""
+    p = profile(profile_name)
+    return [
+        entry
+        for seed in seeds or p.seeds
+        for steps in timesteps or p.steps["8"][:1]
+        for name in names or TABLE_8
+        for reading in networks.readings(name)[1:]
+        for entry in (
+            ann_run(p, name, seed, reading=reading, tables=("8-readings",)),
+            snn_run(p, name, seed, steps, reading=reading, tables=("8-readings",)),
+        )
+    ]
+
+
+def others(
+    profile_name: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    timesteps: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Entry]:
+    """What the text says beside Table 8: VGG2x2 against VGG4 (section 4.2), a ResNet7 (section 6); at the first T."""
+    p = profile(profile_name)
+    return [
+        entry
+        for seed in seeds or p.seeds
+        for steps in timesteps or p.steps["8"][:1]
+        for name in names or OTHERS
+        for entry in (
+            ann_run(p, name, seed, tables=("8-others",)),
+            snn_run(p, name, seed, steps, tables=("8-others",)),
+        )
+    ]
+
+
+def map_runs(
+    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
+) -> list[Entry]:
+    """Where does each network train? Short runs over initialisation gain, surrogate gamma and leak, role "map".
+
+    One plane of gain and gamma after the other, the paper's leak first; at each point every network. T is 10.
+    """
+    p = profile(profile_name)
+    short = replace(p.snn, epochs=min(5, p.snn.epochs), augment=False)
+    found = []
+    for seed in seeds or p.seeds[:1]:
+        data = p.drawn(seed)
+        data = replace(data, train=min(1000, data.train), validation=min(200, data.validation), test=min(500, data.test))
+        for leak in p.leaks:
+            for gamma in p.gammas:
+                for gain in p.gains:
+                    for name in names or MAPPED:
+                        run = snn_run(p, name, seed, MAP_STEPS, tables=("8-map",), role="map")
+                        network = replace(run.spec.network, gain=gain, gamma=gamma, leak=leak)
+                        spec = replace(run.spec, data=data, network=network, training=short)
+                        found.append(replace(run, spec=spec))
+    return found
+
+
+# --- Tables 10 and 11: stochmax -----------------------------------------------------------------------------
+
+
+def table10(
+    profile_name: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    timesteps: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Entry]:
+    """Table 10: VGG3 with softmax and with stochmax, at small T."""
+    p = profile(profile_name)
+    return [
+        snn_run(p, name, seed, steps, tables=("10",), role=role, head=head)
+        for seed in seeds or p.seeds
+        for steps in timesteps or p.steps["10"]
+        for name in names or ("VGG3",)
+        for head, role in HEADS.items()
+    ]
+
+
+def table11(
+    profile_name: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    timesteps: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Entry]:
+    """Table 11: VGG5 and VGG3x2-v2 with stochmax, and the runs of Table 8 they are compared with."""
+    p = profile(profile_name)
+    return [
+        snn_run(p, name, seed, steps, tables=("11",), role=role, head=head)
+        for seed in seeds or p.seeds
+        for steps in timesteps or p.steps["11"]
+        for name in names or TABLE_11
+        for head, role in HEADS.items()
+    ]
+
+
+# --- Tables 14 and 16: hybrids ------------------------------------------------------------------------------
+
+
+def table14(
+    profile_name: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    timesteps: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Entry]:
+    """Table 14: hybrids with either classifier, and their ANNs; then rate-coded X[t] in place of X (section 6).
+
+    Roles: "hybrid-stochmax" (the paper's), "hybrid-softmax", "hybrid-rate" (stochmax, X[t]), "ann" (without "any batch
+    normalization or other regularization"), "ann-bn" ("including batch normalization and dropout", the recipe of "ann").
+    """
+    p = profile(profile_name)
+    regular = replace(p.ann_network, batch_norm=True, dropout=p.dropout)
+    chosen = names or TABLE_14
+    found = []
+    for seed in seeds or p.seeds:
+        found += [ann_run(p, name, seed, tables=("14",)) for name in chosen]
+        found += [ann_run(p, name, seed, tables=("14",), role="ann-bn", network=regular) for name in chosen]
+        for steps in timesteps or p.steps["14"]:
+            for role, head in (("hybrid-stochmax", "stochmax"), ("hybrid-rate", "stochmax"), ("hybrid-softmax", "softmax")):
+                for name in chosen:
+                    text = networks.network(name).topology
+                    text = variants.rate_coded(text) if role == "hybrid-rate" else text
+                    found.append(snn_run(p, name, seed, steps, tables=("14",), role=role, head=head, topology=text))
+    return found
+
+
+def relu_sweep(
+    profile_name: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    timesteps: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Entry]:
+    """How many first convolutions of VGG9 must be ReLU? Softmax, role "relu-0" and so on; "relu-2" is Table 14's hybrid."""
+    p = profile(profile_name)
+    return [
+        snn_run(
+            p, name, seed, steps, tables=("14-relu",), role=f"relu-{count}",
+            topology=variants.relu_front(networks.network(name).topology, count),
+        )
+        for seed in seeds or p.seeds
+        for steps in timesteps or p.steps["14"][:1]
+        for name in names or (SWEPT,)
+        for count in RELU_LAYERS
+    ]
+
+
+def table16(
+    profile_name: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    timesteps: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Entry]:
+    """Table 16: VGG13 with its middle two layers spiking, and its ANN; then more spiking layers, and BackRes in them.
+
+    Roles: "hybrid", "ann"; "hybrid-lif4" and so on by the number of spiking convolutions; "hybrid-backres", whose second
+    spiking layer is computed twice.
+    """
+    p = profile(profile_name)
+    found = []
+    for seed in seeds or p.seeds:
+        for name in names or ("VGG13",):
+            text = networks.network(name).topology
+            more = {f"hybrid-lif{count}": variants.spiking_middle(text, count) for count in SPIKING_LAYERS}
+            shapes = {"hybrid": text, **more, "hybrid-backres": variants.unrolled_middle(text, 2)}
+            found.append(ann_run(p, name, seed, tables=("16",)))
+            for steps in timesteps or p.steps["16"]:
+                for role, shape in shapes.items():
+                    shape = " ".join([*shape.split()[:-1], f"F{_CLASSES}"])
+                    found.append(snn_run(p, name, seed, steps, tables=("16",), role=role, topology=shape))
+    return found
+
+
+def vgg13_readings(
+    profile_name: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    timesteps: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Entry]:
+    """Table 16's hybrid under the other readings of "the middle two layers"."""
+    p = profile(profile_name)
+    return [
+        snn_run(p, name, seed, steps, reading=reading, tables=("16-readings",), role="hybrid")
+        for seed in seeds or p.seeds
+        for steps in timesteps or p.steps["16"]
+        for name in names or ("VGG13",)
+        for reading in networks.readings(name)[1:]
+    ]
+
+
+# --- the recipes --------------------------------------------------------------------------------------------
 
 
 def tuning(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Entry]:
@@ -111,7 +388,23 @@ def tuning(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Ent
 
 
 #: Table (or "tuning") -> its runs; in order of what decides most claims first.
-TABLES: dict[str, Callable[..., list[Entry]]] = {"8": table8, "tuning": tuning}
+TABLES: dict[str, Callable[..., list[Entry]]] = {
+    "8": table8,
+    "10": table10,
+    "14": table14,
+    "11": table11,
+    "16": table16,
+    "8-baselines": baselines,
+    "8-others": others,
+    "8-map": map_runs,
+    "14-relu": relu_sweep,
+    "8-readings": readings,
+    "16-readings": vgg13_readings,
+    "tuning": tuning,
+}
+
+#: Tables that are made for one seed only, the first of those asked for.
+ONE_SEED = ("8-map", "tuning")
 
 
 def entries(
@@ -119,16 +412,21 @@ def entries(
 ) -> list[Entry]:
     """All runs of the tables (default: every table) for the seeds (default: the profile's), each once.
 
-    Seed by seed: everything of the first seed comes before anything of the second. Raises ``ValueError`` for an
-    unknown profile or table.
+    Seed by seed: everything of the first seed comes before anything of the second. A run that several of the tables show is
+    labelled with all of them. Raises ``ValueError`` for an unknown profile or table.
     """
     p = profile(profile_name)
     wanted = (
         list(TABLES) if tables is None else [one_of("table", str(name), tuple(TABLES)) for name in tables]
     )
     found: dict[object, Entry] = {}
-    for seed in seeds or p.seeds:
+    for number, seed in enumerate(seeds or p.seeds):
         for name in wanted:
+            if number and name in ONE_SEED:
+                continue
             for entry in TABLES[name](profile_name, seeds=[seed]):
-                found.setdefault(entry.spec, entry)
+                first = found.setdefault(entry.spec, entry)
+                shown = tuple(dict.fromkeys(first.tables + entry.tables))
+                if shown != first.tables:
+                    found[entry.spec] = replace(first, tables=shown)
     return list(found.values())

@@ -1,0 +1,181 @@
+"""The grids: valid specs, keys that must not move, and pairs that differ only in what is compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields
+
+import pytest
+
+from snncore.energy import macs
+from snncore.network import as_ann, plan
+from snncore.paper import grids, networks, variants
+from snncore.paper.profiles import PROFILES, profile
+from snncore.runs import key
+from snncore.runs.tasks import train
+from snncore.training import InputConfig
+
+
+def one(entries, **wanted):
+    """The only entry with this network, role and T."""
+    found = [
+        e for e in entries
+        if all((e.spec.input.steps if name == "steps" else getattr(e, name)) == value for name, value in wanted.items())
+    ]
+    assert len(found) == 1, (wanted, [str(e) for e in found])
+    return found[0]
+
+
+def changed(a, b, prefix=""):
+    """The fields, with dots, in which two specs differ."""
+    out = set()
+    for field in fields(a):
+        x, y = getattr(a, field.name), getattr(b, field.name)
+        if hasattr(x, "__dataclass_fields__") and type(x) is type(y):
+            out |= changed(x, y, f"{prefix}{field.name}.")
+        elif x != y:
+            out.add(prefix + field.name)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "spiking"),
+    [
+        ("quick", "43e5ee90fe4e5c9c", "6211063f87c5ccdf"),
+        ("laptop", "09a532576ccf3a56", "e348da7eff67611a"),
+        ("paper", "f95f8de227787c79", "8eaf118a917b358a"),
+    ],
+)
+def test_keys_of_recorded_tables_do_not_move(name, first, spiking):
+    found = grids.table8(name, seeds=[0])
+    assert [key(e.spec) for e in found[:2]] == [first, spiking]
+
+
+@pytest.mark.parametrize("table", grids.TABLES)
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_spec_has_a_plan(name, table):
+    p = profile(name)
+    seed = p.seeds[0]
+    found = grids.TABLES[table](name, seeds=[seed])
+    assert found and len({key(e.spec) for e in found}) == len(found)
+    for e in found:
+        channels, size = train._shape(e.spec.data)
+        static = e.spec.input.code in ("real", "poisson-mean", "direct")
+        passes = plan(e.spec.topology, (channels, size, size), e.spec.network.neuron, static_input=static)
+        spiking = any(one_.neuron in ("lif", "if") for one_ in passes)
+        assert spiking != e.role.startswith(("ann", "tuning-ann"))
+        assert passes[-1].out_shape == (10,) and sum(map(macs, passes)) > 0
+        assert e.spec.seed == e.spec.data.seed == seed and e.profile == name and e.tables == (table,)
+        networks.network(e.network)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_roles_tell_runs_of_one_network_apart(name):
+    found = grids.entries(name, seeds=[0])
+    short = ("map", "tuning-ann", "tuning-snn")
+    names = Counter((e.network, e.note, e.role, e.spec.input.steps) for e in found if e.role not in short)
+    assert set(names.values()) == {1}
+
+
+def test_runs_of_two_tables_carry_both_names_and_come_once():
+    found = grids.entries("laptop", ["8", "11"], [3])
+    assert one(found, network="VGG5", role="snn", steps=25).tables == ("8", "11")
+    assert one(found, network="VGG5", role="snn-stochmax", steps=50).tables == ("11",)
+    assert len(found) == 12 + 4
+
+
+def test_everything_of_one_seed_comes_before_the_next_and_the_map_comes_once():
+    found = grids.entries("laptop", ["10", "8-map", "tuning"], [1, 2])
+    assert [e.spec.seed for e in found] == sorted(e.spec.seed for e in found)
+    assert {e.spec.seed for e in found if e.role in ("map", "tuning-ann", "tuning-snn")} == {1}
+
+
+def test_order_of_tables():
+    assert list(grids.TABLES)[:2] == ["8", "10"] and list(grids.TABLES)[-1] == "tuning"
+    with pytest.raises(ValueError, match="table must be one of"):
+        grids.entries("laptop", ["9"])
+
+
+@pytest.mark.parametrize(
+    ("table", "first", "second", "differ"),
+    [
+        ("10", ("VGG3", "snn", 5), ("VGG3", "snn-stochmax", 5), {"network.head"}),
+        ("10", ("VGG3", "snn", 5), ("VGG3", "snn", 25), {"input.steps"}),
+        ("11", ("VGG5", "snn", 25), ("VGG5", "snn-stochmax", 25), {"network.head"}),
+        ("14", ("VGG9", "hybrid-softmax", 25), ("VGG9", "hybrid-stochmax", 25), {"network.head"}),
+        ("14", ("VGG9", "hybrid-rate", 25), ("VGG9", "hybrid-stochmax", 25), {"topology"}),
+        ("14", ("VGG9", "hybrid-stochmax", 25), ("VGG8x2", "hybrid-stochmax", 25), {"topology"}),
+        ("14", ("VGG9", "ann", None), ("VGG9", "ann-bn", None), {"network.batch_norm", "network.dropout"}),
+        ("14-relu", ("VGG9", "relu-0", 25), ("VGG9", "relu-6", 25), {"topology"}),
+        ("16", ("VGG13", "hybrid", 10), ("VGG13", "hybrid-lif8", 10), {"topology"}),
+        ("16", ("VGG13", "hybrid", 10), ("VGG13", "hybrid-backres", 10), {"topology"}),
+        ("8-others", ("VGG4", "snn", 25), ("VGG2x2", "snn", 25), {"topology"}),
+        ("8-baselines", ("VGG5", "ann-tuned", None), ("VGG5", "ann-tuned-bn", None), {"network.batch_norm"}),
+    ],
+)
+def test_pairs_differ_only_in_what_is_compared(table, first, second, differ):
+    found = grids.TABLES[table]("laptop", seeds=[2])
+    a, b = (one(found, network=n, role=r, steps=t) for n, r, t in (first, second))
+    assert changed(a.spec, b.spec) == differ
+
+
+def test_baselines_differ_from_the_plain_ann_as_they_say():
+    plain = one(grids.table8("laptop", seeds=[1]), network="VGG5", role="ann")
+    found = grids.baselines("laptop", seeds=[1])
+    poisson = one(found, network="VGG5", role="ann-poisson", steps=25)
+    assert changed(plain.spec, poisson.spec) == {"input.code", "input.steps"}
+    tuned = one(found, network="VGG5", role="ann-tuned")
+    differ = changed(plain.spec, tuned.spec)
+    assert {"network.dropout", "training.augment"} <= differ
+    assert differ <= {"network.dropout", *(f"training.{n}" for n in ("augment", "epochs", "learning_rate", "weight_decay"))}
+
+
+def test_readings_are_the_others():
+    found = grids.readings("laptop", seeds=[0])
+    assert {e.note for e in found} == {"reading B"} and {e.network for e in found} == set(grids.TABLE_8)
+    assert not {key(e.spec) for e in found} & {key(e.spec) for e in grids.table8("laptop", seeds=[0])}
+
+
+def test_map_covers_its_axes_once_and_stays_small():
+    p = profile("laptop")
+    found = grids.map_runs("laptop")
+    points = Counter((e.network, e.spec.network.leak, e.spec.network.gamma, e.spec.network.gain) for e in found)
+    assert set(points.values()) == {1}
+    assert {e.network for e in found} == set(grids.MAPPED)
+    assert len(points) == 2 * len(p.leaks) * len(p.gammas) * len(p.gains) <= 72
+    assert found[0].spec.network.leak == found[2 * len(p.gains) * len(p.gammas) - 1].spec.network.leak == 0.95
+    assert {len({e.spec.data for e in found}), len({e.spec.training for e in found})} == {1}
+
+
+def test_hybrids_read_real_images_and_the_rest_poisson_spikes():
+    for table in ("14", "14-relu", "16", "16-readings"):
+        for e in grids.TABLES[table]("laptop", seeds=[0]):
+            assert e.spec.input.code == ("real" if e.role.startswith("ann") else "direct")
+    assert {e.spec.input for e in grids.table10("laptop", seeds=[0], timesteps=[5])} == {InputConfig("poisson", steps=5)}
+
+
+def test_rate_coded_network_recodes_where_the_spiking_block_begins():
+    net = one(grids.table14("laptop", seeds=[0]), network="VGG8x2", role="hybrid-rate").spec.topology
+    assert net == "16C3:relu 16C3:relu P R 32C3 32C3 P 64C3 [64C3]x2 P F256 F10"
+
+
+def test_variants():
+    vgg9, vgg13 = (networks.network(name).topology for name in ("VGG9", "VGG13"))
+    assert variants.relu_front(vgg9, 2) == vgg9
+    assert variants.relu_front(vgg9, 0) == as_ann(vgg9)
+    assert variants.spiking_middle(vgg13, 2) == vgg13
+    assert variants.spiking_middle("8C3 8C3 P 8C3 8C3 P F4 F10", 4) == "8C3 8C3 P 8C3 8C3 M P F4:relu F10"
+    assert variants.unrolled_middle(vgg13, 2).count("256C3 [256C3]x2 M") == 1
+    with pytest.raises(ValueError, match="count must be at most 7"):
+        variants.relu_front(vgg9, 8)
+    with pytest.raises(ValueError, match="without BackRes"):
+        variants.relu_front(networks.network("VGG8x2").topology, 1)
+    for count in (0, 3, 12):
+        with pytest.raises(ValueError, match="count"):
+            variants.spiking_middle(vgg13, count)
+    for text in ("8C3 F10", "8C3:relu P F10", "8C3:relu M F10"):
+        with pytest.raises(ValueError, match="text must be ReLU layers, then spiking"):
+            variants.rate_coded(text)
+    for text in ("8C3 F10", "8C3 P M F10"):
+        with pytest.raises(ValueError, match="before M"):
+            variants.unrolled_middle(text, 2)
