@@ -386,7 +386,7 @@ def test_simulation_refuses():
 
 
 def test_conversion_refuses_data():
-    with pytest.raises(ValueError, match="images must hold at least config.images = 7, got 6"):
+    with pytest.raises(ValueError, match=r"images must hold at least config.images = 7, got 6"):
         converted(options={"images": 7})
     with pytest.raises(ValueError, match="coder must have code 'direct' for '4C3:relu"):
         converted(options={"relu_layers": 1})
