@@ -17,6 +17,7 @@ from ..runs import Entry
 from ..runs.tasks import train
 from ..training import InputConfig, TrainingConfig
 from . import networks, variants
+from .grids_conversion import table2, table2_variants, table4
 from .profiles import Profile, profile
 
 TABLE_8 = ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4")
@@ -390,12 +391,15 @@ def tuning(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Ent
 #: Table (or "tuning") -> its runs; in order of what decides most claims first.
 TABLES: dict[str, Callable[..., list[Entry]]] = {
     "8": table8,
+    "2": table2,
+    "4": table4,
     "10": table10,
     "14": table14,
     "11": table11,
     "16": table16,
     "8-baselines": baselines,
     "8-others": others,
+    "2-variants": table2_variants,
     "8-map": map_runs,
     "14-relu": relu_sweep,
     "8-readings": readings,
