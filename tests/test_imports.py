@@ -17,6 +17,7 @@ LAYERS = (
      "packing", "simulation", "stdp", "energy"},
     {"_torchvision", "data", "training"},
     {"runs"},
+    {"bench"},
     {"paper"},
 )
 TORCH_ONLY = LAYERS[0] | LAYERS[1]
