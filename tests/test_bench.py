@@ -243,6 +243,7 @@ def test_absent_peers_are_skipped_by_name(monkeypatch, tmp_path, capsys):
     assert report["settings"] == {"size": "small", "repeats": 2, "clock": "cpu"}
     assert {"cpu", "cores", "threads", "load_before", "load_after", "allocator"} <= set(report["machine"])
     assert [topic["name"] for topic in report["topics"]] == ["neuron_layer", "time_chunks"]
+    assert report["topics"][0]["source"] == command.source("neuron_layer") != command.source("time_chunks")
     rows = report["topics"][0]["timings"]
     assert [row["contender"] for row in rows] == ["snncore"]
     assert len(rows[0]["seconds"]) == len(rows[0]["wall"]) == 2

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ..launch import TUNED
-from ..runs import provenance
+from ..runs import provenance, sources
 from . import TOPICS
 from .contenders import peers
 from .report import CLOCKS, SCHEMA, SIZES, Options, table
@@ -43,6 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0 if all(check["holds"] for topic in report["topics"] for check in topic["checks"]) else 1
+
+
+def source(topic: str) -> str:
+    """SHA-256 of the code behind a topic: what its module imports from this package, comments aside."""
+    module = f"snncore.bench.{topic}"
+    return sources.hash_closure(sources.closure(module, sources.disk_reader("snncore")))
 
 
 def measure(topics: Sequence[str], *, size: str, repeats: int, threads: int, clock: str) -> dict[str, Any]:
@@ -75,7 +81,8 @@ def measure(topics: Sequence[str], *, size: str, repeats: int, threads: int, clo
     for name in topics:
         module = importlib.import_module(f"snncore.bench.{name}")
         start = time.perf_counter()
-        entry = module.run(options).to_dict(name, module.TITLE) | {"wall": time.perf_counter() - start}
+        entry = module.run(options).to_dict(name, module.TITLE)
+        entry |= {"wall": time.perf_counter() - start, "source": source(name)}
         report["topics"].append(entry)
         print("\n" + table(entry), flush=True)
     report["machine"]["load_after"] = os.getloadavg()[0]
