@@ -2,7 +2,8 @@
 
 The JSON (``"schema": 1``) has, at its top, ``date`` (UTC), ``command``, ``commit``, ``dirty``, ``machine`` (processor,
 cores, threads, load before and after, allocator settings), ``versions``, ``skipped`` (peer -> reason), ``settings`` and
-``topics``, each of which is ``Topic.to_dict()``, the ``wall`` seconds it took and the hash of its ``source``. Seconds are processor time or wall time: ``settings.clock`` says which.
+``topics``, each of which is ``Topic.to_dict()``, the ``wall`` seconds it took and the hash of its ``source``. Samples are
+seconds of processor time or of wall time: ``settings.clock`` says which.
 """
 
 from __future__ import annotations
