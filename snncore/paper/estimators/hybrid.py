@@ -1,0 +1,174 @@
+"""Networks of ReLU and spiking layers (sections 6 and 8.3; Tables 14 and 16, Figure 6)."""
+
+from __future__ import annotations
+
+from ..energy_tables import silent_bounds
+from ..evidence import Case
+from ..networks import network
+from ..verdicts import Range, above, around, at_least, below
+from .agd import first
+from .quantities import POINT, SIMILAR, absolute, difference, learns, ratio, value
+from .registry import Finding, estimates
+
+HYBRID = "hybrid-stochmax"  # what section 8.3 trains on CIFAR-10; softmax stands beside it
+TUNED = "ann-bn"  # with batch normalisation and dropout
+
+
+@estimates("hybrid-trains-deep", tables=("8", "14"))
+def trains_deep(case: Case) -> Finding:
+    """Accuracy of the hybrid VGG9, clearly above chance, and its lead over the wholly spiking VGG7."""
+    deep, plain = first(case, "VGG9", HYBRID), first(case, "VGG7-agd")
+    lead = above(5, "where one net trains and the other fails, they are far apart")
+    return Finding([learns(deep), difference(deep, plain, lead, direction=above(0))])
+
+
+@estimates("hybrid-beats-ann", tables=("14",))
+def beats_ann(case: Case) -> Finding:
+    """Accuracy of the hybrid VGG9 minus that of its ANN, neither with batch normalisation or dropout."""
+    return Finding(
+        [
+            difference(
+                first(case, "VGG9", HYBRID), case.series("VGG9", "ann"), around(0.5, 1.5, POINT), direction=above(0)
+            )
+        ]
+    )
+
+
+@estimates("hybrid-acc", tables=("14",))
+def near_regularised(case: Case) -> Finding:
+    """Accuracy of the hybrid VGG9 minus that of the ANN with batch normalisation and dropout; at full scale also both
+    accuracies, about 85 % and about 86 %."""
+    hybrid, ann = first(case, "VGG9", HYBRID), case.series("VGG9", TUNED)
+    gap = difference(hybrid, ann, at_least(-1.5, POINT))
+    return Finding(
+        [
+            absolute(case, hybrid, around(83, 87, "85 and " + SIMILAR)),
+            absolute(case, ann, around(84, 88, "86 and " + SIMILAR)),
+        ],
+        weaker=[gap],
+    )
+
+
+@estimates("hybrid-ee", tables=("14",))
+def ee(case: Case) -> Finding:
+    """EE of the hybrid VGG9 against its ANN at the smallest T within 1 point of the accuracy at the largest T."""
+    series = case.settled("VGG9", HYBRID)
+    bound = silent_bounds([network("VGG9")])
+    caveat = (
+        "Spiking layers that never fire would give "
+        + ", ".join(
+            f"{bound[f'{convention} at most'].iloc[0]:.2f} in convention {convention}"
+            for convention in ("paper", "physical")
+        )
+        + "; more than that is out of reach of any training."
+    )
+    return Finding(
+        [
+            value(
+                series,
+                lambda s: s.efficiency(case.conditions),
+                around(3, 5.3, "4 within a third: the text gives one digit"),
+                direction=above(1),
+                what=f"EE of {series.name}",
+            )
+        ],
+        caveat=caveat,
+    )
+
+
+@estimates("hybrid-backres-ee", tables=("14",))
+def backres_ee(case: Case) -> Finding:
+    """EE of the hybrid VGG8x2 over that of the hybrid VGG9."""
+    one, two = case.settled("VGG8x2", HYBRID), case.settled("VGG9", HYBRID)
+    return Finding(
+        [
+            ratio(
+                one,
+                two,
+                lambda s: s.efficiency(case.conditions),
+                Range(1, 1.5, '"slightly" is read as less than half more', True),
+                direction=above(1),
+                what=f"EE of {one.name} over EE of {two.name}",
+            )
+        ]
+    )
+
+
+@estimates("hybrid-real-input", tables=("14",))
+def real_input(case: Case) -> Finding:
+    """Of the hybrid VGG9 whose spiking block reads the real-valued X, minus the one that reads spikes coded from X: accuracy;
+    and the ratio of their energies."""
+    real, coded = first(case, "VGG9", HYBRID), case.series("VGG9", "hybrid-rate")
+    return Finding(
+        [
+            difference(real, coded, above(0)),
+            ratio(
+                real,
+                coded,
+                lambda s: s.energy(case.conditions),
+                around(0.9, 1.1, '"nearly-same" is read as within a tenth'),
+                what=f"energy of {real.name} over that of {coded.name}",
+            ),
+        ]
+    )
+
+
+@estimates("hybrid-more-lif-hurts", tables=("16",))
+def more_lif(case: Case) -> Finding:
+    """Accuracy of VGG13 on the ImageNet subset with four, six and eight spiking convolutions minus that with two."""
+    two = first(case, "VGG13", "hybrid")
+    expected = below(-1, "a point: a smaller loss would hardly be called a bad performance")
+    return Finding(
+        [
+            difference(case.series("VGG13", role), two, expected, direction=below(0))
+            for role in ("hybrid-lif4", "hybrid-lif6", "hybrid-lif8")
+        ]
+    )
+
+
+@estimates("hybrid-vgg13-backres", tables=("16",))
+def vgg13_backres(case: Case) -> Finding:
+    """EE of VGG13 with a BackRes connection in its spiking layers over that without; the paper expects it and does not test."""
+    one, two = case.series("VGG13", "hybrid-backres"), case.settled("VGG13", "hybrid")
+    return Finding(
+        [
+            ratio(
+                one,
+                two,
+                lambda s: s.efficiency(case.conditions),
+                above(1),
+                what=f"EE of {one.name} over EE of {two.name}",
+            )
+        ]
+    )
+
+
+@estimates("imagenet-hybrid-iso", tables=("16",))
+def iso(case: Case) -> Finding:
+    """Accuracy of the hybrid VGG13 minus that of its ANN on the ImageNet subset."""
+    return Finding(
+        [
+            difference(
+                first(case, "VGG13", "hybrid"),
+                case.series("VGG13", "ann"),
+                at_least(-1.5, '"iso" is read as within a point; ' + POINT),
+            )
+        ]
+    )
+
+
+@estimates("imagenet-hybrid-ee", tables=("16",))
+def vgg13_ee(case: Case) -> Finding:
+    """EE of the hybrid VGG13 against its ANN."""
+    series = case.settled("VGG13", "hybrid")
+    return Finding(
+        [
+            value(
+                series,
+                lambda s: s.efficiency(case.conditions),
+                around(1.2, 1.4, "1.3 within a tenth, its last digit"),
+                direction=above(1),
+                what=f"EE of {series.name}",
+            )
+        ]
+    )

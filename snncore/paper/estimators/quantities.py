@@ -1,0 +1,163 @@
+"""Quantities that many claims share: an accuracy, a paired difference of accuracies, a ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from .. import statistics
+from ..evidence import LEARNT, Case, Sample, Series
+from ..verdicts import Part, Range, above
+
+POINTS = 100.0
+
+#: Reasons that several estimators give.
+POINT = "the sentence gives whole points with a tilde: half a point beyond them still rounds to what it says"
+SIMILAR = "2 points: the article itself calls a loss of up to 2 points minimal"
+
+
+def accuracy(
+    series: Series, expected: Range, *, direction: Range | None = None, beside: bool = False, note: str = ""
+) -> Part:
+    """Test accuracy in percent; with one seed, Wilson's interval of the test images."""
+    part = Part(f"accuracy of {series.name}", "%", expected, direction, beside=beside, note=note)
+    if not series.samples:
+        return replace(part, missing=(series.missing,))
+    found = list(series.samples.values())
+    correct = sum(sample.correct for sample in found) / len(found)
+    low, high = statistics.wilson(correct, found[0].total)
+    return replace(
+        part,
+        values=tuple(POINTS * sample.accuracy for sample in found),
+        seeds=tuple(series.samples),
+        images=(POINTS * low, POINTS * high),
+        keys=series.keys,
+    )
+
+
+def difference(
+    first: Series,
+    second: Series,
+    expected: Range,
+    *,
+    direction: Range | None = None,
+    beside: bool = False,
+    what: str = "",
+    note: str = "",
+) -> Part:
+    """Accuracy of ``first`` minus that of ``second`` in points, paired by seed and test image.
+
+    Void where both are at chance: then neither has learnt, and the difference is luck.
+    """
+    part = Part(what or f"{first.name} minus {second.name}", "points", expected, direction, beside=beside, note=note)
+    part, pairs = _paired(part, first, second)
+    if not pairs:
+        return part
+    images = statistics.paired([a.hits for a, _ in pairs.values()], [b.hits for _, b in pairs.values()]).interval()
+    stuck = all(a.at_chance and b.at_chance for a, b in pairs.values())
+    return replace(
+        part,
+        seeds=tuple(pairs),
+        values=tuple(POINTS * (a.accuracy - b.accuracy) for a, b in pairs.values()),
+        images=(POINTS * images[0], POINTS * images[1]),
+        void=f"both are at chance (less than {POINTS * LEARNT:g} points above it)" if stuck else "",
+    )
+
+
+def ratio(
+    first: Series,
+    second: Series,
+    of: Callable[[Sample], float],
+    expected: Range,
+    *,
+    what: str,
+    direction: Range | None = None,
+    beside: bool = False,
+    note: str = "",
+) -> Part:
+    """``of(first) / of(second)`` by seed, without the seeds where a net is at chance, whatever little it spends."""
+    part = Part(what, "×", expected, direction, beside=beside, note=note)
+    part, pairs = _paired(part, first, second)
+    if not pairs:
+        return part
+    left = {seed: (a, b) for seed, (a, b) in pairs.items() if not (a.at_chance or b.at_chance)}
+    part = _without_chance(part, pairs, left)
+    if any(of(b) == 0 for _, b in left.values()):
+        return replace(part, void=f"{second.name} has a value of 0, so there is no ratio")
+    return replace(part, seeds=tuple(left), values=tuple(of(a) / of(b) for a, b in left.values()))
+
+
+def value(
+    series: Series,
+    of: Callable[[Sample], float],
+    expected: Range,
+    *,
+    what: str,
+    unit: str = "×",
+    direction: Range | None = None,
+    beside: bool = False,
+    working: bool = True,
+    note: str = "",
+) -> Part:
+    """``of`` each run. ``working``: without the seeds where the net is at chance."""
+    part = Part(what, unit, expected, direction, beside=beside, note=note)
+    if not series.samples:
+        return replace(part, missing=(series.missing,))
+    left = {seed: sample for seed, sample in series.samples.items() if not (working and sample.at_chance)}
+    part = _without_chance(replace(part, keys=series.keys), series.samples, left)
+    return replace(part, seeds=tuple(left), values=tuple(of(sample) for sample in left.values()))
+
+
+def learns(series: Series) -> Part:
+    """Accuracy clearly above chance: twice as far above it as a net that has not learnt can be."""
+    return accuracy(series, _learnt(series))
+
+
+def _learnt(series: Series) -> Range:
+    chance = next((sample.chance for sample in series.samples.values()), 0.1)
+    return above(
+        POINTS * (chance + 2 * LEARNT),
+        "a net that tells one of ten classes from the others reaches 10 points above chance",
+    )
+
+
+def absolute(case: Case, series: Series, expected: Range) -> Part:
+    """An accuracy that the paper states as such: judged only at the paper's own scale, else shown beside."""
+    note = (
+        "" if case.full_scale else "Shown, not judged: the network is narrower and sees fewer images than the paper's."
+    )
+    return accuracy(series, expected, beside=not case.full_scale, note=note)
+
+
+SCALE = "an absolute accuracy on all of CIFAR-10 at full width cannot be asked of narrower networks on fewer images"
+
+
+def untested(what: str, unit: str, why: str) -> Part:
+    """A quantity that this profile cannot measure, and why."""
+    return Part(what, unit, Range(reason="any value"), void=why)
+
+
+def _paired(part: Part, first: Series, second: Series) -> tuple[Part, dict[int, tuple[Sample, Sample]]]:
+    """The part with its runs, and the samples of the seeds that both have; none where nothing can be paired."""
+    absent = tuple(series.missing for series in (first, second) if not series.samples)
+    if absent:
+        return replace(part, missing=absent), {}
+    pairs = {seed: (a, second.samples[seed]) for seed, a in first.samples.items() if seed in second.samples}
+    if not pairs:
+        return replace(part, missing=(f"no seed has both {first.name} and {second.name}",)), {}
+    for a, b in pairs.values():
+        if dict(a.data) != dict(b.data) or a.total != b.total:
+            return replace(part, void=f"{first.name} and {second.name} were not run on the same images"), {}
+    keys = tuple(dict.fromkeys(sample.record.key for pair in pairs.values() for sample in pair))
+    return replace(part, keys=keys), pairs
+
+
+def _without_chance(part: Part, every: Collection[int], left: Collection[int]) -> Part:
+    """The part without the seeds of nets at chance, saying which they were."""
+    gone = [seed for seed in every if seed not in left]
+    if not gone:
+        return part
+    seeds = f"seed{'s' if len(gone) > 1 else ''} {', '.join(map(str, gone))}"
+    if not left:
+        return replace(part, void=f"at chance in every run ({seeds}), and such nets are excluded")
+    return replace(part, note=f"{part.note} Excluded, as a net is at chance: {seeds}.".strip())

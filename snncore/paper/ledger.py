@@ -1,0 +1,175 @@
+"""The ledger: the paper's statements, each with the verdict that tested code reaches from the recorded runs.
+
+    ledger("laptop").judgements["agd-ee"].verdict
+
+A verdict belongs to a profile, that is to a scale. Nothing is left out in silence: a claim without estimator, runs that
+are missing and records that must not be used are named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..runs import Entry, Record
+from . import grids
+from .claims import Claim, claims
+from .estimators import Estimator, load
+from .evidence import DEFAULT, PROFILES, Case, Conditions, Evidence, evidence, minutes
+from .verdicts import CONTRADICTED, DIRECTION, INCONCLUSIVE, NOT_TESTED, SUPPORTED, VERDICTS, Conclusion, conclude
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One claim at one profile.
+
+    method: how it is estimated. parts come with ``conclusion``. records: the runs it rests on. missing: planned runs that
+    nobody has recorded, minutes: their estimated time, commands: what makes them. unplanned: exhibits whose runs no grid
+    has. problems: records that must not be used. caveat: what weighs on the verdict.
+    """
+
+    claim: Claim
+    profile: str
+    conclusion: Conclusion
+    method: str = ""
+    records: tuple[Record, ...] = ()
+    missing: tuple[Entry, ...] = ()
+    minutes: float = 0.0
+    commands: tuple[str, ...] = ()
+    unplanned: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    caveat: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """One of ``verdicts.VERDICTS``."""
+        return self.conclusion.verdict
+
+    @property
+    def computed(self) -> bool:
+        """Whether it rests on no training run at all."""
+        return not self.records and self.verdict != NOT_TESTED
+
+    @property
+    def seeds(self) -> int:
+        """The smallest number of seeds behind a quantity that counts; 0 where nothing is measured or all is computed."""
+        parts = [j.part for j in self.conclusion.parts if not j.part.beside and not j.part.computed]
+        return min((len(part.seeds) for part in parts if part.values), default=0)
+
+    @property
+    def older(self) -> bool:
+        """Whether a record behind it was made by older sources."""
+        return any(record.tag == "recorded-by-older-sources" for record in self.records)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All claims at one profile, by id. problems: everything that stood in a verdict's way and is no missing run."""
+
+    profile: str
+    conditions: Conditions
+    judgements: Mapping[str, Judgement]
+    problems: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many claims have each verdict, in the order of ``verdicts.VERDICTS``."""
+        found = Counter(judgement.verdict for judgement in self.judgements.values())
+        return {verdict: found[verdict] for verdict in VERDICTS}
+
+
+def ledger(
+    profile: str,
+    *,
+    conditions: Conditions = DEFAULT,
+    results: str | Path | None = None,
+    known: Mapping[str, Claim] | None = None,
+    estimators: Mapping[str, Estimator] | None = None,
+    found: Evidence | None = None,
+) -> Ledger:
+    """Judge every claim by the records in ``results``.
+
+    conditions: energy convention, price list and reading. known, estimators, found: in place of the paper's claims, of
+    their estimators and of the recorded runs. Raises ``ValueError`` for a profile that judges nothing, and for an
+    estimator of no claim.
+    """
+    known = claims() if known is None else known
+    estimators = load() if estimators is None else estimators
+    found = evidence(profile, results=results) if found is None else found
+    if strangers := sorted(estimators.keys() - known.keys()):
+        raise ValueError(f"estimators must estimate known claims, got {', '.join(strangers)}")
+    judgements = {name: _judge(claim, estimators.get(name), found.case(conditions)) for name, claim in known.items()}
+    problems = [f"{name} has no estimator" for name in known if name not in estimators]
+    problems += dict.fromkeys(text for judgement in judgements.values() for text in judgement.problems)
+    problems += dict.fromkeys(run.error for run in found.runs if run.error and run.error not in problems)
+    return Ledger(found.profile, conditions, judgements, tuple(problems))
+
+
+def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
+    if estimator is None:
+        return Judgement(claim, case.profile, Conclusion(NOT_TESTED, "no estimator is written for this claim", ()))
+    finding = estimator.find(case)
+    conclusion = conclude(finding.parts, weaker=finding.weaker)
+    missing = tuple(case.absent.values())
+    unplanned = tuple(table for table in estimator.tables if table not in grids.TABLES)
+    if conclusion.verdict == NOT_TESTED and case.problems:
+        conclusion = Conclusion(NOT_TESTED, "; ".join((conclusion.reason, *case.problems)), conclusion.parts)
+    return Judgement(
+        claim,
+        case.profile,
+        conclusion,
+        method=estimator.method,
+        records=tuple(case.used.values()),
+        missing=missing,
+        minutes=minutes(missing),
+        commands=commands(missing),
+        unplanned=unplanned,
+        problems=tuple(case.problems),
+        caveat=finding.caveat,
+    )
+
+
+def commands(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What records these runs: one command per exhibit. It makes all of the exhibit's missing runs, these among them."""
+    groups = dict.fromkeys((entry.profile, str(entry.tables[0])) for entry in entries)
+    return tuple(f"python -m snncore.runs record --profile {profile} --table {table}" for profile, table in groups)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The ledger in sentences of Markdown, with the counts behind them, by profile."""
+
+    sentences: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def headline(*, results: str | Path | None = None, ledgers: Sequence[Ledger] | None = None) -> Headline:
+    """What the start page says: counts per profile, then every claim that a recorded run decides, by verdict.
+
+    The ledger's notebook and the start page both print this, so that they agree. ledgers: in place of those of all
+    profiles.
+    """
+    ledgers = [ledger(profile, results=results) for profile in PROFILES] if ledgers is None else ledgers
+    sentences = [_counted(one) for one in ledgers]
+    for one in ledgers:
+        for verdict in (SUPPORTED, DIRECTION, CONTRADICTED):
+            decided = [j.claim for j in one.judgements.values() if j.verdict == verdict and j.records]
+            if decided:
+                listed = "; ".join(f"“{claim.quote}” (`{claim.id}`)" for claim in decided)
+                sentences.append(f"Profile `{one.profile}`, {verdict}: {listed}.")
+    return Headline(tuple(sentences), {one.profile: one.counts for one in ledgers})
+
+
+def _counted(one: Ledger) -> str:
+    counts, total = one.counts, len(one.judgements)
+    alone = sum(j.conclusion.one_seed for j in one.judgements.values() if j.verdict in (SUPPORTED, DIRECTION, CONTRADICTED))
+    text = (
+        f"Of the paper's {total} statements, at the scale of profile `{one.profile}`: {counts[SUPPORTED]} supported, "
+        f"{counts[DIRECTION]} in direction only, {counts[CONTRADICTED]} contradicted, {counts[INCONCLUSIVE]} inconclusive, "
+        f"{counts[NOT_TESTED]} not tested."
+    )
+    if alone:
+        text += f" {alone} of these verdicts rest{'s' if alone == 1 else ''} on a single seed."
+    return text

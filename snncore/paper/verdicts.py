@@ -1,0 +1,238 @@
+"""From numbers to a verdict: the rules by which a claim is judged, the same for all of them.
+
+A claim is taken apart into quantities (``Part``), each with the range in which it supports the claim and the reason for
+that range's width. What is compared with the range is never a number but its interval:
+
+- two seeds or more: Student's t interval of the mean over seeds, values paired by seed;
+- one seed: there is no such interval. What is left is the interval from the test images alone, for accuracies and their
+  paired differences; where there is none, one seed decides nothing;
+- computed: exact, its own interval.
+
+    interval inside the range                              supported
+    interval inside the claimed direction, not the range   direction only
+    interval and range apart, direction not shown          contradicted
+    anything else                                          inconclusive
+
+A claim is supported if all its parts are, and contradicted if one is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .statistics import Mean, mean_over_seeds
+
+SUPPORTED = "supported"
+DIRECTION = "direction only"
+CONTRADICTED = "contradicted"
+INCONCLUSIVE = "inconclusive"
+NOT_TESTED = "not tested"
+VERDICTS = (SUPPORTED, DIRECTION, CONTRADICTED, INCONCLUSIVE, NOT_TESTED)
+
+#: A sign for each verdict. Sign, word and colour all differ.
+SIGNS = {SUPPORTED: "✔", DIRECTION: "◐", CONTRADICTED: "✘", INCONCLUSIVE: "≈", NOT_TESTED: "○"}
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a quantity must lie. ``strict`` leaves the bounds themselves out. ``reason`` says why it is that wide."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    reason: str = ""
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
+
+    def holds(self, low: float, high: float) -> bool:
+        """Whether the whole interval lies inside."""
+        return self.low < low and high < self.high if self.strict else self.low <= low and high <= self.high
+
+    def apart(self, low: float, high: float) -> bool:
+        """Whether no point of the interval lies inside."""
+        return high <= self.low or low >= self.high if self.strict else high < self.low or low > self.high
+
+    def __str__(self) -> str:
+        if self.low == -math.inf:
+            return f"{'below' if self.strict else 'at most'} {number(self.high)}"
+        if self.high == math.inf:
+            return f"{'above' if self.strict else 'at least'} {number(self.low)}"
+        return f"{number(self.low)} to {number(self.high)}"
+
+
+def at_least(low: float, reason: str) -> Range:
+    """``low`` or more."""
+    return Range(low=low, reason=reason)
+
+
+def at_most(high: float, reason: str) -> Range:
+    """``high`` or less."""
+    return Range(high=high, reason=reason)
+
+
+def above(low: float, reason: str = "the sign of a difference needs no tolerance") -> Range:
+    """More than ``low``."""
+    return Range(low=low, reason=reason, strict=True)
+
+
+def below(high: float, reason: str = "the sign of a difference needs no tolerance") -> Range:
+    """Less than ``high``."""
+    return Range(high=high, reason=reason, strict=True)
+
+
+def around(low: float, high: float, reason: str) -> Range:
+    """From ``low`` to ``high``."""
+    return Range(low=low, high=high, reason=reason)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One quantity that a claim is about.
+
+    what: the quantity in words, with its T. unit: "points" (of accuracy), "%" or "×" (a ratio).
+    expected: where it supports the claim. direction: where it at least points the claimed way, if there is such a thing.
+    values: one per seed of ``seeds``, or the one ``computed`` value. images: its interval from the test images alone.
+    missing: runs that it needs and that are not there, in words. void: why the values decide nothing (a net at chance).
+    keys: the runs behind it. beside: shown, but no part of the verdict. note: what a reader should know of it.
+    """
+
+    what: str
+    unit: str
+    expected: Range
+    direction: Range | None = None
+    values: tuple[float, ...] = ()
+    seeds: tuple[int, ...] = ()
+    images: tuple[float, float] | None = None
+    computed: bool = False
+    missing: tuple[str, ...] = ()
+    void: str = ""
+    keys: tuple[str, ...] = ()
+    beside: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.expected.reason:
+            raise ValueError(f"expected of {self.what!r} must say why it is that wide")
+        if not self.computed and len(self.values) != len(self.seeds):
+            raise ValueError(
+                f"{self.what!r} must have one value per seed, got {len(self.values)} for {len(self.seeds)}"
+            )
+        if not all(math.isfinite(value) for value in self.values):
+            raise ValueError(f"{self.what!r} must have finite values, got {self.values}")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A part with its verdict. basis: what the interval ``low`` to ``high`` comes from, "seeds", "images", "computed" or
+    "none"."""
+
+    part: Part
+    verdict: str
+    reason: str
+    mean: Mean | None
+    low: float | None
+    high: float | None
+    basis: str
+
+    @property
+    def one_seed(self) -> bool:
+        """Whether it rests on a single seed."""
+        return not self.part.computed and len(self.part.seeds) == 1
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The verdict on a claim, why, and the parts it was concluded from."""
+
+    verdict: str
+    reason: str
+    parts: tuple[Judged, ...]
+
+    @property
+    def one_seed(self) -> bool:
+        """Whether a decisive verdict rests on a single seed."""
+        return any(p.one_seed for p in self.parts if not p.part.beside and p.verdict != NOT_TESTED)
+
+
+def judge(part: Part) -> Judged:
+    """The verdict on one quantity."""
+    if not part.values:
+        absent = "; ".join(dict.fromkeys(part.missing)) or part.void or "nothing was measured"
+        return Judged(part, NOT_TESTED, absent, None, None, None, "none")
+    mean = mean_over_seeds(part.values)
+    if part.computed:
+        low, high, basis = min(part.values), max(part.values), "computed"
+    elif mean.low is not None and mean.high is not None:
+        low, high, basis = mean.low, mean.high, "seeds"
+    elif part.images is not None:
+        low, high, basis = *part.images, "images"
+    else:
+        low, high, basis = None, None, "none"
+    if part.void:
+        return Judged(part, INCONCLUSIVE, part.void, mean, low, high, basis)
+    if low is None or high is None:
+        return Judged(part, INCONCLUSIVE, "one seed gives no interval", mean, None, None, basis)
+    verdict, reason = _compare(part, low, high)
+    if basis == "images":
+        reason += "; one seed, so the interval is that of the test images alone"
+    return Judged(part, verdict, reason, mean, low, high, basis)
+
+
+def _compare(part: Part, low: float, high: float) -> tuple[str, str]:
+    where = "the value" if part.computed and low == high else "the interval"
+    if part.expected.holds(low, high):
+        return SUPPORTED, f"{where} lies inside the expected range"
+    outside = part.expected.apart(low, high)
+    if part.direction is not None and part.direction.holds(low, high):
+        size = "but of another size" if outside else "but its size is not decided"
+        return DIRECTION, f"{where} shows the claimed direction, {size}"
+    if outside:
+        return CONTRADICTED, f"{where} and the expected range do not meet"
+    return INCONCLUSIVE, f"{where} reaches beyond the expected range"
+
+
+def conclude(parts: Sequence[Part], *, weaker: Sequence[Part] = ()) -> Conclusion:
+    """The verdict on a claim from its quantities.
+
+    ``weaker`` are quantities that show its direction; if all of them are supported, a claim that is not supported becomes
+    "direction only". Raises ``ValueError`` where no quantity counts.
+    """
+    judged = tuple(judge(part) for part in parts)
+    counted = [j for j in judged if not j.part.beside]
+    if not counted and not weaker:
+        raise ValueError("parts must hold at least one quantity that counts, got none")
+    hints = tuple(judge(part) for part in weaker)
+    verdict, reason = _all(counted) if counted else (INCONCLUSIVE, "its size is not tested at this scale")
+    if verdict not in (SUPPORTED, DIRECTION) and hints and all(h.verdict == SUPPORTED for h in hints):
+        verdict, reason = DIRECTION, f"as claimed: {'; '.join(h.part.what for h in hints)}; but {reason}"
+    elif not counted and hints:
+        verdict, reason = _all(hints)
+    return Conclusion(verdict, reason, judged + hints)
+
+
+def _all(judged: Sequence[Judged]) -> tuple[str, str]:
+    """The verdict on "all of these hold", with the quantities that decide it."""
+    for verdict in (CONTRADICTED, NOT_TESTED, INCONCLUSIVE, DIRECTION):
+        deciding = [j for j in judged if j.verdict == verdict]
+        if deciding:
+            return verdict, _because(deciding)
+    return SUPPORTED, _because(judged)
+
+
+def _because(judged: Sequence[Judged]) -> str:
+    """The reasons of some quantities, each once, with the quantities it holds for; what is missing, each once."""
+    missing = dict.fromkeys(text for j in judged for text in j.part.missing)
+    whats: dict[str, list[str]] = {}
+    for j in judged:
+        if not j.part.missing:
+            whats.setdefault(j.reason, []).append(j.part.what)
+    return "; ".join([*missing, *(f"{reason} ({'; '.join(names)})" for reason, names in whats.items())])
+
+
+def number(value: float) -> str:
+    """A number for a sentence: three digits, a true minus sign."""
+    return f"{value:.3g}".replace("-", "−")
