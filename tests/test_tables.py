@@ -57,7 +57,7 @@ def test_one_seed():
     error = math.sqrt((0.4 - 0.2**2) / 10)
     assert second["minus ANN"] == pytest.approx(-20)
     expected = f"{100 * (-0.2 - 1.959964 * error):+.1f} to {100 * (-0.2 + 1.959964 * error):+.1f}"
-    assert second["difference over test images"] == expected.replace("-", "−")
+    assert second["difference over test images"] == expected
     assert (second["only SNN right"], second["only ANN right"], second["pairs"]) == (1, 3, 1)
     assert second["McNemar p"] == pytest.approx(10 / 16)
     assert [second[f"EE {c}"] for c in ("paper", "physical", "full")] == [12, 6, 3]
@@ -80,9 +80,15 @@ def test_several_seeds_are_paired_where_both_are_there():
     low, high = 100 * (row["accuracy"] - spread), 100 * (row["accuracy"] + spread)
     assert row["over seeds"] == f"{low:.1f} to {high:.1f}"
     assert row["minus ANN"] == pytest.approx(100 * (-0.2 + 0.0) / 2)
-    assert row["difference over seeds"].startswith("−") and row["difference over seeds"].endswith(f"{-10 + 127.06205:+.1f}")
+    assert row["difference over seeds"].startswith("-") and row["difference over seeds"].endswith(f"{-10 + 127.06205:+.1f}")
     assert row["only SNN right"] is None and math.isnan(row["McNemar p"])
     assert row["EE paper"] == pytest.approx(20)
+
+
+def test_no_records_make_an_empty_table_of_the_same_columns():
+    empty = tables.table8([])
+    assert empty.empty and list(empty) == list(dict.fromkeys((*tables.ACCURACY, *tables.DIFFERENCE, *tables.ENERGY)))
+    assert set(empty) == set(tables.table8([ann()]))
 
 
 def test_rows_are_not_mixed():
@@ -137,6 +143,26 @@ def test_tuning_table_marks_the_best_on_validation_at_the_end():
         tables.tuning_table([bad])
 
 
+@pytest.mark.parametrize(
+    "best, ending",
+    [
+        ((1e-3, 1.0), "points."),  # in the middle of both
+        ((1e-3, 1.4), "points. The best point of the SNN lies at the edge of the grid."),
+        ((3e-4, 0.7), "points. The best point of the SNN lies at the edge of the grid."),
+    ],
+)
+def test_tuning_caption(best, ending):
+    grid = [(rate, gain) for rate in (3e-4, 1e-3, 3e-3) for gain in (0.7, 1.0, 1.4)]
+    records = [tried("snn", *point, 0.36 if point == best else 0.2) for point in grid]
+    for record in records:
+        record.labels["network"] = "VGG5"
+        record.spec.training.epochs, record.spec.input = 3, SimpleNamespace(steps=10)
+        record.spec.data = SimpleNamespace(train=1000, validation=400, name="cifar10")
+    text = tables.tuning_caption(records)
+    assert text.startswith("VGG5 after 3 epochs on 1,000 images of cifar10") and "with T = 10." in text
+    assert text.endswith("on 400 validation images, where one standard error is about 2.4 " + ending)  # sqrt(.36 .64 / 400)
+
+
 def test_the_laptop_recipe_is_the_best_recorded_tuning_point():
     """As many points for ANN and SNN, all recorded, and the profile uses the best of each."""
     entries = grids.tuning("laptop")
@@ -157,7 +183,7 @@ def test_recorded_and_missing(tmp_path):
     found, missing = recorded(entries, results=tmp_path)
     assert found == [] and missing == entries
     table = missing_table([*missing, *missing[:0]])
-    assert table["role"].tolist() == ["ann", "snn"] and table["T"].tolist() == [None, 25]
+    assert table["role"].tolist() == ["ANN", "SNN"] and table["T"].tolist() == [None, 25]
     assert table["seeds"].tolist() == ["0, 1", "0, 1"] and table["runs"].tolist() == [2, 2]
     assert table["reading"].tolist() == ["A", "A"] and (table["minutes"] > 0).all()
     assert list(missing_table([])) == list(table)

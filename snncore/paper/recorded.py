@@ -42,7 +42,7 @@ def missing_table(entries: Sequence[Entry]) -> pd.DataFrame:
             {
                 "network": network,
                 "reading": reading_of(note),
-                "role": role,
+                "role": role.upper(),
                 "seeds": ", ".join(row["seeds"]),
                 "runs": len(row["seeds"]),
                 "minutes": row["minutes"],

@@ -154,7 +154,9 @@ def table8(records: Sequence[Record]) -> pd.DataFrame:
     Columns (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``): accuracy, the mean over seeds, with its two intervals (95 %)
     kept apart (``statistics``); "minus ANN", in points, paired by seed and test image with the ANN of the same network;
     EE against that ANN under three conventions at int32 prices, mean over seeds; what the paper says, word for word; where
-    the row comes from. Raises ``ValueError`` for records of more than one profile, and for the same run twice.
+    the row comes from. No records give a table without rows.
+
+    Raises ``ValueError`` for records of more than one profile, and for the same run twice.
     """
     profiles = sorted({record.labels["profile"] for record in records})
     if len(profiles) > 1:
@@ -189,6 +191,8 @@ def table8(records: Sequence[Record]) -> pd.DataFrame:
                 "origin": origin(runs),
             }
         )
+    if not rows:
+        return pd.DataFrame(columns=list(dict.fromkeys((*ACCURACY, *DIFFERENCE, *ENERGY))))
     # built as objects, or a missing T would turn the others into 25.0
     real = ("accuracy", "ANN accuracy", "minus ANN", "McNemar p", *(f"EE {c}" for c in CONVENTIONS))
     return pd.DataFrame(rows, dtype=object).astype({**dict.fromkeys(real, float), "parameters": int, "seeds": int})
@@ -253,7 +257,7 @@ def _span(low: float | None, high: float | None, *, signed: bool = False) -> str
     if low is None or high is None:
         return NO_INTERVAL
     sign = "+" if signed else ""
-    return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}".replace("-", "−")
+    return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
 
 
 def tuning_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -286,6 +290,30 @@ def tuned(records: Sequence[Record]) -> dict[str, Record]:
         if role not in found or _score(record) > _score(found[role]):
             found[role] = record
     return found
+
+
+def tuning_caption(records: Sequence[Record]) -> str:
+    """What was tried, on what, and how much the validation images can tell apart."""
+    spec, best = records[0].spec, max(_score(record)[0] for record in records)
+    error = (best * (1 - best) / spec.data.validation) ** 0.5
+    times = ", ".join(str(steps) for steps in sorted({record.spec.input.steps or 0 for record in records} - {0}))
+    return (
+        f"{records[0].labels['network']} after {spec.training.epochs} epochs on {spec.data.train:,} images of "
+        f"{spec.data.name}, for every learning rate and initialisation gain tried; spiking networks with T = {times}. Accuracy on "
+        f"{spec.data.validation:,} validation images, where one standard error is about {100 * error:.1f} points."
+        f"{_edges(records)}"
+    )
+
+
+def _edges(records: Sequence[Record]) -> str:
+    """Says of which networks the best point lies at the edge of what was tried, where a better one may lie beyond."""
+    outer = []
+    for role, best in tuned(records).items():
+        points = [tuning_point(record) for record in records if _tuned_role(record) == role]
+        axes = list(zip(tuning_point(best), *points, strict=True))
+        if any(len(set(axis)) > 1 and axis[0] in (min(axis), max(axis)) for axis in axes):
+            outer.append(role)
+    return f" The best point of the {' and of the '.join(outer)} lies at the edge of the grid." if outer else ""
 
 
 def tuning_point(record: Record) -> tuple[float, float]:
