@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ def draw_curves(table: pd.DataFrame, *, chance: float = 0.1) -> Figure:
         for (role, steps), runs in here.fillna({"T": 0}).groupby(["role", "T"], sort=True):
             marker = _MARKERS[times.index(steps)] if steps else "x"
             label = f"SNN, T = {steps}" if steps else "ANN"
-            style = {"color": ROLES.get(role, PALETTE["green"]), "marker": marker, "markersize": 4}
+            style: dict[str, Any] = {"color": ROLES.get(role, PALETTE["green"]), "marker": marker, "markersize": 4}
             for part, dashes in (("training", (0, (4, 2))), ("validation", "solid")):
                 by_epoch = runs.groupby("epoch")[part]
                 mean = by_epoch.mean()

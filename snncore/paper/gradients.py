@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -20,7 +21,7 @@ from torch.nn.functional import normalize
 
 from .._check import whole
 from ..data import Part, batches, load
-from ..network import Block, Network, Node, Skip, Topology, parse, scale_width
+from ..network import Block, Layer, Network, Node, Skip, Topology, parse, scale_width
 from ..runs.tasks import train
 from ..streams import stream
 from ..training import InputConfig
@@ -65,9 +66,10 @@ def untied(network: Network) -> Network:
     )
     with torch.no_grad():
         for ours, theirs in zip(plain.plan[:-1], network.plan[:-1], strict=True):
-            plain.layers[ours.layer].weight.copy_(network.layers[theirs.layer].weight)
-            if theirs.neuron in ("lif", "if"):
-                plain.layers[ours.layer].neurons = [network.layers[theirs.layer].neurons[theirs.step - 1]]
+            copy, original = _layer(plain, ours.layer), _layer(network, theirs.layer)
+            copy.weight.copy_(original.weight)
+            if original.neurons:
+                copy.neurons = [original.neurons[theirs.step - 1]]
     plain.head.load_state_dict(network.head.state_dict())
     return plain.train(network.training)
 
@@ -97,7 +99,8 @@ def by_step(
         plain.zero_grad(set_to_none=True)
         loss.backward()
         for layer, copies in shared.items():
-            found[layer].append(torch.stack([plain.layers[copy].weight.grad.flatten() for copy in copies]))
+            terms = [cast(Tensor, _layer(plain, copy).weight.grad).flatten() for copy in copies]
+            found[layer].append(torch.stack(terms))
     return {layer: torch.stack(gradients) for layer, gradients in found.items()}
 
 
@@ -147,9 +150,10 @@ def followed(spec: train.Spec, *, images: int = 320) -> tuple[Network, list[Stag
     first = Part(splits.train.images[:images], splits.train.labels[:images])
     stages = []
 
-    def split(epoch: int) -> None:
+    def split(epoch: int) -> dict[str, Any]:
         found = by_step(network, first, spec.input, batch_size=spec.training.batch_size, seed=spec.seed)
         stages.append(Stage(epoch, found))
+        return {}  # adds nothing to the learning curve
 
     split(0)
     fit(
@@ -159,7 +163,7 @@ def followed(spec: train.Spec, *, images: int = 320) -> tuple[Network, list[Stag
         spec.training,
         seed=spec.seed,
         progress=False,
-        on_epoch=lambda epoch, _: split(epoch + 1) or {},
+        on_epoch=lambda epoch, _: split(epoch + 1),
     )
     return network, stages
 
@@ -264,6 +268,10 @@ def draw_course(table: pd.DataFrame) -> Figure:
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8.5)
     return figure
+
+
+def _layer(network: Network, name: str) -> Layer:
+    return cast(Layer, network.layers[name])
 
 
 def _first_layer(stage: Stage) -> Tensor:

@@ -265,18 +265,20 @@ def tuning_table(records: Sequence[Record]) -> pd.DataFrame:
 
     "chosen" marks the best point of each (``tuned``). Test accuracies are left out: nothing was chosen by them.
     """
-    best = tuned(records)
-    rows: dict[tuple[float, float], dict[str, object]] = {}
+    best = {role: tuning_point(record) for role, record in tuned(records).items()}
+    tried: dict[tuple[float, float], dict[str, float]] = {}
     for record in records:
-        point, role = tuning_point(record), _tuned_role(record)
-        row = rows.setdefault(point, {"ANN validation": None, "SNN validation": None, "chosen": []})
-        row[f"{role} validation"] = record.result["curve"][-1]["validation_accuracy"]
-        if best[role] is record:
-            row["chosen"] = [*row["chosen"], role]
+        tried.setdefault(tuning_point(record), {})[_tuned_role(record)] = _score(record)[0]
     table = pd.DataFrame(
         [
-            {"learning rate": rate, "gain": gain, **row, "chosen": " and ".join(sorted(row["chosen"]))}
-            for (rate, gain), row in sorted(rows.items())
+            {
+                "learning rate": point[0],
+                "gain": point[1],
+                "ANN validation": accuracies.get("ANN"),
+                "SNN validation": accuracies.get("SNN"),
+                "chosen": " and ".join(role for role in ("ANN", "SNN") if best.get(role) == point),
+            }
+            for point, accuracies in sorted(tried.items())
         ]
     )
     return table.astype({"ANN validation": float, "SNN validation": float})
@@ -299,8 +301,8 @@ def tuning_caption(records: Sequence[Record]) -> str:
     times = ", ".join(str(steps) for steps in sorted({record.spec.input.steps or 0 for record in records} - {0}))
     return (
         f"{records[0].labels['network']} after {spec.training.epochs} epochs on {spec.data.train:,} images of "
-        f"{spec.data.name}, for every learning rate and initialisation gain tried; spiking networks with T = {times}. Accuracy on "
-        f"{spec.data.validation:,} validation images, where one standard error is about {100 * error:.1f} points."
+        f"{spec.data.name}, for every learning rate and initialisation gain tried; spiking networks with T = {times}. Accuracy "
+        f"on {spec.data.validation:,} validation images, where one standard error is about {100 * error:.1f} points."
         f"{_edges(records)}"
     )
 
