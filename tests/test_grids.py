@@ -12,7 +12,7 @@ from snncore.network import as_ann, plan
 from snncore.paper import grids, networks, variants
 from snncore.paper.profiles import PROFILES, profile
 from snncore.runs import key
-from snncore.runs.tasks import train
+from snncore.runs.tasks import convert, stdp, train
 from snncore.training import InputConfig
 
 
@@ -59,22 +59,36 @@ def test_every_spec_has_a_plan(name, table):
     found = grids.TABLES[table](name, seeds=[seed])
     assert found and len({key(e.spec) for e in found}) == len(found)
     for e in found:
-        channels, size = train._shape(e.spec.data)
-        static = e.spec.input.code in ("real", "poisson-mean", "direct")
-        passes = plan(e.spec.topology, (channels, size, size), e.spec.network.neuron, static_input=static)
-        spiking = any(one_.neuron in ("lif", "if") for one_ in passes)
-        assert spiking != e.role.startswith(("ann", "tuning-ann"))
-        assert passes[-1].out_shape == (10,) and sum(map(macs, passes)) > 0
-        assert e.spec.seed == e.spec.data.seed == seed and e.profile == name and e.tables == (table,)
+        for topology, neuron, data, static in described(e.spec):
+            channels, size = train._shape(data)
+            passes = plan(topology, (channels, size, size), neuron, static_input=static)
+            spiking = any(one_.neuron in ("lif", "if") for one_ in passes)
+            assert spiking != e.role.startswith(("ann", "tuning-ann", "converted"))
+            assert passes[-1].out_shape == (10,) and sum(map(macs, passes)) > 0
+            assert e.spec.seed == data.seed == seed
+        assert e.profile == name and e.tables == (table,)
         networks.network(e.network)
+
+
+def described(spec):
+    """(topology, neuron, data, static input) of the networks that a run trains: of a converted one, its ANN."""
+    if isinstance(spec, stdp.Spec):
+        return [(spec.topology(c), "lif", spec.data, False) for c in spec.classifiers]
+    spec = spec.ann if isinstance(spec, convert.Spec) else spec
+    static = spec.input.code in ("real", "poisson-mean", "direct")
+    return [(spec.topology, spec.network.neuron, spec.data, static)]
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_roles_tell_runs_of_one_network_apart(name):
     found = grids.entries(name, seeds=[0])
     short = ("map", "tuning-ann", "tuning-snn")
-    names = Counter((e.network, e.note, e.role, e.spec.input.steps) for e in found if e.role not in short)
+    names = Counter((e.network, e.note, e.role, steps_of(e.spec)) for e in found if e.role not in short)
     assert set(names.values()) == {1}
+
+
+def steps_of(spec):
+    return spec.input.steps if isinstance(spec, train.Spec) else None
 
 
 def test_runs_of_two_tables_carry_both_names_and_come_once():
@@ -91,7 +105,7 @@ def test_everything_of_one_seed_comes_before_the_next_and_the_map_comes_once():
 
 
 def test_order_of_tables():
-    assert list(grids.TABLES)[:2] == ["8", "10"] and list(grids.TABLES)[-1] == "tuning"
+    assert list(grids.TABLES)[:3] == ["8", "2", "4"] and list(grids.TABLES)[-1] == "tuning"
     with pytest.raises(ValueError, match="table must be one of"):
         grids.entries("laptop", ["9"])
 
