@@ -106,7 +106,7 @@ class StdpConfig:
     competition: str = "inhibit"
     adaptation: float = 0.5
     adapt: str = "map"
-    target: float = 0.02
+    target: float = 0.03
     settle: int = 20
     dropout: float = 0.0
     neuron: LIF = field(default_factory=LIF)

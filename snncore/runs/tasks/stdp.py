@@ -146,7 +146,10 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
 def first_epoch(spec: Spec, *, work: Path, device: str, progress: bool) -> dict[str, Any]:
     """The first entry of the learning curve: the first layer's first mini-batches, from scratch."""
     splits = load(spec.data)
-    trained = _train(spec, splits, spec.stdp, device=device, progress=progress, stop_after=WINDOW * spec.stdp.batch)
+    stop_after = WINDOW * spec.stdp.batch
+    trained = _train(
+        spec, splits, spec.stdp, spec.unlabelled, device=device, progress=progress, stop_after=stop_after
+    )
     return _curve(trained.history)[0]
 
 
@@ -155,7 +158,7 @@ def minutes(spec: Spec) -> float:
     channels, size = {"digits": (1, 8), "cifar10": (3, 32)}.get(spec.data.name, (3, 128))
     size = spec.data.size or size
     passes = _convolutions(plan(spec.topology(spec.classifiers[0]), (channels, size, size)))
-    work = {p.site: macs(p) / 6e9 + math.prod(p.out_shape) / 2.5e8 for p in passes}  # seconds per image and step
+    work = {p.site: macs(p) / 2e10 + math.prod(p.out_shape) / 3e8 for p in passes}  # seconds per image and step
     seconds, below = 0.0, 0.0
     for layer in dict.fromkeys(p.layer for p in passes):
         own = sum(work[p.site] for p in passes if p.layer == layer)
@@ -176,9 +179,16 @@ def minutes(spec: Spec) -> float:
 
 
 def _train(
-    spec: Spec, splits: Splits, config: StdpConfig, *, device: str, progress: bool, stop_after: int | None = None
+    spec: Spec,
+    splits: Splits,
+    config: StdpConfig,
+    unlabelled: int,
+    *,
+    device: str,
+    progress: bool,
+    stop_after: int | None = None,
 ) -> Trained:
-    images = to_unit(splits.train.images[: spec.unlabelled]).to(device)
+    images = to_unit(splits.train.images[:unlabelled]).to(device)
     layers = len({p.layer for p in _convolutions(plan(spec.topology(spec.classifiers[0]), tuple(images.shape[1:])))})
     with tqdm(total=layers * config.epochs * len(images), disable=not progress, desc="STDP", leave=False) as bar:
 
@@ -207,10 +217,10 @@ def _features(spec: Spec, splits: Splits, source: str, *, device: str, progress:
             name: F.avg_pool2d(to_unit(part.images), pool) for name, part in _named(splits).items()
         }
         return _bytes(values)
-    config = spec.stdp
-    if source == "random":  # the same initial kernels; only thresholds adapt, to the same target
-        config = replace(config, eta=0.0)
-    trained = _train(spec, splits, config, device=device, progress=progress)
+    config, unlabelled = spec.stdp, spec.unlabelled
+    if source == "random":  # the same initial kernels; only thresholds adapt, to the same target, which needs few images
+        config, unlabelled = replace(config, eta=0.0, competition="none"), min(unlabelled, WINDOW * config.batch)
+    trained = _train(spec, splits, config, unlabelled, device=device, progress=progress)
     probe = ActivityProbe(positions=True)
     values = {}
     for name, part in _named(splits).items():
