@@ -237,7 +237,7 @@ def _strip(records: Sequence[Record], command: str | None) -> str:
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
     else:
-        parts.append(f"<p>Computed by this notebook, with no training run behind it. {html.escape(_here())}</p>")
+        parts.append(f"<p>Computed by this notebook itself, from no recorded run. {html.escape(_here())}</p>")
     if command:
         parts.append(f"<p>To make this exhibit again:</p>{_command(command)}")
     if records:
