@@ -139,8 +139,10 @@ class Stage:
     gradients: dict[str, Tensor]
 
 
-def followed(spec: train.Spec, *, images: int = 320) -> tuple[Network, list[Stage]]:
+def followed(spec: train.Spec, *, images: int = 160, epochs: int | None = None) -> tuple[Network, list[Stage]]:
     """Train a run's network, splitting its gradients before training and after each epoch.
+
+    epochs: stop after this many of the recipe's; None for all of them.
 
     The gradients are those of the first ``images`` training images, in batches of the recipe's size; taking them changes
     nothing in the training, so the network is the run's own.
@@ -163,6 +165,7 @@ def followed(spec: train.Spec, *, images: int = 320) -> tuple[Network, list[Stag
         spec.training,
         seed=spec.seed,
         progress=False,
+        stop_after=epochs,
         on_epoch=lambda epoch, _: split(epoch + 1),
     )
     return network, stages
@@ -198,7 +201,7 @@ def gradient_table(stages: Mapping[str, Sequence[Stage]]) -> pd.DataFrame:
 
 
 def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
-    """Fig 5, measured: gradient norm by unrolling step, and cosines between steps, before and after training.
+    """Fig 5, measured: gradient norm by unrolling step, and cosines between steps, at the first and the last stage.
 
     stages: ``followed``'s, by name ("ANN", "SNN"); the first shared layer of each is drawn.
     """
@@ -208,7 +211,6 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
     for name, course in stages.items():
         for stage, face in ((course[0], "white"), (course[-1], None)):
             size = norms(_first_layer(stage))
-            when = "after" if stage.epoch else "before"
             grid[0].plot(
                 range(1, len(size) + 1),
                 size / size.sum(),
@@ -216,7 +218,7 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
                 markerfacecolor=face,
                 linestyle="-" if stage.epoch else (0, (3, 2)),
                 color=ROLES.get(name.lower(), PALETTE["green"]),
-                label=f"{name}, {when}",
+                label=f"{name}, epoch {stage.epoch}",
             )
     grid[0].set(xlabel="unrolling step", ylabel="share of the gradient's norm", ylim=(0, None))
     grid[0].xaxis.get_major_locator().set_params(integer=True)
@@ -234,7 +236,7 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
         axes.set_xticks(ticks, [str(k + 1) for k in ticks])
         axes.set_yticks(ticks, [str(k + 1) for k in ticks])
         axes.grid(False)
-        axes.set_title(f"{name}, {'after' if stage.epoch else 'before'}", fontsize=10)
+        axes.set_title(f"{name}, epoch {stage.epoch}", fontsize=10)
         axes.set_xlabel("step", fontsize=9)
     grid[1].set_ylabel("step", fontsize=9)
     return figure
