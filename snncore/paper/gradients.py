@@ -266,6 +266,7 @@ def draw_course(table: pd.DataFrame) -> Figure:
             )
         axes.axhline(0, color="#999999", linewidth=0.8)
         axes.set(title=name, xlabel="epochs of training", ylim=(-0.3, 1))
+        axes.xaxis.get_major_locator().set_params(integer=True)
     grid[0].set_ylabel("cosine between gradients")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8.5)
