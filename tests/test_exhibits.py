@@ -106,7 +106,7 @@ def test_without_records_the_exhibit_is_live_and_names_the_commit() -> None:
     soup = page()
     assert one(soup, "figcaption .snn-badge").get_text() == "▶ live"
     text = one(soup, "details").get_text()
-    assert "no training run" in text and "ommit" in text and "torch" in text
+    assert "no recorded run" in text and "ommit" in text and "torch" in text
 
 
 def test_the_strip_has_everything_that_made_each_run() -> None:
