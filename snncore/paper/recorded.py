@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -68,7 +69,9 @@ def scale(records: Sequence[Record]) -> str:
 
 
 def _scale(name: str, spec: train.Spec) -> str:
-    width = Fraction(profile(name).width).limit_denominator(1000)
+    p = profile(name)
+    large = replace(spec.data, seed=p.imagenet.seed) == p.imagenet
+    width = Fraction(p.imagenet_width if large else p.width).limit_denominator(1000)
     return f"profile {name}: {_data(spec.data)}, networks at {width} of the width, {spec.training.epochs} epochs"
 
 
