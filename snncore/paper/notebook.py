@@ -14,7 +14,6 @@ import ast
 import json
 import os
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from snncore._check import one_of
-
-# Plain text progress bars are what notebooks want; tqdm would print where on this machine it looked for widgets.
-warnings.filterwarnings("ignore", message="IProgress not found")
 
 KINDS = {
     "str": "a text",
