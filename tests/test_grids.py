@@ -105,7 +105,7 @@ def test_everything_of_one_seed_comes_before_the_next_and_the_map_comes_once():
 
 
 def test_order_of_tables():
-    assert list(grids.TABLES)[:3] == ["8", "2", "4"] and list(grids.TABLES)[-1] == "tuning"
+    assert list(grids.TABLES)[:5] == ["8", "2", "4", "6", "12"] and list(grids.TABLES)[-2:] == ["tuning", "14-tuning"]
     with pytest.raises(ValueError, match="table must be one of"):
         grids.entries("laptop", ["9"])
 
@@ -166,6 +166,26 @@ def test_hybrids_read_real_images_and_the_rest_poisson_spikes():
         for e in grids.TABLES[table]("laptop", seeds=[0]):
             assert e.spec.input.code == ("real" if e.role.startswith("ann") else "direct")
     assert {e.spec.input for e in grids.table10("laptop", seeds=[0], timesteps=[5])} == {InputConfig("poisson", steps=5)}
+
+
+def test_tuning_gives_ann_and_spiking_network_the_same_points():
+    for table in (grids.tuning, grids.tuning_hybrid):
+        found = table("laptop", seeds=[0])
+        points = {
+            role: sorted((e.spec.training.learning_rate, e.spec.network.gain) for e in found if e.role == role)
+            for role in ("tuning-ann", "tuning-snn")
+        }
+        assert points["tuning-ann"] == points["tuning-snn"] and len(set(points["tuning-ann"])) == 9
+        assert {e.spec.training.epochs for e in found} == {3} and {e.spec.data.train for e in found} == {1000}
+
+
+def test_deep_networks_have_their_own_recipe_and_the_sweep_shares_it():
+    p = profile("laptop")
+    for table in ("14", "14-relu", "16"):
+        for e in grids.TABLES[table]("laptop", seeds=[0]):
+            ann = e.role.startswith("ann")
+            assert e.spec.training == (p.deep_ann if ann else p.deep_snn)
+            assert e.spec.network.gain == (p.ann_network.gain if ann else p.deep_network.gain)
 
 
 def test_rate_coded_network_recodes_where_the_spiking_block_begins():

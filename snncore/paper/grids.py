@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from .._check import one_of
+from ..data import DataConfig
 from ..network import NetworkConfig, as_ann, scale_width
 from ..runs import Entry
 from ..runs.tasks import train
 from ..training import InputConfig, TrainingConfig
 from . import networks, variants
 from .grids_conversion import table2, table2_variants, table4
+from .grids_stdp import table6, table12
 from .profiles import Profile, profile
 
 TABLE_8 = ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4")
@@ -48,13 +50,12 @@ def ann_run(
 ) -> Entry:
     """The ANN of a network's topology, all layers ReLU; by default plain: no regularisation, real input."""
     net = _network(p, name, reading)
-    large = net.input_shape == networks.IMAGENET
     spec = train.Spec(
-        scale_width(as_ann(net.topology), p.imagenet_width if large else p.width),
-        replace(p.imagenet, seed=seed) if large else p.drawn(seed),
+        scale_width(as_ann(net.topology), _width(p, net)),
+        _images(p, net, seed),
         network or p.ann_network,
         code or p.input("real"),
-        training or (p.imagenet_ann if large else p.ann),
+        training or (p.deep_ann if _hybrid(net) else p.ann),
         seed,
     )
     return Entry(spec, net.name, role, p.name, tables, _note(net))
@@ -78,14 +79,13 @@ def snn_run(
     registered one. head: the classifier.
     """
     net = _network(p, name, reading)
-    large = net.input_shape == networks.IMAGENET
-    text = topology or net.topology
+    hybrid = _hybrid(net)
     spec = train.Spec(
-        scale_width(text, p.imagenet_width if large else p.width),
-        replace(p.imagenet, seed=seed) if large else p.drawn(seed),
-        replace(p.snn_network, head=head),
-        p.input("direct" if ":relu" in net.topology else "poisson", steps),
-        p.imagenet_snn if large else p.snn,
+        scale_width(topology or net.topology, _width(p, net)),
+        _images(p, net, seed),
+        replace(p.deep_network if hybrid else p.snn_network, head=head),
+        p.input("direct" if hybrid else "poisson", steps),
+        p.deep_snn if hybrid else p.snn,
         seed,
     )
     return Entry(spec, net.name, role, p.name, tables, _note(net))
@@ -94,6 +94,18 @@ def snn_run(
 def _network(p: Profile, name: str, reading: str) -> networks.PaperNetwork:
     net = networks.network(name, reading)
     return net.with_classes(_CLASSES) if net.input_shape == networks.IMAGENET else net
+
+
+def _hybrid(net: networks.PaperNetwork) -> bool:
+    return ":relu" in net.topology
+
+
+def _width(p: Profile, net: networks.PaperNetwork) -> float:
+    return p.imagenet_width if net.input_shape == networks.IMAGENET else p.width
+
+
+def _images(p: Profile, net: networks.PaperNetwork, seed: int) -> DataConfig:
+    return replace(p.imagenet, seed=seed) if net.input_shape == networks.IMAGENET else p.drawn(seed)
 
 
 def _note(net: networks.PaperNetwork) -> str:
@@ -388,11 +400,36 @@ def tuning(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Ent
     return found
 
 
+def tuning_hybrid(
+    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
+) -> list[Entry]:
+    """The same nine points for the deeper networks: VGG9 as ANN and as hybrid (softmax, T = 10)."""
+    p = profile(profile_name)
+    found = []
+    for seed in (seeds or (0,))[:1]:
+        for name in names or (SWEPT,):
+            runs = (
+                ann_run(p, name, seed, tables=("14-tuning",), role="tuning-ann"),
+                snn_run(p, name, seed, 10, tables=("14-tuning",), role="tuning-snn"),
+            )
+            for rate in (3e-4, 1e-3, 3e-3):
+                for gain in (1.0, 1.4, 2.0):
+                    for run in runs:
+                        data = replace(run.spec.data, train=min(1000, p.data.train), test=min(500, p.data.test))
+                        training = replace(run.spec.training, epochs=3, learning_rate=rate, augment=False)
+                        network = replace(run.spec.network, gain=gain)
+                        spec = replace(run.spec, data=data, network=network, training=training)
+                        found.append(replace(run, spec=spec))
+    return found
+
+
 #: Table (or "tuning") -> its runs; in order of what decides most claims first.
 TABLES: dict[str, Callable[..., list[Entry]]] = {
     "8": table8,
     "2": table2,
     "4": table4,
+    "6": table6,
+    "12": table12,
     "10": table10,
     "14": table14,
     "11": table11,
@@ -405,10 +442,11 @@ TABLES: dict[str, Callable[..., list[Entry]]] = {
     "8-readings": readings,
     "16-readings": vgg13_readings,
     "tuning": tuning,
+    "14-tuning": tuning_hybrid,
 }
 
 #: Tables that are made for one seed only, the first of those asked for.
-ONE_SEED = ("8-map", "tuning")
+ONE_SEED = ("8-map", "tuning", "14-tuning")
 
 
 def entries(

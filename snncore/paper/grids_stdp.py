@@ -1,0 +1,98 @@
+"""The runs behind the STDP chapters: Tables 6 and 12 share one STDP run per network, with both classifiers on top.
+
+Roles: "stdp"; "ann", the same topology with the fully connected classifier, all ReLU, trained end to end (Table 6); and
+"ann-convnn" with the ConvNN classifier (Table 12). ANNs and classifiers have the same recipe, epochs and images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..data import DataConfig
+from ..network import as_ann, scale_width
+from ..runs import Entry
+from ..runs.tasks import stdp, train
+from ..stdp import StdpConfig
+from . import networks
+from .profiles import Profile, profile
+
+NETWORKS = ("ResNet2", "ResNet3", "ResNet2x2")
+CLASSIFIERS = {"6": "fc", "12": "convnn"}  # table -> the classifier it shows
+BASELINES = {"6": "ann", "12": "ann-convnn"}  # table -> role of its ANNs
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of STDP a profile runs: factor on the maps, T, labelled and unlabelled images, kernels kept on the way."""
+
+    width: float
+    steps: int
+    train: int
+    validation: int
+    test: int
+    unlabelled: int
+    snapshots: tuple[int, ...]
+
+    def drawn(self, p: Profile, seed: int) -> DataConfig:
+        """The images of one seed."""
+        return replace(p.drawn(seed), train=self.train, validation=self.validation, test=self.test)
+
+
+SCALES: dict[str, Scale] = {
+    "quick": Scale(1 / 6, 20, 300, 50, 150, 200, (0, 100, 200)),
+    "laptop": Scale(1 / 2, 100, 4000, 500, 1000, 2000, (0, 250, 500, 1000, 2000)),
+    "paper": Scale(1.0, 100, 45000, 5000, 10000, 5000, (0, 1000, 2500, 5000)),
+}
+
+
+def stdp_spec(p: Profile, name: str, seed: int) -> stdp.Spec:
+    """STDP on one network of Table 7, and both classifiers on its features."""
+    scale = SCALES[p.name]
+    text = scale_width(networks.network(name).topology, scale.width)
+    convolutions, _, dense = text.partition(" M ")
+    tops = {
+        "fc": dense.replace(":relu", ""),
+        "convnn": scale_width(networks.network("ConvNN").topology, scale.width),
+    }
+    recipe = replace(p.ann, augment=False)  # features are computed once
+    return stdp.Spec(
+        convolutions,
+        scale.drawn(p, seed),
+        StdpConfig(steps=scale.steps),
+        tuple(stdp.Classifier(kind, top, p.ann_network, recipe) for kind, top in tops.items()),
+        unlabelled=scale.unlabelled,
+        snapshots=scale.snapshots,
+        seed=seed,
+    )
+
+
+def _table(
+    table: str, profile_name: str, seeds: Sequence[int] | None, names: Sequence[str] | None
+) -> list[Entry]:
+    p = profile(profile_name)
+    found = []
+    for seed in seeds or p.seeds:
+        for name in names or NETWORKS:
+            spec = stdp_spec(p, name, seed)
+            top = next(c for c in spec.classifiers if c.name == CLASSIFIERS[table])
+            ann = train.Spec(
+                as_ann(spec.topology(top)), spec.data, p.ann_network, p.input("real"), top.training, seed
+            )
+            found.append(Entry(ann, name, BASELINES[table], p.name, (table,)))
+            found.append(Entry(spec, name, "stdp", p.name, (table,)))
+    return found
+
+
+def table6(
+    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
+) -> list[Entry]:
+    """Table 6: STDP features read by FC1 and FC2, and the ANNs of the same topology."""
+    return _table("6", profile_name, seeds, names)
+
+
+def table12(
+    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
+) -> list[Entry]:
+    """Table 12: the same STDP features read by ConvNN, and the ANNs of the same topology."""
+    return _table("12", profile_name, seeds, names)
