@@ -23,7 +23,8 @@ class Profile:
     width: factor on the maps and features of every network. seeds: what the exhibits average over.
     ann, snn: training recipes. ann_network, snn_network: initialisation and neurons.
     tuned: the longer recipe of regularised ANN baselines; dropout: theirs, before fc1.
-    imagenet_ann, imagenet_snn: recipes of the deeper networks on ``imagenet``.
+    deep_ann, deep_snn, deep_network: recipes of the deeper networks of Tables 14 and 16, and how their hybrids start:
+    at the gain of ``snn_network`` their spiking layers fall silent (``grids.tuning_hybrid``).
     gains, gammas, leaks: the axes of the map behind Table 8, the paper's leak first.
     signed: whether images are coded on [-1, 1].
     steps: time steps T shown by each table.
@@ -42,8 +43,9 @@ class Profile:
     signed: bool
     steps: dict[str, tuple[int, ...]]
     tuned: TrainingConfig
-    imagenet_ann: TrainingConfig
-    imagenet_snn: TrainingConfig
+    deep_ann: TrainingConfig
+    deep_snn: TrainingConfig
+    deep_network: NetworkConfig = NetworkConfig(neuron="lif", gain=1.4)
     dropout: float = 0.3
     gains: tuple[float, ...] = (0.7, 1.0, 1.4, 2.0)
     gammas: tuple[float, ...] = (0.3, 0.6, 1.0)
@@ -73,10 +75,10 @@ PROFILES: dict[str, Profile] = {
         ann_network=NetworkConfig(neuron="relu"),
         snn_network=NetworkConfig(neuron="lif", gain=1.0),
         signed=False,
-        steps={"8": (10,), "10": (5, 10), "11": (10,), "14": (10,), "16": (5,)},
+        steps={"8": (10,), "10": (2, 5), "11": (5,), "14": (4,), "16": (4,)},
         tuned=TrainingConfig(epochs=12, learning_rate=3e-3),  # flips and crops make other digits
-        imagenet_ann=TrainingConfig(epochs=4, learning_rate=1e-3),
-        imagenet_snn=TrainingConfig(epochs=4, learning_rate=1e-3),
+        deep_ann=TrainingConfig(epochs=5, learning_rate=2e-3),
+        deep_snn=TrainingConfig(epochs=5, learning_rate=2e-3),
         gains=(1.0, 2.0),
         gammas=(0.3,),
         leaks=(0.95,),
@@ -95,8 +97,8 @@ PROFILES: dict[str, Profile] = {
         signed=False,
         steps=_STEPS,
         tuned=TrainingConfig(epochs=24, learning_rate=1e-3, augment=True),
-        imagenet_ann=TrainingConfig(epochs=8, learning_rate=1e-3),
-        imagenet_snn=TrainingConfig(epochs=8, learning_rate=1e-3),
+        deep_ann=TrainingConfig(epochs=8, learning_rate=1e-3),
+        deep_snn=TrainingConfig(epochs=8, learning_rate=1e-3),
     ),
     "paper": Profile(
         name="paper",
@@ -112,8 +114,8 @@ PROFILES: dict[str, Profile] = {
         signed=False,
         steps=_STEPS,
         tuned=TrainingConfig(epochs=120, batch_size=64, learning_rate=1e-3, augment=True),
-        imagenet_ann=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
-        imagenet_snn=TrainingConfig(
+        deep_ann=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
+        deep_snn=TrainingConfig(
             epochs=60, batch_size=64, learning_rate=1e-3, augment=True, mixed_precision=True
         ),
     ),
