@@ -137,7 +137,23 @@ GONE = Part("gain", "points", WIDTH, missing=("SNN VGG5 is not recorded",))
 def test_conclusions(parts, weaker, verdict):
     found = conclude(parts, weaker=weaker)
     assert found.verdict == verdict and found.reason
-    assert len(found.parts) == len(parts) + len(weaker)
+    assert {j.part for j in found.parts} == {*parts, *weaker} and len(set(found.parts)) == len(found.parts)
+
+
+def test_one_of_many_may_lie_outside_by_luck():
+    # 2.2 +- 4.3027 x 0.58 / sqrt(3) = 0.76 to 3.64; among three, t(0.99167; 2) = 7.6488: -0.36 to 4.76
+    unlucky = part([1.62, 2.2, 2.78], expected=below(0.5, "by hand"))
+    assert judge(unlucky).verdict == CONTRADICTED
+    assert judge(unlucky, among=3).verdict == INCONCLUSIVE
+    fine = part([-3.1, -3.0, -2.9], expected=below(0.5, "by hand"))
+    assert conclude([unlucky]).verdict == CONTRADICTED
+    assert conclude([unlucky, fine, fine]).verdict == INCONCLUSIVE
+    # among two, z(0.9875) / z(0.975) = 1.1436: the image interval 0.6 to 1.4 becomes 0.543 to 1.457, 0.52 to 1.4 0.451
+    for low, verdict in ((0.6, CONTRADICTED), (0.52, INCONCLUSIVE)):
+        one = part([1.0], expected=below(0.5, "by hand"), images=(low, 1.4))
+        assert judge(one).verdict == CONTRADICTED and judge(one, among=2).verdict == verdict
+    exact = Part("saving", "%", below(0.5, "by hand"), values=(0.6,), computed=True)
+    assert judge(exact, among=9).verdict == CONTRADICTED
 
 
 def test_what_stands_beside_does_not_count():

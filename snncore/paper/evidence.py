@@ -192,10 +192,10 @@ def _nearest(spec: Mapping[str, Any], name: str) -> Any:
     """The value named ``name`` nearest to the top of a nested spec."""
     level: list[Mapping[str, Any]] = [spec]
     while level:
-        for fields in level:
-            if name in fields:
-                return fields[name]
-        level = [value for fields in level for value in fields.values() if isinstance(value, Mapping)]
+        for group in level:
+            if name in group:
+                return group[name]
+        level = [value for group in level for value in group.values() if isinstance(value, Mapping)]
     raise KeyError(name)
 
 
@@ -326,8 +326,10 @@ class Evidence:
         return Case(self.runs, self.profile, conditions)
 
 
-def evidence(profile: str, *, results: str | Path | None = None) -> Evidence:
-    """Look up every planned run of a profile in ``results`` (default: the recorded ones).
+def evidence(
+    profile: str, *, results: str | Path | None = None, tables: Sequence[str] | None = None
+) -> Evidence:
+    """Look up every planned run of a profile, or those of some exhibits, in ``results`` (default: the recorded ones).
 
     A record that must not be used (torn, edited, or two that disagree about one run) is set aside, and its ``Run`` says
     why. Raises ``ValueError`` for a profile that judges no claim.
@@ -335,7 +337,7 @@ def evidence(profile: str, *, results: str | Path | None = None) -> Evidence:
     one_of("profile", profile, PROFILES)
     directory = Path(results_directory() if results is None else results)
     public, found = Store(directory), []
-    for entry in grids.entries(profile):
+    for entry in grids.entries(profile, tables):
         name = key(entry.spec)
         try:
             record = public.read(name)

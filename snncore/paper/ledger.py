@@ -26,8 +26,8 @@ class Judgement:
     """One claim at one profile.
 
     method: how it is estimated. parts come with ``conclusion``. records: the runs it rests on. missing: planned runs that
-    nobody has recorded, minutes: their estimated time, commands: what makes them. unplanned: exhibits whose runs no grid
-    has. problems: records that must not be used. caveat: what weighs on the verdict.
+    nobody has recorded, minutes: their estimated time, commands: what makes them. unplanned: exhibits that
+    no grid has runs of. problems: records that must not be used. caveat: what weighs on the verdict.
     """
 
     claim: Claim
@@ -97,9 +97,12 @@ def ledger(
     """
     known = claims() if known is None else known
     estimators = load() if estimators is None else estimators
-    found = evidence(profile, results=results) if found is None else found
     if strangers := sorted(estimators.keys() - known.keys()):
         raise ValueError(f"estimators must estimate known claims, got {', '.join(strangers)}")
+    if found is None:
+        asked = {table for estimator in estimators.values() for table in estimator.tables}
+        asked |= {f"{table}-readings" for table in asked}  # the same networks as another reading has them
+        found = evidence(profile, results=results, tables=[table for table in grids.TABLES if table in asked])
     judgements = {name: _judge(claim, estimators.get(name), found.case(conditions)) for name, claim in known.items()}
     problems = [f"{name} has no estimator" for name in known if name not in estimators]
     problems += dict.fromkeys(text for judgement in judgements.values() for text in judgement.problems)

@@ -13,7 +13,8 @@ that range's width. What is compared with the range is never a number but its in
     interval and range apart, direction not shown          contradicted
     anything else                                          inconclusive
 
-A claim is supported if all its parts are, and contradicted if one is.
+A claim is supported if all its parts are, and contradicted if one is. Among many parts one or another fails by luck, so
+for a part to refute the claim its interval is taken at a confidence of 1 - 0.05 / (number of parts), which is Bonferroni's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .statistics import Mean, mean_over_seeds
+from scipy import stats
+
+from .statistics import CONFIDENCE, Mean, mean_over_seeds
 
 SUPPORTED = "supported"
 DIRECTION = "direction only"
@@ -158,8 +161,8 @@ class Conclusion:
         return any(p.one_seed for p in self.parts if not p.part.beside and p.verdict != NOT_TESTED)
 
 
-def judge(part: Part) -> Judged:
-    """The verdict on one quantity."""
+def judge(part: Part, *, among: int = 1) -> Judged:
+    """The verdict on one quantity, which is one of ``among`` that a claim hangs on."""
     if not part.values:
         absent = "; ".join(dict.fromkeys(part.missing)) or part.void or "nothing was measured"
         return Judged(part, NOT_TESTED, absent, None, None, None, "none")
@@ -177,9 +180,26 @@ def judge(part: Part) -> Judged:
     if low is None or high is None:
         return Judged(part, INCONCLUSIVE, "one seed gives no interval", mean, None, None, basis)
     verdict, reason = _compare(part, low, high)
+    if verdict == CONTRADICTED and among > 1:
+        wide = _wider(part, low, high, basis, 1 - (1 - CONFIDENCE) / among)
+        if _compare(part, *wide)[0] != CONTRADICTED:
+            verdict, reason = INCONCLUSIVE, f"outside the expected range, as one of {among} quantities may be by luck"
     if basis == "images":
         reason += "; one seed, so the interval is that of the test images alone"
     return Judged(part, verdict, reason, mean, low, high, basis)
+
+
+def _wider(part: Part, low: float, high: float, basis: str, confidence: float) -> tuple[float, float]:
+    """The interval at a higher confidence than that of ``low`` to ``high``."""
+    if basis == "computed":
+        return low, high
+    if basis == "images":
+        factor = float(stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf((1 + CONFIDENCE) / 2))
+        value = part.values[0]
+        return value - factor * (value - low), value + factor * (high - value)
+    wide = mean_over_seeds(part.values, confidence=confidence)
+    assert wide.low is not None and wide.high is not None
+    return wide.low, wide.high
 
 
 def _compare(part: Part, low: float, high: float) -> tuple[str, str]:
@@ -201,17 +221,18 @@ def conclude(parts: Sequence[Part], *, weaker: Sequence[Part] = ()) -> Conclusio
     ``weaker`` are quantities that show its direction; if all of them are supported, a claim that is not supported becomes
     "direction only". Raises ``ValueError`` where no quantity counts.
     """
-    judged = tuple(judge(part) for part in parts)
+    among = sum(not part.beside for part in parts)
+    judged = tuple(judge(part, among=among) for part in parts)
     counted = [j for j in judged if not j.part.beside]
     if not counted and not weaker:
         raise ValueError("parts must hold at least one quantity that counts, got none")
-    hints = tuple(judge(part) for part in weaker)
+    hints = tuple(judge(part, among=len(weaker)) for part in weaker)
     verdict, reason = _all(counted) if counted else (INCONCLUSIVE, "its size is not tested at this scale")
     if verdict not in (SUPPORTED, DIRECTION) and hints and all(h.verdict == SUPPORTED for h in hints):
         verdict, reason = DIRECTION, f"as claimed: {'; '.join(h.part.what for h in hints)}; but {reason}"
     elif not counted and hints:
         verdict, reason = _all(hints)
-    return Conclusion(verdict, reason, judged + hints)
+    return Conclusion(verdict, reason, tuple(dict.fromkeys(judged + hints)))
 
 
 def _all(judged: Sequence[Judged]) -> tuple[str, str]:

@@ -27,8 +27,9 @@ def loss(case: Case) -> Finding:
     parts = []
     for network in PAIR:
         ann = case.series(network, "ann")
-        for steps in case.planned(network, "snn"):
-            late = steps > case.planned(network, "snn")[0]
+        planned = case.planned(network, "snn") or (None,)
+        for steps in planned:
+            late = steps != planned[0]
             parts.append(difference(case.series(network, "snn", steps), ann, expected, beside=late))
     return Finding(parts)
 

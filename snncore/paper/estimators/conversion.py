@@ -238,7 +238,7 @@ def _most_growth(of: Values) -> Callable[[Sample], float]:
     return lambda s: max(b / a for a, b in pairwise(of(s)))
 
 
-@estimates("conv-multi-threshold", tables=("2",))
+@estimates("conv-multi-threshold", tables=("2", "2-variants"))
 def multi_threshold(case: Case) -> Finding:
     """Accuracy of the converted BackRes network with a threshold per unrolling step minus that with one shared threshold (the
     largest of them), at the T where the former has settled; at the largest T beside it."""
@@ -255,7 +255,7 @@ def multi_threshold(case: Case) -> Finding:
     return Finding(parts)
 
 
-@estimates("conv-hybrid-unneeded", tables=("2",))
+@estimates("conv-hybrid-unneeded", tables=("2", "2-variants"))
 def hybrid_unneeded(case: Case) -> Finding:
     """Accuracy of the converted VGG7 whose first layers stay ReLU minus that of the wholly converted one, at the largest T."""
     expected = at_most(0.5, "half a point: two nets that agree on all but a few images differ by that much by luck")

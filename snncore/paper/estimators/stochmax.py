@@ -26,7 +26,7 @@ def low_t(case: Case) -> Finding:
     )
 
 
-@estimates("stochmax-acc", tables=("11",))
+@estimates("stochmax-acc", tables=("8", "11"))
 def gain(case: Case) -> Finding:
     """Accuracy of VGG5 and VGG3x2-v2 with stochmax minus that with softmax, at the smallest planned T."""
     expected = around(1.5, 4.5, f"3 to 4 in section 8.2, 2 to 3 in section 9; {POINT}")
@@ -48,7 +48,7 @@ def _first(case: Case, name: str) -> int | None:
     return planned[0] if planned else None
 
 
-@estimates("stochmax-ee", tables=("11",))
+@estimates("stochmax-ee", tables=("8", "11"))
 def ee(case: Case) -> Finding:
     """EE with stochmax over EE with softmax at equal T; beside it at equal accuracy, that is stochmax at the smallest T whose
     mean accuracy reaches that of softmax at the largest T."""
@@ -71,7 +71,7 @@ def _ratio(case: Case, one: Series, two: Series, expected: Range, what: str) -> 
     return ratio(one, two, lambda s: s.efficiency(case.conditions), expected, direction=above(1), what=what)
 
 
-@estimates("stochmax-sparser", tables=("11",))
+@estimates("stochmax-sparser", tables=("8", "11"))
 def sparser(case: Case) -> Finding:
     """Spike rate with stochmax over that with softmax at equal T: the largest ratio over the layers, which must be below 1; as
     a weaker form, that of the mean rates."""
