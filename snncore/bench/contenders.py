@@ -4,11 +4,11 @@ All compute one function: leak 0.95, threshold 1, soft reset, reset not differen
 half-width 1 as surrogate derivative; in the network, 3x3 convolutions without bias, average pooling, and a
 classifier that reads the mean of the last hidden layer's spikes over time. What each library needs for that:
 
-SpikingJelly  ``LIFNode(tau=20, decay_input=False, v_reset=None, detach_reset=True)``, ``PiecewiseQuadratic(1)``,
-              multi-step mode, stateless layers wrapped so that they fold time into the batch
-snnTorch      ``Leaky(beta=0.95)`` with a custom surrogate, in a loop over time steps
-norse         ``LIFBoxCell`` with "triangle" and a reset without gradient, ``SequentialState`` in a loop over time
-              steps; its cells multiply their input by 1 - leak, so its weights are 20 times as large
+- SpikingJelly: ``LIFNode(tau=20, decay_input=False, v_reset=None, detach_reset=True)`` with ``PiecewiseQuadratic(1)``, in
+  multi-step mode; stateless layers are its own, which fold time into the batch.
+- snnTorch: ``Leaky(beta=0.95)`` with a custom surrogate, in a loop over time steps.
+- norse: ``LIFBoxCell`` with "triangle" and a reset without gradient, ``SequentialState`` in a loop over time steps; its
+  cells multiply their input by 1 - leak, so its weights are 20 times as large.
 
 Whether the leak or the reset comes first is each library's own choice (``ORDERS``); snncore computes either, at the
 same cost, and is compared with each in that library's order.

@@ -9,18 +9,18 @@ from typing import TypeVar
 
 from .report import Timing
 
-Key = TypeVar("Key")
+_Key = TypeVar("_Key")
 CLOCK = {"cpu": time.process_time, "wall": time.perf_counter}
 
 
-def interleaved(functions: Mapping[Key, Callable[[], object]], *, repeats: int, clock: str) -> dict[Key, Timing]:
+def interleaved(functions: Mapping[_Key, Callable[[], object]], *, repeats: int, clock: str) -> dict[_Key, Timing]:
     """Seconds of each function: one round that does not count, then ``repeats`` rounds of one call each.
 
     Every round starts with another function. Garbage collection waits until the end of a round.
     """
     turns = list(functions)
-    seconds: dict[Key, list[float]] = {key: [] for key in turns}
-    wall: dict[Key, list[float]] = {key: [] for key in turns}
+    seconds: dict[_Key, list[float]] = {key: [] for key in turns}
+    wall: dict[_Key, list[float]] = {key: [] for key in turns}
     tick = CLOCK[clock]
     for number in range(repeats + 1):
         first = number % len(turns)
