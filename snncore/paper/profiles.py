@@ -45,7 +45,7 @@ class Profile:
     tuned: TrainingConfig
     deep_ann: TrainingConfig
     deep_snn: TrainingConfig
-    deep_network: NetworkConfig = NetworkConfig(neuron="lif", gain=1.4)
+    deep_network: NetworkConfig
     dropout: float = 0.3
     gains: tuple[float, ...] = (0.7, 1.0, 1.4, 2.0)
     gammas: tuple[float, ...] = (0.3, 0.6, 1.0)
@@ -79,6 +79,7 @@ PROFILES: dict[str, Profile] = {
         tuned=TrainingConfig(epochs=12, learning_rate=3e-3),  # flips and crops make other digits
         deep_ann=TrainingConfig(epochs=5, learning_rate=2e-3),
         deep_snn=TrainingConfig(epochs=5, learning_rate=2e-3),
+        deep_network=NetworkConfig(neuron="lif", gain=1.4),
         gains=(1.0, 2.0),
         gammas=(0.3,),
         leaks=(0.95,),
@@ -99,6 +100,7 @@ PROFILES: dict[str, Profile] = {
         tuned=TrainingConfig(epochs=24, learning_rate=1e-3, augment=True),
         deep_ann=TrainingConfig(epochs=8, learning_rate=1e-3),
         deep_snn=TrainingConfig(epochs=8, learning_rate=1e-3),
+        deep_network=NetworkConfig(neuron="lif", gain=1.4),
     ),
     "paper": Profile(
         name="paper",
@@ -118,6 +120,7 @@ PROFILES: dict[str, Profile] = {
         deep_snn=TrainingConfig(
             epochs=60, batch_size=64, learning_rate=1e-3, augment=True, mixed_precision=True
         ),
+        deep_network=NetworkConfig(neuron="lif", gain=1.4),
     ),
 }
 

@@ -1,0 +1,360 @@
+"""Tables 10 and 11, softmax against stochmax; what rho learnt; and the figures of the stochmax chapter.
+
+The pairs of a row share network, T, seed, data and recipe; only the head differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..energy import CONVENTIONS
+from ..runs import Record
+from ..stochmax import collapsed
+from . import tables
+from .evidence import Sample
+from .exhibits import NO_VALUE, origin
+from .grids import HEADS
+from .recorded import reading_of, scale
+from .style import PALETTE
+
+#: Views of ``heads_table``.
+ACCURACY = (
+    "network",
+    "T",
+    "softmax",
+    "stochmax",
+    "difference",
+    "over seeds",
+    "over test images",
+    "pairs",
+    "McNemar p",
+    "origin",
+)
+ENERGY = (
+    "network",
+    "T",
+    "softmax",
+    "stochmax",
+    *(f"EE {head}" for head in HEADS),
+    "EE ratio",
+    *(f"rate {head}" for head in HEADS),
+    "rate ratio",
+)
+
+CLASSES: Mapping[str, tuple[str, ...]] = {
+    "digits": tuple("0123456789"),
+    "cifar10": ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+}
+_ROLES = {role: head for head, role in HEADS.items()}
+_COLOURS = {"softmax": PALETTE["blue"], "stochmax": PALETTE["orange"]}
+
+Pairs = dict[tuple[str, str, int], dict[str, dict[int, Record]]]
+
+
+def pairs(records: Sequence[Record]) -> Pairs:
+    """(network, reading, T) -> head -> seed -> run, in the order of the records.
+
+    Raises ``ValueError`` for records of more than one profile, in another role, or for the same run twice.
+    """
+    profiles = sorted({record.labels["profile"] for record in records})
+    if len(profiles) > 1:
+        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
+    found: Pairs = {}
+    for record in records:
+        role = record.labels["role"]
+        if role not in _ROLES:
+            raise ValueError(f"role of a record must be one of {', '.join(_ROLES)}, got {role!r}")
+        place = (record.labels["network"], reading_of(record.labels["note"]), record.result["steps"])
+        seeds = found.setdefault(place, {head: {} for head in HEADS})[_ROLES[role]]
+        if seeds.setdefault(record.spec.seed, record) is not record:
+            raise ValueError(f"records must hold each run once, got {place} {role} seed {record.spec.seed} twice")
+    return found
+
+
+def heads_table(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per network, reading and T (views: ``ACCURACY``, ``ENERGY``).
+
+    softmax, stochmax: mean accuracy over seeds. difference: stochmax minus softmax in points, paired by seed and test image,
+    with its two intervals (95 %). EE: against the ANN of the same shape, mean over seeds, convention paper, int32 prices;
+    "EE ratio" is the mean of the paired ratios, and "EE ratio physical", "EE ratio full" the same under the other conventions.
+    rate: spikes per neuron and step over all spiking neurons. Where one head is missing its cells are empty.
+    """
+    rows = []
+    for (name, reading, steps), heads in pairs(records).items():
+        found = tables._difference(heads["stochmax"], heads["softmax"])
+        both = sorted(heads["stochmax"].keys() & heads["softmax"].keys())
+        row: dict[str, Any] = {"network": name, "reading": reading, "T": steps}
+        for head, runs in heads.items():
+            row[head] = _mean([run.result["accuracy"] for run in runs.values()])
+        row |= {
+            "difference": found["minus ANN"],
+            "over seeds": found["difference over seeds"],
+            "over test images": found["difference over test images"],
+            "pairs": len(both),
+            "McNemar p": found["McNemar p"],
+        }
+        for head, runs in heads.items():
+            row[f"EE {head}"] = _mean([_efficiency(run) for run in runs.values()])
+            row[f"rate {head}"] = _mean([_rate(run) for run in runs.values()])
+        stoch, soft = ([heads[head][seed] for seed in both] for head in ("stochmax", "softmax"))
+        for convention in CONVENTIONS:
+            ratios = [_efficiency(a, convention) / _efficiency(b, convention) for a, b in zip(stoch, soft, strict=True)]
+            row["EE ratio" if convention == "paper" else f"EE ratio {convention}"] = _mean(ratios)
+        # a network that never spikes has no rate to divide by
+        rates = [_rate(a) / _rate(b) for a, b in zip(stoch, soft, strict=True) if _rate(b) > 0]
+        row["rate ratio"] = _mean(rates) if len(rates) == len(both) else None
+        row["origin"] = origin([run for runs in heads.values() for run in runs.values()])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _efficiency(record: Record, convention: str = "paper") -> float:
+    return float(record.result["energy"][f"{convention}/int32"]["efficiency"])
+
+
+def _rate(record: Record) -> float:
+    return Sample(record, record.result["steps"], record.result).mean_rate
+
+
+def equal_accuracy(table: pd.DataFrame) -> pd.DataFrame:
+    """Stochmax at the smallest T that reaches the accuracy of softmax at the largest T, from a ``heads_table``.
+
+    One row per network. The gain is the ratio of both EE, of which a lower T has most; "not reached" where no T of stochmax
+    gets there. Networks without softmax runs, or without stochmax runs, are left out.
+    """
+    rows = []
+    for (name, reading), here in table.groupby(["network", "reading"], sort=False):
+        soft, stoch = here.dropna(subset=["softmax"]), here.dropna(subset=["stochmax"])
+        if soft.empty or stoch.empty:
+            continue
+        goal = soft.sort_values("T").iloc[-1]
+        row = {"network": name, "reading": reading, "T softmax": goal["T"], "softmax": goal["softmax"]}
+        row["EE softmax"] = goal["EE softmax"]
+        reached = stoch[stoch["stochmax"] >= goal["softmax"]].sort_values("T")
+        if reached.empty:
+            row |= {
+                "T stochmax": "not reached",
+                "stochmax": stoch["stochmax"].max(),
+                "EE stochmax": None,
+                "EE ratio": None,
+            }
+        else:
+            first = reached.iloc[0]
+            row |= {"T stochmax": first["T"], "stochmax": first["stochmax"], "EE stochmax": first["EE stochmax"]}
+            row["EE ratio"] = first["EE stochmax"] / goal["EE softmax"]
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    return frame.astype({"T softmax": object, "T stochmax": object}) if rows else frame
+
+
+def layer_rates(records: Sequence[Record]) -> pd.DataFrame:
+    """Spikes per neuron and step of every spiking site under both heads, mean over the seeds that have both.
+
+    One row per network, T and site; networks without a pair are left out.
+    """
+    rows = []
+    for (name, reading, steps), heads in pairs(records).items():
+        both = sorted(heads["stochmax"].keys() & heads["softmax"].keys())
+        if not both:
+            continue
+        rates = {
+            head: [Sample(runs[seed], steps, runs[seed].result).rates for seed in both] for head, runs in heads.items()
+        }
+        for depth, site in enumerate(rates["softmax"][0], 1):
+            means = {head: float(np.mean([run[site] for run in found])) for head, found in rates.items()}
+            place = {"network": name, "reading": reading, "T": steps, "depth": depth, "site": site}
+            rows.append({**place, **means, "sparser": means["stochmax"] < means["softmax"]})
+    return pd.DataFrame(rows)
+
+
+def draw_layer_rates(table: pd.DataFrame) -> Figure:
+    """``layer_rates``, one panel per network and T."""
+    panels = list(table.groupby(["network", "T"], sort=False))
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.1 * columns + 0.6, 2.6 * rows + 0.3), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
+    for axes, ((name, steps), here) in zip(grid, panels, strict=False):
+        for head, marker in (("softmax", "o"), ("stochmax", "s")):
+            axes.plot(here["depth"], here[head], marker=marker, color=_COLOURS[head], label=head)
+        axes.set_xticks(here["depth"], here["site"], rotation=60, fontsize=8)
+        axes.set_title(f"{name}, T = {steps}", fontsize=10)
+        axes.set_ylim(bottom=0)
+    for axes in grid[len(panels) :]:
+        axes.axis("off")
+    grid[0].legend(fontsize=9)
+    figure.supylabel("spikes per neuron and step", fontsize=10)
+    return figure
+
+
+# --- what rho learnt ----------------------------------------------------------------------------------------
+
+
+def rho(records: Sequence[Record]) -> np.ndarray:
+    """Retain probability of class k (column) for test images of class i (row), mean over stochmax runs, (K, K).
+
+    Raises ``ValueError`` for no runs, and for a run without stochmax.
+    """
+    if not records or any("rho" not in record.result for record in records):
+        raise ValueError("records must be stochmax runs, at least one")
+    return np.mean([record.result["rho"] for record in records], axis=0)
+
+
+def class_pairs(matrix: np.ndarray, classes: Sequence[str], *, count: int = 3) -> pd.DataFrame:
+    """The pairs of classes that rho keeps most and least as each other's rivals: the mean of both directions."""
+    both = (matrix + matrix.T) / 2
+    ranked = sorted(
+        ((float(both[i, k]), classes[i], classes[k]) for i in range(len(classes)) for k in range(i)), reverse=True
+    )
+    chosen = [("most", ranked[:count]), ("least", ranked[-count:])]
+    return pd.DataFrame(
+        [{"kept": kind, "pair": f"{a} and {b}", "rho": value} for kind, found in chosen for value, a, b in found]
+    )
+
+
+def draw_rho(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> Figure:
+    """``rho`` of some networks side by side; a row is the class of the image, a column the class that is kept."""
+    figure = Figure(figsize=(4.1 * len(matrices) + 0.8, 4.2), layout="constrained")
+    grid = figure.subplots(1, len(matrices), squeeze=False)[0]
+    for axes, (title, matrix) in zip(grid, matrices.items(), strict=True):
+        axes.imshow(matrix, vmin=0, vmax=1, cmap="viridis")
+        axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=8)
+        axes.set_yticks(range(len(classes)), classes, fontsize=8)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("class that is kept")
+        axes.grid(False)
+        for i, row in enumerate(matrix):
+            for k, value in enumerate(row):
+                colour = "white" if value < 0.6 else "black"
+                axes.text(k, i, f"{value:.1f}".lstrip("0"), ha="center", va="center", fontsize=6.5, color=colour)
+    grid[0].set_ylabel("class of the image")
+    figure.colorbar(grid[0].images[0], ax=list(grid), shrink=0.8, label="rho, mean over test images")
+    return figure
+
+
+def health_table(records: Sequence[Record]) -> pd.DataFrame:
+    """rho at the end of training, run by run: of the target, of other classes, the share of classes kept, and whether the run
+    has collapsed (``stochmax.collapsed``) in its last epoch. Softmax runs are left out."""
+    rows = []
+    for record in records:
+        if "rho" not in record.result:
+            continue
+        last = record.result["curve"][-1]
+        rows.append(
+            {
+                "network": record.labels["network"],
+                "T": record.result.get("steps"),
+                "seed": record.spec.seed,
+                "rho of the target": last["rho_target"],
+                "rho of other classes": last["rho_others"],
+                "classes kept": last["kept"],
+                "collapsed": collapsed(last) or "no",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+# --- the toy problem ----------------------------------------------------------------------------------------
+
+
+def draw_toy(curves: pd.DataFrame) -> Figure:
+    """``stochmax_toy.toy_curves``: rho by epoch (others solid, target dashed), and test accuracy, per reading."""
+    figure = Figure(figsize=(8.6, 3.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    colours = [PALETTE[name] for name in ("black", "orange", "purple", "blue", "green")]
+    for (name, here), colour in zip(curves.groupby("reading", sort=False), colours, strict=False):
+        stochastic = "rho_others" in here and here["rho_others"].notna().all()
+        if stochastic:
+            left.plot(here["epoch"], here["rho_others"], color=colour)
+            left.plot(here["epoch"], here["rho_target"], color=colour, linestyle=(0, (4, 2)))
+        accuracy = here["accuracy_rho" if stochastic else "accuracy_logits"]
+        right.plot(here["epoch"], accuracy, color=colour, label=name)
+    left.set(xlabel="epoch", ylabel="rho: other classes (solid), target (dashed)", ylim=(-0.02, 1.02))
+    right.set(xlabel="epoch", ylabel="test accuracy (%)", ylim=(0, 100))
+    for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
+    return figure
+
+
+def readings_table(curves: pd.DataFrame) -> pd.DataFrame:
+    """The last epoch of ``toy_curves``, one row per reading of Eq. 7."""
+    last = curves[curves["epoch"] == curves["epoch"].max()]
+    names = {
+        "reading": "reading",
+        "rho_target": "rho of the target",
+        "rho_others": "rho of other classes",
+        "kept": "classes kept",
+        "collapsed": "collapsed",
+        "accuracy_logits": "accuracy, logits",
+        "accuracy_rho": "accuracy, rho",
+    }
+    return last[list(names)].rename(columns=names).reset_index(drop=True)
+
+
+# --- beside the paper's sentences ---------------------------------------------------------------------------
+
+
+def claim_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The article's sentences on Tables 10 and 11 beside our estimates, from a ``heads_table``; rows without a pair are left
+    out, so that it may be empty. Whether a sentence holds is for the ledger."""
+    rows = []
+    for _, row in table[table["pairs"] > 0].iterrows():
+        gain = {
+            "our estimate": _signed(row["difference"]),
+            "over seeds": row["over seeds"],
+            "over test images": row["over test images"],
+        }
+        sparser = {"our estimate": f"rate × {row['rate ratio']:.2f}"} if pd.notna(row["rate ratio"]) else {}
+        ratios = (
+            f"EE × {row['EE ratio']:.2f}, {row['EE ratio physical']:.2f} (physical), {row['EE ratio full']:.2f} (full)"
+        )
+        small = row["network"] == "VGG3"
+        found = (
+            {"stochmax-low-T": gain}
+            if small
+            else {
+                "stochmax-acc": gain,
+                "stochmax-ee": {"our estimate": ratios},
+                "stochmax-sparser": sparser,
+            }
+        )
+        for claim, estimate in found.items():
+            place = {"claim": claim, "the paper": tables.sentence(claim), "network": row["network"], "T": row["T"]}
+            blank = dict.fromkeys(("our estimate", "over seeds", "over test images"), NO_VALUE)
+            rows.append({**place, **blank, **estimate, "seeds": row["pairs"]})
+    columns = ["claim", "the paper", "network", "T", "our estimate", "over seeds", "over test images", "seeds"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.sort_values("claim", kind="stable", ignore_index=True)
+
+
+def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list[Record]] | None:
+    """One sentence on stochmax against softmax for a network at one T, and its runs; None where there is no pair."""
+    heads = pairs(records).get((name, "A", steps))
+    both = sorted(heads["stochmax"].keys() & heads["softmax"].keys()) if heads else []
+    if not heads or not both:
+        return None
+    runs = [heads[head][seed] for seed in both for head in HEADS]
+    row = heads_table(runs).iloc[0]
+    gain = row["difference"]
+    seeds = f"{len(both)} seed{'s' if len(both) > 1 else ''}"
+    over, source = (row["over seeds"], "seeds") if len(both) > 1 else (row["over test images"], "test images alone")
+    at = scale(runs)
+    return (
+        f"Stochmax {'gains' if gain >= 0 else 'loses'} {abs(gain):.1f} points against softmax for {name} at T = {steps} "
+        f"({row['stochmax']:.1%} and {row['softmax']:.1%}; difference {over} points, 95 % over {source}; {seeds}), with EE "
+        f"{row['EE stochmax']:.1f} and {row['EE softmax']:.1f} under convention paper. {at[0].upper()}{at[1:]}."
+    ), runs
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.1f} points".replace("-", "−")
