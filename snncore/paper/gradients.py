@@ -213,7 +213,7 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
             size = norms(_first_layer(stage))
             grid[0].plot(
                 range(1, len(size) + 1),
-                size / size.sum(),
+                (size / size.sum()).tolist(),
                 marker="os"[name == "SNN"],
                 markerfacecolor=face,
                 linestyle="-" if stage.epoch else (0, (3, 2)),
@@ -226,7 +226,7 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
     panels = [(name, stage) for name, course in stages.items() for stage in (course[0], course[-1])]
     for axes, (name, stage) in zip(grid[1:], panels, strict=True):
         matrix = cosines(_first_layer(stage))
-        axes.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu")
+        axes.imshow(matrix.numpy(), vmin=-1, vmax=1, cmap="RdBu")
         for i in range(len(matrix)):
             for j in range(len(matrix)):
                 value = float(matrix[i, j])
