@@ -23,8 +23,7 @@ class Profile:
     width: factor on the maps and features of every network. seeds: what the exhibits average over.
     ann, snn: training recipes. ann_network, snn_network: initialisation and neurons.
     tuned: the longer recipe of regularised ANN baselines; dropout: theirs, before fc1.
-    deep_ann, deep_snn, deep_network: recipes of the deeper networks of Tables 14 and 16, and how their hybrids start:
-    at the gain of ``snn_network`` their spiking layers fall silent (``grids.tuning_hybrid``).
+    deep_ann, deep_snn, deep_network: the same for the deeper networks of Tables 14 and 16 (``grids.tuning_hybrid``).
     gains, gammas, leaks: the axes of the map behind Table 8, the paper's leak first.
     signed: whether images are coded on [-1, 1].
     steps: time steps T shown by each table.
