@@ -32,12 +32,12 @@ class Scale:
 
 
 CIFAR: dict[str, Scale] = {
-    "quick": Scale(ConversionConfig(images=32, steps=100), (10, 25, 50, 100, 200), 100),
+    "quick": Scale(ConversionConfig(images=20, steps=40), (10, 25, 50, 100), 60),
     "laptop": Scale(ConversionConfig(images=100, steps=500), (10, 25, 50, 100, 250, 500, 1000, 2000), 400),
     "paper": Scale(ConversionConfig(images=512, steps=2500), (10, 50, 100, 250, 500, 1000, 1500, 2000, 2500), 10000),
 }
 IMAGENET: dict[str, Scale] = {
-    "quick": Scale(ConversionConfig(images=16, steps=60), (10, 50, 150), 60),
+    "quick": Scale(ConversionConfig(images=10, steps=100), (25, 50, 100), 40),
     "laptop": Scale(ConversionConfig(images=50, steps=300), (50, 100, 250, 500, 1000, 1500, 2500), 150),
     "paper": Scale(ConversionConfig(images=128, steps=2500), (50, 100, 250, 500, 1000, 1500, 2500), 1500),
 }
