@@ -51,16 +51,18 @@ def stdp_spec(p: Profile, name: str, seed: int) -> stdp.Spec:
     scale = SCALES[p.name]
     text = scale_width(networks.network(name).topology, scale.width)
     convolutions, _, dense = text.partition(" M ")
-    tops = {
-        "fc": dense.replace(":relu", ""),
-        "convnn": scale_width(networks.network("ConvNN").topology, scale.width),
-    }
+    fc, convnn = dense.replace(":relu", ""), scale_width(networks.network("ConvNN").topology, scale.width)
+    tops = (
+        ("fc", fc, p.ann_network),
+        ("convnn", convnn, p.ann_network),
+        ("fc-stochmax", fc, replace(p.ann_network, head="stochmax")),  # section 8.2, on the same features
+    )
     recipe = replace(p.ann, augment=False)  # features are computed once
     return stdp.Spec(
         convolutions,
         scale.drawn(p, seed),
         StdpConfig(steps=scale.steps),
-        tuple(stdp.Classifier(kind, top, p.ann_network, recipe) for kind, top in tops.items()),
+        tuple(stdp.Classifier(kind, top, network, recipe) for kind, top, network in tops),
         unlabelled=scale.unlabelled,
         snapshots=scale.snapshots,
         seed=seed,

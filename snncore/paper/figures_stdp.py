@@ -1,0 +1,114 @@
+"""Figures of the STDP chapters: kernels, weight histograms, convergence over images seen, spikes by unrolling step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..runs import Record
+from .style import PALETTE
+
+
+def draw_kernels(kernels: Mapping[str, np.ndarray], *, layer: str = "conv1", maps: int = 18) -> Figure:
+    """Kernels (M, C, k, k) of a layer before and after STDP, one column per map; three input channels are drawn as colour.
+
+    Every kernel is stretched to its own range. Of more than three inputs the first is drawn.
+    """
+    pair = [kernels[f"{layer}_{when}"][:maps] for when in ("before", "after")]
+    count = len(pair[0])
+    fig, axes = plt.subplots(2, count, figsize=(max(3.0, 0.42 * count), 1.3), squeeze=False)
+    for row, (when, weights) in enumerate(zip(("before", "after"), pair, strict=True)):
+        for column, kernel in enumerate(weights):
+            shown = kernel.transpose(1, 2, 0) if len(kernel) == 3 else kernel[0]
+            low, high = shown.min(), shown.max()
+            axis = axes[row, column]
+            axis.imshow((shown - low) / max(high - low, 1e-9), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+        axes[row, 0].set_ylabel(when, rotation=0, ha="right", va="center")
+    return fig
+
+
+def draw_weights(kernels: Mapping[str, np.ndarray], *, low: float, high: float) -> Figure:
+    """Histograms of each layer's weights before and after STDP, over the range that the bounds allow."""
+    layers = [name.removesuffix("_after") for name in kernels if name.endswith("_after")]
+    fig, axes = plt.subplots(1, len(layers), figsize=(3.2 * len(layers), 2.6), sharey=True, squeeze=False)
+    bins = np.linspace(low, high, 41)
+    for axis, layer in zip(axes[0], layers, strict=True):
+        for when, colour in (("before", PALETTE["grey"]), ("after", PALETTE["orange"])):
+            values = kernels[f"{layer}_{when}"].ravel()
+            axis.hist(values, bins, weights=np.full(len(values), 1 / len(values)), color=colour, alpha=0.65, label=when)
+        axis.set(title=layer, xlabel="weight", xlim=(low, high))
+    axes[0, 0].set_ylabel("share of weights")
+    axes[0, 0].legend()
+    return fig
+
+
+def curve_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Mean absolute weight change per mini-batch, and weights at a bound, over images seen, by network and layer."""
+    return pd.DataFrame([
+        {
+            "network": run.labels["network"], "seed": run.spec.seed, "layer": entry["layer"], "seen": entry["seen"],
+            "change": entry["change"], "at a bound": entry["at_low"] + entry["at_high"],
+        }
+        for run in records if run.labels["role"] == "stdp"
+        for entry in run.result["curve"]
+    ])
+
+
+def drift_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Cosine between the kernels at a number of images seen and the final ones, by network and layer."""
+    rows = []
+    for run in records:
+        if run.labels["role"] != "stdp":
+            continue
+        kernels = run.artifact("kernels")
+        for name, values in kernels.items():
+            layer, _, seen = name.partition("_seen")
+            if seen:
+                final = kernels[f"{layer}_after"]
+                scale = float(np.linalg.norm(values) * np.linalg.norm(final))
+                cosine = float((values * final).sum()) / scale if scale else float("nan")
+                rows.append({
+                    "network": run.labels["network"], "seed": run.spec.seed, "layer": layer, "seen": int(seen),
+                    "cosine": cosine,
+                })
+    return pd.DataFrame(rows).sort_values(["network", "seed", "layer", "seen"], ignore_index=True)
+
+
+def draw_convergence(drift: pd.DataFrame) -> Figure:
+    """Likeness to the final kernels over images seen, one panel per network."""
+    networks = list(dict.fromkeys(drift["network"]))
+    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    for axis, name in zip(axes[0], networks, strict=True):
+        of_network = drift[drift["network"] == name]
+        for layer, marker in zip(dict.fromkeys(of_network["layer"]), "os^Dv", strict=False):
+            mean = of_network[of_network["layer"] == layer].groupby("seen")["cosine"].mean()
+            axis.plot(mean.index, mean.values, marker=marker, label=layer)
+        axis.set(title=name, xlabel="images seen", ylim=(min(0.0, drift["cosine"].min()) - 0.05, 1.05))
+        axis.legend()
+    axes[0, 0].set_ylabel("cosine to final kernels")
+    return fig
+
+
+def draw_rates(rates: pd.DataFrame) -> Figure:
+    """Spikes per neuron and step by site, learned beside untrained kernels, one panel per network."""
+    networks = list(dict.fromkeys(rates["network"]))
+    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    kinds = list(dict.fromkeys(rates["kernels"]))
+    colours = (PALETTE["orange"], PALETTE["grey"])
+    for axis, name in zip(axes[0], networks, strict=True):
+        own = rates[(rates["network"] == name) & (rates["site"] != "input")]
+        mean = own.groupby(["site", "kernels"], sort=False)["rate"].mean().unstack()
+        place = np.arange(len(mean))
+        for i, kind in enumerate(kinds):
+            axis.bar(place + 0.4 * (i - 0.5), mean[kind], 0.4, color=colours[i], hatch="//" if i else "", label=kind)
+        axis.set(title=name)
+        axis.set_xticks(place, mean.index)
+    axes[0, 0].set_ylabel("spikes per neuron and step")
+    axes[0, -1].legend(fontsize=8)
+    return fig
