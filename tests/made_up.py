@@ -26,7 +26,7 @@ PLAN: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("VGG7-conv", "converted-relu-2", LONG),
     ("VGG7-conv", "converted-stochmax", LONG),
     *((name, "converted", (250, 2500)) for name in ("VGG16", "VGG11x2")),
-    *((name, role, (100,)) for name in ("ResNet2", "ResNet2x2", "ResNet3") for role in ("ann", "stdp")),
+    *((name, role, (100,)) for name in ("ResNet2", "ResNet2x2", "ResNet3") for role in ("ann", "ann-convnn", "stdp")),
     ("ResNet2", "stdp-more", (100,)),
     *((name, "snn", (25, 50)) for name in ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4")),
     *((name, "ann", ()) for name in ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4")),
@@ -107,6 +107,7 @@ class World:
             "input": {"code": "direct" if ":relu" in net.topology else "poisson", "steps": T},
             "conversion": {"relu_layers": 0},
             "seed": seed,
+            "unlabelled": 2000 if role == "stdp-more" else 1000,
         }
         entry = Entry(SimpleNamespace(seed=seed, input=SimpleNamespace(steps=T)), name, role, profile, ("made up",))
         data = {"key": key, "task": task, "spec": spec, "labels": entry.labels, "result": result, "sha256": "0" * 64,

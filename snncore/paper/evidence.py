@@ -32,19 +32,37 @@ PROFILES = ("laptop", "paper")
 LEARNT = 0.05
 
 
-#: How a role is called in a sentence.
+#: How a role is called in a sentence; "{}" stands for the network.
 ROLES = {
-    "ann": "ANN",
-    "snn": "SNN",
-    "snn-stochmax": "SNN with stochmax",
-    "ann-bn": "ANN with batch normalisation and dropout",
-    "converted": "converted",
-    "converted-shared": "converted, shared thresholds,",
-    "converted-relu-2": "converted, ReLU first,",
-    "hybrid-stochmax": "hybrid",
-    "hybrid-softmax": "hybrid with softmax",
-    "hybrid-rate": "hybrid on rate-coded X,",
+    "ann": "ANN {}",
+    "ann-bn": "ANN {} with batch normalisation and dropout",
+    "ann-convnn": "ANN {} with ConvNN",
+    "snn": "SNN {}",
+    "snn-stochmax": "SNN {} with stochmax",
+    "converted": "converted {}",
+    "converted-shared": "converted {} with shared thresholds",
+    "converted-relu-2": "converted {} with ReLU first layers",
+    "converted-stochmax": "converted {} with stochmax",
+    "stdp": "STDP-trained {}",
+    "stdp-more": "STDP-trained {} on more images",
+    "hybrid": "hybrid {}",
+    "hybrid-stochmax": "hybrid {}",
+    "hybrid-rate": "hybrid {} on rate-coded X",
+    "hybrid-lif4": "{} with 4 spiking layers",
+    "hybrid-lif6": "{} with 6 spiking layers",
+    "hybrid-lif8": "{} with 8 spiking layers",
+    "hybrid-backres": "hybrid {} with BackRes",
 }
+
+#: The same for a view of a run that holds several results (see ``samples``), after the role.
+VIEWS = {"": "", "fc/learned": " under FC1 and FC2", "convnn/learned": " under ConvNN", "fc-stochmax/learned": " under stochmax"}
+
+
+def called(network: str, role: str, steps: int | None = None, view: str = "") -> str:
+    """A run in words: "SNN VGG5, T = 25"."""
+    if view == "ann":
+        return f"ANN {network}"
+    return ROLES.get(role, role + " {}").format(network) + VIEWS[view] + (f", T = {steps}" if steps else "")
 
 
 @dataclass(frozen=True)
@@ -245,9 +263,7 @@ class Case:
 
         table: only those that this exhibit plans, where roles repeat. view: see ``samples``.
         """
-        name = (
-            f"{ROLES.get(role, role)} {network}" + (f" ({view})" if view else "") + (f", T = {steps}" if steps else "")
-        )
+        name = called(network, role, steps, view)
         found = self._find(network, role, steps, table)
         if not found:
             return Series(name, {}, f"no run of {name} is planned for profile {self.profile}")

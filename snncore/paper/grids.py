@@ -18,6 +18,7 @@ from ..runs import Entry
 from ..runs.tasks import train
 from ..training import InputConfig, TrainingConfig
 from . import networks, variants
+from .grids_claims import figure1, stdp_samples, stochmax_converted
 from .grids_conversion import table2, table2_variants, table4
 from .grids_stdp import table6, table12
 from .profiles import Profile, profile
@@ -437,6 +438,9 @@ TABLES: dict[str, Callable[..., list[Entry]]] = {
     "8-baselines": baselines,
     "8-others": others,
     "2-variants": table2_variants,
+    "figure-1": figure1,
+    "2-stochmax": stochmax_converted,
+    "6-samples": stdp_samples,
     "8-map": map_runs,
     "14-relu": relu_sweep,
     "8-readings": readings,

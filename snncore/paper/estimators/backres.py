@@ -10,7 +10,7 @@ from .registry import Finding, estimates
 RULES = ("drop", "top", "average")
 
 
-@estimates("backres-limit", tables=("1",))
+@estimates("backres-limit", tables=("figure-1",))
 def limit(case: Case) -> Finding:
     """Accuracy of the ANN VGG2x8, one convolution computed 15 times, minus that of VGG16 with 16 convolutions; and that this loss
     exceeds the loss of VGG2x4 against VGG8, same images."""
@@ -33,7 +33,7 @@ def limit(case: Case) -> Finding:
     return Finding([loss, growth, lesser])
 
 
-@estimates("backres-channels", tables=("1",))
+@estimates("backres-channels", tables=("figure-1",))
 def channels(case: Case) -> Finding:
     """Accuracy of the ANN VGG2x4 with 64 input and 128 output channels under each of the three ways to match them, minus that of
     the plain VGG8."""

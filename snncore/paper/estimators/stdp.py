@@ -78,12 +78,15 @@ def conv_full(case: Case) -> Finding:
     )
 
 
-@estimates("stdp-few-samples", tables=("6",))
+@estimates("stdp-few-samples", tables=("6", "6-samples"))
 def few_samples(case: Case) -> Finding:
-    """Accuracy of the STDP-trained ResNet2 with 5,000 unlabelled images minus that with fewer, and minus that with more."""
+    """Accuracy of the STDP-trained ResNet2 on the profile's unlabelled images, 5,000 or fewer, minus that on twice as many."""
     enough = trained(case, "ResNet2")
     more = case.series("ResNet2", "stdp-more", view="fc/learned")
-    return Finding([difference(enough, more, at_least(-1, "a point: more images must not help by more than that"))])
+    seen = sorted({sample.record["spec"]["unlabelled"] for one in (enough, more) for sample in one.samples.values()})
+    caveat = f"Unlabelled images here: {' and '.join(f'{count:,}' for count in seen)}." if len(seen) == 2 else ""
+    expected = at_least(-1, "a point: more images must not help by more than that")
+    return Finding([difference(enough, more, expected)], caveat=caveat)
 
 
 @estimates("stdp-kn-updates", tables=("6",))
@@ -133,11 +136,11 @@ def _stated(case: Case, expected: Range, *, also: bool = False) -> Finding:
 
 @estimates("hybrid-stdp-gap", tables=("6", "12"))
 def convnn_gap(case: Case) -> Finding:
-    """Accuracy of the ANN of Table 6, trained end to end, minus that of the STDP features under ConvNN; as a weaker form, how
-    much ConvNN gains over the fully connected classifier."""
+    """Accuracy of the ANN with the ConvNN classifier, trained end to end, minus that of the STDP features under ConvNN; as a
+    weaker form, how much ConvNN gains over the fully connected classifier."""
     return Finding(
         [
-            difference(case.series(name, "ann"), trained(case, name, "convnn"), at_most(4.5, '"~3" ' + POINT))
+            difference(case.series(name, "ann-convnn"), trained(case, name, "convnn"), at_most(4.5, '"~3" ' + POINT))
             for name in NETS
         ],
         weaker=[difference(trained(case, name, "convnn"), trained(case, name), above(0)) for name in NETS],

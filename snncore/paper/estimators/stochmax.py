@@ -93,7 +93,7 @@ def _rate(layer: str) -> Callable[[Sample], float]:
     return lambda sample: sample.rates[layer]
 
 
-@estimates("stochmax-conv-stdp", tables=("2", "6"))
+@estimates("stochmax-conv-stdp", tables=("2", "2-stochmax", "6"))
 def other_methods(case: Case) -> Finding:
     """Accuracy with stochmax minus that with softmax, of the converted VGG7 at the largest T and of the STDP-trained ResNet3;
     and the ratio of their EE, which must be 1."""
