@@ -305,9 +305,15 @@ def test_what_needs_no_run(name: str, verdict: str):
 
 def test_nets_at_chance_are_excluded_from_efficiency():
     found = judged("agd-ee", World(both("acc", PAIR[:1], "snn", 0.11) | both("ee", PAIR, "snn", 15.0)).evidence())
-    assert found.verdict == NOT_TESTED and "at chance in every run" in found.conclusion.reason
+    assert found.verdict == INCONCLUSIVE and "at chance in every run" in found.conclusion.reason
     stuck = World(acc("VGG5", "snn", 0.12) | acc("VGG3x2-v2", "snn", 0.12)).evidence()
     assert judged("backres-iso-accuracy", stuck).verdict == INCONCLUSIVE
+
+
+def test_a_baseline_at_chance_is_no_baseline():
+    failed = {("acc", "VGG16c", "ann"): 0.1}
+    found = judged("backres-limit", World(failed).evidence())
+    assert found.verdict == INCONCLUSIVE and "at chance in every run" in found.conclusion.reason
 
 
 def test_efficiency_is_taken_where_the_accuracy_has_settled():

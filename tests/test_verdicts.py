@@ -84,6 +84,7 @@ def test_nothing_and_void():
     assert judge(Part("gain", "points", WIDTH, missing=("SNN VGG5", "SNN VGG5"))).reason == "SNN VGG5"
     assert judge(Part("gain", "points", WIDTH, missing=("SNN VGG5",))).verdict == NOT_TESTED
     assert judge(Part("gain", "points", WIDTH, void="not on one's images")).verdict == NOT_TESTED
+    assert judge(Part("gain", "points", WIDTH, void="at chance", keys=("0123",))).verdict == INCONCLUSIVE
     assert judge(Part("gain", "points", WIDTH)).reason == "nothing was measured"
     stuck = judge(part([2.9, 3.0, 3.1], void="both are at chance"))
     assert (stuck.verdict, stuck.reason) == (INCONCLUSIVE, "both are at chance")

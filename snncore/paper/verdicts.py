@@ -165,7 +165,8 @@ def judge(part: Part, *, among: int = 1) -> Judged:
     """The verdict on one quantity, which is one of ``among`` that a claim hangs on."""
     if not part.values:
         absent = "; ".join(dict.fromkeys(part.missing)) or part.void or "nothing was measured"
-        return Judged(part, NOT_TESTED, absent, None, None, None, "none")
+        verdict = INCONCLUSIVE if part.void and part.keys else NOT_TESTED  # there are runs, and they decide nothing
+        return Judged(part, verdict, absent, None, None, None, "none")
     mean = mean_over_seeds(part.values)
     if part.computed:
         low, high, basis = min(part.values), max(part.values), "computed"

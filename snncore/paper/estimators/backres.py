@@ -16,8 +16,8 @@ def limit(case: Case) -> Finding:
     exceeds the loss of VGG2x4 against VGG8, same images."""
     deep, plain_deep = case.series("VGG2x8", "ann"), case.series("VGG16c", "ann")
     flat, plain_flat = case.series("VGG2x4c", "ann"), case.series("VGG8c", "ann")
-    loss = difference(deep, plain_deep, below(0))
-    lesser = difference(flat, plain_flat, below(0), beside=True)
+    loss = difference(deep, plain_deep, below(0), baseline=True)
+    lesser = difference(flat, plain_flat, below(0), baseline=True, beside=True)
     both = tuple(seed for seed in loss.seeds if seed in lesser.seeds)
     grown = tuple(loss.values[loss.seeds.index(s)] - lesser.values[lesser.seeds.index(s)] for s in both)
     growth = Part(
@@ -39,7 +39,9 @@ def channels(case: Case) -> Finding:
     the plain VGG8."""
     plain = case.series("VGG8", "ann")
     expected = Range(-2, 2, SIMILAR)
-    return Finding([difference(case.series(f"VGG2x4-wide-{rule}", "ann"), plain, expected) for rule in RULES])
+    return Finding(
+        [difference(case.series(f"VGG2x4-wide-{rule}", "ann"), plain, expected, baseline=True) for rule in RULES]
+    )
 
 
 @estimates("backres-iso-accuracy", tables=("8",))
@@ -51,7 +53,7 @@ def iso(case: Case) -> Finding:
     expected = at_least(-2, SIMILAR)
     return Finding(
         [
-            difference(case.series("VGG3x2-v2", role, T), case.series("VGG5", role, T), expected)
+            difference(case.series("VGG3x2-v2", role, T), case.series("VGG5", role, T), expected, baseline=True)
             for role, T in (("ann", None), ("snn", steps))
         ]
     )

@@ -32,7 +32,13 @@ def lossless(case: Case) -> Finding:
     expected = at_least(-1.5, POINT)
     return Finding(
         [
-            difference(longest(case, name), case.series(name, CONVERTED, view="ann"), expected, beside=name != PLAIN)
+            difference(
+                longest(case, name),
+                case.series(name, CONVERTED, view="ann"),
+                expected,
+                baseline=True,
+                beside=name != PLAIN,
+            )
             for name in NETS
         ]
     )
@@ -57,7 +63,10 @@ def bounded(case: Case) -> Finding:
     """Accuracy of the converted network at the largest T minus that of its ANN, which must not be above 0."""
     expected = at_most(0.5, "half a point: two nets that agree on all but a few images differ by that much by luck")
     return Finding(
-        [difference(longest(case, name), case.series(name, CONVERTED, view="ann"), expected) for name in NETS]
+        [
+            difference(longest(case, name), case.series(name, CONVERTED, view="ann"), expected, baseline=True)
+            for name in NETS
+        ]
     )
 
 
@@ -93,7 +102,10 @@ def ann_loss(case: Case) -> Finding:
     """Accuracy of the BackRes ANNs minus that of the plain ANN of equal logical depth."""
     plain = case.series(PLAIN, CONVERTED, view="ann")
     return Finding(
-        [difference(case.series(name, CONVERTED, view="ann"), plain, at_least(-2.5, POINT)) for name in BACKRES]
+        [
+            difference(case.series(name, CONVERTED, view="ann"), plain, at_least(-2.5, POINT), baseline=True)
+            for name in BACKRES
+        ]
     )
 
 
@@ -101,7 +113,7 @@ def ann_loss(case: Case) -> Finding:
 def backres_snn(case: Case) -> Finding:
     """Accuracy of the converted BackRes networks minus that of the converted VGG7, each at the largest T."""
     plain = longest(case, PLAIN)
-    return Finding([difference(longest(case, name), plain, at_least(-2, SIMILAR)) for name in BACKRES])
+    return Finding([difference(longest(case, name), plain, at_least(-2, SIMILAR), baseline=True) for name in BACKRES])
 
 
 @estimates("conv-params-minimal", tables=())
@@ -259,7 +271,9 @@ def multi_threshold(case: Case) -> Finding:
 def hybrid_unneeded(case: Case) -> Finding:
     """Accuracy of the converted VGG7 whose first layers stay ReLU minus that of the wholly converted one, at the largest T."""
     expected = at_most(0.5, "half a point: two nets that agree on all but a few images differ by that much by luck")
-    return Finding([difference(longest(case, PLAIN, "converted-relu-2"), longest(case, PLAIN), expected)])
+    return Finding(
+        [difference(longest(case, PLAIN, "converted-relu-2"), longest(case, PLAIN), expected, baseline=True)]
+    )
 
 
 @estimates("backres-energy-vs-deep", tables=("2",))

@@ -28,7 +28,11 @@ def beats_ann(case: Case) -> Finding:
     return Finding(
         [
             difference(
-                first(case, "VGG9", HYBRID), case.series("VGG9", "ann"), around(0.5, 1.5, POINT), direction=above(0)
+                first(case, "VGG9", HYBRID),
+                case.series("VGG9", "ann"),
+                around(0.5, 1.5, POINT),
+                direction=above(0),
+                baseline=True,
             )
         ]
     )
@@ -39,7 +43,7 @@ def near_regularised(case: Case) -> Finding:
     """Accuracy of the hybrid VGG9 minus that of the ANN with batch normalisation and dropout; at full scale also both
     accuracies, about 85 % and about 86 %."""
     hybrid, ann = first(case, "VGG9", HYBRID), case.series("VGG9", TUNED)
-    gap = difference(hybrid, ann, at_least(-1.5, POINT))
+    gap = difference(hybrid, ann, at_least(-1.5, POINT), baseline=True)
     return Finding(
         [
             absolute(case, hybrid, around(83, 87, "85 and " + SIMILAR)),
@@ -120,7 +124,7 @@ def more_lif(case: Case) -> Finding:
     expected = below(-1, "a point: a smaller loss would hardly be called a bad performance")
     return Finding(
         [
-            difference(case.series("VGG13", role), two, expected, direction=below(0))
+            difference(case.series("VGG13", role), two, expected, direction=below(0), baseline=True)
             for role in ("hybrid-lif4", "hybrid-lif6", "hybrid-lif8")
         ]
     )
@@ -152,6 +156,7 @@ def iso(case: Case) -> Finding:
                 first(case, "VGG13", "hybrid"),
                 case.series("VGG13", "ann"),
                 at_least(-1.5, '"iso" is read as within a point; ' + POINT),
+                baseline=True,
             )
         ]
     )

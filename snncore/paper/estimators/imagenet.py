@@ -15,7 +15,10 @@ SUBSET = "Judged on ten of ImageNet's classes, imagenette, on which accuracies a
 @estimates("imagenet-conv-loss", tables=("4",))
 def loss(case: Case) -> Finding:
     """Top-1 accuracy of the converted VGG11x2 minus that of the converted VGG16, each at the largest T."""
-    return Finding([difference(longest(case, "VGG11x2"), longest(case, "VGG16"), at_least(-1.5, POINT))], caveat=SUBSET)
+    return Finding(
+        [difference(longest(case, "VGG11x2"), longest(case, "VGG16"), at_least(-1.5, POINT), baseline=True)],
+        caveat=SUBSET,
+    )
 
 
 @estimates("imagenet-conv-ee", tables=("4",))

@@ -41,18 +41,26 @@ def difference(
     expected: Range,
     *,
     direction: Range | None = None,
+    baseline: bool = False,
     beside: bool = False,
     what: str = "",
     note: str = "",
 ) -> Part:
     """Accuracy of ``first`` minus that of ``second`` in points, paired by seed and test image.
 
-    Void where both are at chance: then neither has learnt, and the difference is luck.
+    Void where both are at chance: then neither has learnt, and the difference is luck. baseline: ``second`` is what
+    ``first`` is held against, so seeds where it has not learnt are left out.
     """
     part = Part(what or f"{first.name} minus {second.name}", "points", expected, direction, beside=beside, note=note)
     part, pairs = _paired(part, first, second)
     if not pairs:
         return part
+    if baseline:
+        left = {seed: pair for seed, pair in pairs.items() if not pair[1].at_chance}
+        part = _without_chance(part, pairs, left)
+        if not left:
+            return part
+        pairs = left
     images = statistics.paired([a.hits for a, _ in pairs.values()], [b.hits for _, b in pairs.values()]).interval()
     stuck = all(a.at_chance and b.at_chance for a, b in pairs.values())
     return replace(
