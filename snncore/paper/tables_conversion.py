@@ -18,7 +18,7 @@ from ..runs import Record
 from . import statistics, tables
 from .claims import claims
 from .estimators import load
-from .evidence import Sample, minutes
+from .evidence import Conditions, Sample, minutes
 from .exhibits import origin
 from .ledger import Ledger, ledger
 from .recorded import reading_of
@@ -308,14 +308,17 @@ def gaps(missing: Sequence) -> pd.DataFrame:  # type: ignore[type-arg]
     )
 
 
-def judged(names: Sequence[str], profile: str = "laptop", *, results: str | Path | None = None) -> Ledger:
-    """The ledger of some claims alone. Raises ``ValueError`` for an unknown claim."""
+def judged(
+    names: Sequence[str], profile: str = "laptop", *, reading: str = "A", results: str | Path | None = None
+) -> Ledger:
+    """The ledger of some claims alone, under one reading of the networks. Raises ``ValueError`` for an unknown claim."""
     known = claims()
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"names must be known claims, got {', '.join(unknown)}")
     estimators = load()
     return ledger(
         profile,
+        conditions=Conditions(reading=reading),
         results=results,
         known={name: known[name] for name in names},
         estimators={name: estimators[name] for name in names if name in estimators},
