@@ -188,9 +188,9 @@ def draw_layer_rates(table: pd.DataFrame) -> Figure:
             axes.plot(here["depth"], here[head], marker=marker, color=_COLOURS[head], label=head)
         axes.set_xticks(here["depth"], here["site"], rotation=60, fontsize=8)
         axes.set_title(f"{name}, T = {steps}", fontsize=10)
-        axes.set_ylim(bottom=0)
     for axes in grid[len(panels) :]:
         axes.axis("off")
+    grid[0].set_ylim(0, 1.08 * table[["softmax", "stochmax"]].max().max() or 1)  # all silent: still a scale
     grid[0].legend(fontsize=9)
     figure.supylabel("spikes per neuron and step", fontsize=10)
     return figure
@@ -235,7 +235,7 @@ def draw_rho(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> Figu
         for i, row in enumerate(matrix):
             for k, value in enumerate(row):
                 colour = "white" if value < 0.6 else "black"
-                axes.text(k, i, f"{value:.1f}".lstrip("0"), ha="center", va="center", fontsize=6.5, color=colour)
+                axes.text(k, i, f"{value:.2f}".lstrip("0"), ha="center", va="center", fontsize=6, color=colour)
     grid[0].set_ylabel("class of the image")
     figure.colorbar(grid[0].images[0], ax=list(grid), shrink=0.8, label="rho, mean over test images")
     return figure
