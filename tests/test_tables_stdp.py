@@ -19,7 +19,7 @@ def bits(right, total=150):
     return np.packbits(np.arange(total) < right).tobytes().hex()
 
 
-def tested(right):
+def outcome_of(right):
     return {"accuracy": right / 150, "hits": bits(right), "correct": right, "total": 150}
 
 
@@ -29,9 +29,9 @@ def energy(value):
 
 def record(entry, tag="recorded"):
     labels = {"network": entry.network, "role": entry.role, "profile": entry.profile, "note": ""}
-    result = tested(RIGHT["ann"])
+    result = outcome_of(RIGHT["ann"])
     if entry.role == "stdp":
-        sources = {name: tested(RIGHT[name]) for name in tables_stdp.SOURCES}
+        sources = {name: outcome_of(RIGHT[name]) for name in tables_stdp.SOURCES}
         top = {**sources, **energy(3.0), "convolutions": energy(11.0)}
         layers = {"conv1": 40, "conv2": 80}
         curve = [{"layer": name, "seen": 100, "change": 0.1, "at_low": 0.2, "at_high": 0.3} for name in layers]
