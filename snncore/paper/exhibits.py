@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from snncore.paper import notebook as nb
 from snncore.paper import style
+from snncore.paper.printed import printed, printed_html
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,8 @@ def show_table(
     this notebook computed it. ``command`` (default: this notebook's papermill command) makes it again; ``notebook`` (default:
     the one being executed for the book) is linked for download. ``formats`` gives a format per column, such as
     ``{"EE": ".1f"}``; the CSV has full precision. ``index`` shows the row labels as first columns. A cell that is one of the
-    badges' texts ("■ recorded") is drawn as that badge. Raises ``ValueError`` for an empty name, caption or table, an unknown
+    badges' texts ("■ recorded") is drawn as that badge. Cells of the article that ``paper_values.yml`` gives for this
+    name are shown in a table of their own below. Raises ``ValueError`` for an empty name, caption or table, an unknown
     column in ``formats``, and records that ``collect`` has not tagged.
     """
     from IPython.display import display
@@ -68,6 +70,8 @@ def show_table(
         df, name=name, caption=caption, records=records, command=command, notebook=notebook, formats=formats, index=index
     )
     display({"text/html": page, "text/plain": f"{name}. {caption}\n{df.to_string(index=index)}"}, raw=True)
+    if cells := printed(name):
+        display({"text/html": printed_html(cells, name), "text/plain": f"{name}, as printed: {cells}"}, raw=True)
 
 
 def show_figure(
