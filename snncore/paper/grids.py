@@ -212,7 +212,7 @@ def map_runs(
     One plane of gain and gamma after the other, the paper's leak first; at each point every network. T is 10.
     """
     p = profile(profile_name)
-    short = replace(p.snn, epochs=min(5, p.snn.epochs), augment=False)
+    short = replace(p.snn, epochs=min(3, p.snn.epochs), augment=False)
     found = []
     for seed in seeds or p.seeds[:1]:
         data = p.drawn(seed)
@@ -367,6 +367,12 @@ def vgg13_readings(
 # --- the recipes --------------------------------------------------------------------------------------------
 
 
+def _tuning_images(p: Profile, seed: int) -> DataConfig:
+    """Few images to train on, and enough validation images to tell recipes apart by."""
+    held = min(1000, p.data.validation) if p.name == "quick" else 1000
+    return replace(p.drawn(seed), train=min(1000, p.data.train), validation=held, test=min(500, p.data.test))
+
+
 def tuning(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Entry]:
     """Short runs of VGG5 on which the profile's recipe was chosen, by validation accuracy alone.
 
@@ -377,7 +383,7 @@ def tuning(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Ent
     topology = scale_width(networks.network(_TUNED).topology, p.width)
     found = []
     for seed in (seeds or (0,))[:1]:
-        data = replace(p.drawn(seed), train=min(1000, p.data.train), test=min(500, p.data.test))
+        data = _tuning_images(p, seed)
         for rate in (3e-4, 1e-3, 3e-3):
             for gain in (0.7, 1.0, 1.4):
                 ann = train.Spec(
@@ -416,7 +422,7 @@ def tuning_hybrid(
             for rate in (3e-4, 1e-3, 3e-3):
                 for gain in (1.0, 1.4, 2.0):
                     for run in runs:
-                        data = replace(run.spec.data, train=min(1000, p.data.train), test=min(500, p.data.test))
+                        data = _tuning_images(p, seed)
                         training = replace(run.spec.training, epochs=3, learning_rate=rate, augment=False)
                         network = replace(run.spec.network, gain=gain)
                         spec = replace(run.spec, data=data, network=network, training=training)

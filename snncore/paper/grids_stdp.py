@@ -41,7 +41,7 @@ class Scale:
 
 SCALES: dict[str, Scale] = {
     "quick": Scale(1 / 6, 20, 300, 50, 150, 200, (0, 100, 200)),
-    "laptop": Scale(1 / 2, 100, 4000, 500, 1000, 2000, (0, 250, 500, 1000, 2000)),
+    "laptop": Scale(1 / 2, 100, 2500, 250, 1000, 1000, (0, 250, 500, 1000)),
     "paper": Scale(1.0, 100, 45000, 5000, 10000, 5000, (0, 1000, 2500, 5000)),
 }
 
@@ -57,7 +57,7 @@ def stdp_spec(p: Profile, name: str, seed: int) -> stdp.Spec:
         ("convnn", convnn, p.ann_network),
         ("fc-stochmax", fc, replace(p.ann_network, head="stochmax")),  # section 8.2, on the same features
     )
-    recipe = replace(p.ann, augment=False)  # features are computed once
+    recipe = replace(p.ann_alone, augment=False)  # features are computed once
     return stdp.Spec(
         convolutions,
         scale.drawn(p, seed),

@@ -24,6 +24,8 @@ class Profile:
     ann, snn: training recipes. ann_network, snn_network: initialisation and neurons.
     tuned: the longer recipe of regularised ANN baselines; dropout: theirs, before fc1.
     deep_ann, deep_snn, deep_network: the same for the deeper networks of Tables 14 and 16 (``grids.tuning_hybrid``).
+    alone, ann_alone: images and recipe of what costs little beside a spiking network trained end to end: ANNs that are
+    converted, ANNs that are compared with ANNs only, classifiers on STDP features.
     gains, gammas, leaks: the axes of the map behind Table 8, the paper's leak first.
     signed: whether images are coded on [-1, 1].
     steps: time steps T shown by each table.
@@ -45,14 +47,20 @@ class Profile:
     deep_ann: TrainingConfig
     deep_snn: TrainingConfig
     deep_network: NetworkConfig
+    alone: DataConfig
+    ann_alone: TrainingConfig
     dropout: float = 0.3
-    gains: tuple[float, ...] = (0.7, 1.0, 1.4, 2.0)
-    gammas: tuple[float, ...] = (0.3, 0.6, 1.0)
+    gains: tuple[float, ...] = (1.0, 1.4, 2.0)
+    gammas: tuple[float, ...] = (0.3, 1.0)
     leaks: tuple[float, ...] = (0.95, 0.7)
 
     def drawn(self, seed: int) -> DataConfig:
         """The data of one seed: its own training and validation images, the same test images for all."""
         return replace(self.data, seed=seed)
+
+    def drawn_alone(self, seed: int) -> DataConfig:
+        """``alone``, for one seed."""
+        return replace(self.alone, seed=seed)
 
     def input(self, code: str, steps: int | None = None) -> InputConfig:
         """The input code of this profile."""
@@ -76,30 +84,34 @@ PROFILES: dict[str, Profile] = {
         signed=False,
         steps={"8": (10,), "10": (2, 5), "11": (5,), "14": (4,), "16": (4,)},
         tuned=TrainingConfig(epochs=12, learning_rate=3e-3),  # flips and crops make other digits
-        deep_ann=TrainingConfig(epochs=5, learning_rate=2e-3),
-        deep_snn=TrainingConfig(epochs=5, learning_rate=2e-3),
+        deep_ann=TrainingConfig(epochs=4, learning_rate=2e-3),
+        deep_snn=TrainingConfig(epochs=4, learning_rate=2e-3),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
+        alone=DataConfig("digits", train=1000, validation=200, test=300, size=16),
+        ann_alone=TrainingConfig(epochs=6, learning_rate=3e-3),
         gains=(1.0, 2.0),
         gammas=(0.3,),
         leaks=(0.95,),
     ),
     "laptop": Profile(
         name="laptop",
-        data=DataConfig("cifar10", train=5000, validation=1000, test=2000),
+        data=DataConfig("cifar10", train=3000, validation=500, test=2000),
         imagenet=DataConfig("imagenette-128", train=4000, validation=500, test=1000, size=64),
         width=1 / 4,
         imagenet_width=1 / 8,
         seeds=(0, 1, 2, 3, 4),
-        ann=TrainingConfig(epochs=8, learning_rate=3e-3),
-        snn=TrainingConfig(epochs=8, learning_rate=1e-3),
+        ann=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-3),
+        snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
         ann_network=NetworkConfig(neuron="relu", gain=1.4),
         snn_network=NetworkConfig(neuron="lif", gain=1.0),
         signed=False,
         steps=_STEPS,
-        tuned=TrainingConfig(epochs=24, learning_rate=1e-3, augment=True),
-        deep_ann=TrainingConfig(epochs=8, learning_rate=1e-3),
-        deep_snn=TrainingConfig(epochs=8, learning_rate=1e-3),
+        tuned=TrainingConfig(epochs=24, batch_size=16, learning_rate=1e-3, augment=True),
+        deep_ann=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
+        deep_snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
+        alone=DataConfig("cifar10", train=5000, validation=1000, test=2000),
+        ann_alone=TrainingConfig(epochs=8, learning_rate=3e-3),
     ),
     "paper": Profile(
         name="paper",
@@ -120,6 +132,8 @@ PROFILES: dict[str, Profile] = {
             epochs=60, batch_size=64, learning_rate=1e-3, augment=True, mixed_precision=True
         ),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
+        alone=DataConfig("cifar10", train=45000, validation=5000, test=10000),
+        ann_alone=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
     ),
 }
 
