@@ -16,13 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import provenance
+from . import provenance, verifications
 from .entry import Entry
 from .executing import execute, freshness, minutes, results_directory, runs_directory
 from .importing import import_record
 from .spec import SpecError, from_dict, key
 from .store import Busy, Record, RecordError, Store, StoreError
-from .verifying import verify
+from .verifying import Verdict, verify
 
 
 class Usage(Exception):
@@ -97,11 +97,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--threads", type=int, help="CPU threads (default: OMP_NUM_THREADS or all usable cores)")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
 
-    sub = command("verify", _verify, "run the first epoch again and compare it with the record")
+    sub = command(
+        "verify",
+        _verify,
+        "run the first epoch again and compare it with the record; of recorded results, the outcome is added "
+        f"to {verifications.NAME} beside them",
+    )
     sub.add_argument("key", nargs="?", help="the key of the run, or its beginning")
     sub.add_argument("--sample", type=int, metavar="K", help="instead of a key: K records drawn at random")
     sub.add_argument("--profile", help="draw from this profile only")
     sub.add_argument("--device", help="cpu or cuda (default: as recorded)")
+    sub.add_argument("--no-log", action="store_true", help="do not add the outcome to the log")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
 
     sub = command("import", _import, "take over records made on another machine")
@@ -262,7 +268,21 @@ def _verify(options: argparse.Namespace) -> int:
         for difference in verdict.differences:
             print(f"  {difference}")
         wrong += not verdict.agrees
+        _log(options, record, verdict)
     return 1 if wrong else 0
+
+
+def _log(options: argparse.Namespace, record: Record, verdict: Verdict) -> None:
+    """Add the outcome to the log beside the recorded results, and say whether that was done."""
+    results = options.results or results_directory()
+    if options.no_log:
+        print("  not logged: --no-log")
+    elif record.path.parent.resolve() != results.resolve():
+        print(f"  not logged: a run of your own, not in {results}")
+    else:
+        file = results / verifications.NAME
+        verifications.append(file, verifications.entry(record, verdict, commit=provenance.commit()))
+        print(f"  added to {file} (--no-log keeps it out)", flush=True)
 
 
 def _import(options: argparse.Namespace) -> int:

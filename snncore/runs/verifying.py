@@ -20,13 +20,14 @@ ABSOLUTE, RELATIVE = 0.05, 0.10  # on another kind of machine: five points of ac
 @dataclass(frozen=True)
 class Verdict:
     """``exact`` says whether equal bits were asked for; ``machine`` what differs from the machine that
-    recorded.
+    recorded; ``ran_on`` what the comparison ran on (``provenance.machine``).
     """
 
     agrees: bool
     exact: bool
     machine: tuple[str, ...]
     differences: tuple[str, ...]
+    ran_on: Mapping[str, Any]
 
 
 def verify(record: Record, *, runs: Path, device: str | None = None, progress: bool = True) -> Verdict:
@@ -59,7 +60,7 @@ def verify(record: Record, *, runs: Path, device: str | None = None, progress: b
         shutil.rmtree(work)
     differing = provenance.same_kind(dict(record.provenance), machine)
     found = compare(timeless(record.result["curve"][0]), timeless(again), exact=not differing)
-    return Verdict(not found, not differing, tuple(differing), tuple(found))
+    return Verdict(not found, not differing, tuple(differing), tuple(found), machine)
 
 
 def compare(
