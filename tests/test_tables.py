@@ -178,6 +178,15 @@ def test_the_laptop_recipe_is_the_best_recorded_tuning_point():
     }
 
 
+def test_the_recipe_of_networks_alone_is_the_best_recorded_point():
+    store = Store(results_directory())
+    records = [store.read(key(entry.spec)) for entry in grids.tuning_alone("laptop")]
+    assert None not in records, "python -m snncore.runs record --profile laptop --table alone-tuning"
+    alone = profile("laptop").alone
+    best = tables.tuning_point(tables.tuned(records)["ANN"])
+    assert best == (alone.training.learning_rate, alone.network.gain)
+
+
 def test_recorded_and_missing(tmp_path):
     entries = grids.table8("laptop", seeds=[0, 1], timesteps=[25], names=["VGG5"])
     found, missing = recorded(entries, results=tmp_path)

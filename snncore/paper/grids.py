@@ -407,6 +407,22 @@ def tuning(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Ent
     return found
 
 
+def tuning_alone(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Entry]:
+    """The nine points of ``tuning`` for ReLU networks beside which nothing is trained end to end (``profiles.Alone``)."""
+    p = profile(profile_name)
+    topology = as_ann(scale_width(networks.network(_TUNED).topology, p.width))
+    found = []
+    for seed in (seeds or (0,))[:1]:
+        data = _tuning_images(p, seed)
+        for rate in (3e-4, 1e-3, 3e-3):
+            for gain in (0.7, 1.0, 1.4):
+                training = replace(p.alone.training, epochs=3, learning_rate=rate, augment=False)
+                network = replace(p.alone.network, gain=gain)
+                spec = train.Spec(topology, data, network, p.input("real"), training, seed)
+                found.append(Entry(spec, _TUNED, "tuning-ann", p.name, ("alone-tuning",)))
+    return found
+
+
 def tuning_hybrid(
     profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
 ) -> list[Entry]:
@@ -451,12 +467,13 @@ TABLES: dict[str, Callable[..., list[Entry]]] = {
     "14-relu": relu_sweep,
     "8-readings": readings,
     "16-readings": vgg13_readings,
+    "alone-tuning": tuning_alone,
     "tuning": tuning,
     "14-tuning": tuning_hybrid,
 }
 
 #: Tables that are made for one seed only, the first of those asked for.
-ONE_SEED = ("8-map", "tuning", "14-tuning")
+ONE_SEED = ("8-map", "alone-tuning", "tuning", "14-tuning")
 
 
 def entries(

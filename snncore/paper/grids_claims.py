@@ -24,8 +24,8 @@ def figure1(
     return [
         Entry(
             train.Spec(
-                scale_width(as_ann(networks.network(name).topology), p.width), p.drawn_alone(seed), p.ann_network,
-                p.input("real"), p.ann_alone, seed,
+                scale_width(as_ann(networks.network(name).topology), p.width), p.alone.drawn(seed),
+                p.alone.network, p.input("real"), p.alone.training, seed,
             ),
             name, "ann", p.name, ("figure-1",),
         )

@@ -14,7 +14,6 @@ from ..data import DataConfig
 from ..network import as_ann, scale_width
 from ..runs import Entry
 from ..runs.tasks import convert, train
-from ..training import TrainingConfig
 from . import networks
 from .profiles import Profile, profile
 
@@ -51,17 +50,17 @@ def _entry(p: Profile, ann: train.Spec, scale: Scale, net: networks.PaperNetwork
 
 
 def cifar_ann(p: Profile, net: networks.PaperNetwork, seed: int) -> train.Spec:
-    """The ANN of a Table 3 network: the profile's recipe, on real pixels."""
-    return train.Spec(scale_width(as_ann(net.topology), p.width), p.drawn_alone(seed), p.ann_network, p.input("real"),
-                      p.ann_alone, seed)
+    """The ANN of a Table 3 network, on real pixels."""
+    return train.Spec(scale_width(as_ann(net.topology), p.width), p.alone.drawn(seed), p.alone.network,
+                      p.input("real"), p.alone.training, seed)
 
 
 def imagenet_ann(p: Profile, net: networks.PaperNetwork, seed: int) -> train.Spec:
     """The ANN of a Table 5 network. Sixteen layers without normalisation need a gain of 1, a smaller rate and a warm-up."""
     data: DataConfig = replace(p.imagenet, seed=seed)
-    recipe: TrainingConfig = replace(p.ann_alone, learning_rate=min(p.ann_alone.learning_rate, 1e-3), warmup=1.0,
-                                     epochs=p.ann_alone.epochs + p.ann_alone.epochs // 2)
-    return train.Spec(scale_width(as_ann(net.topology), p.imagenet_width), data, replace(p.ann_network, gain=1.0),
+    usual = p.alone.training
+    recipe = replace(usual, learning_rate=min(usual.learning_rate, 1e-3), warmup=1.0, epochs=usual.epochs + usual.epochs // 2)
+    return train.Spec(scale_width(as_ann(net.topology), p.imagenet_width), data, replace(p.alone.network, gain=1.0),
                       p.input("real"), recipe, seed)
 
 

@@ -53,11 +53,11 @@ def stdp_spec(p: Profile, name: str, seed: int) -> stdp.Spec:
     convolutions, _, dense = text.partition(" M ")
     fc, convnn = dense.replace(":relu", ""), scale_width(networks.network("ConvNN").topology, scale.width)
     tops = (
-        ("fc", fc, p.ann_network),
-        ("convnn", convnn, p.ann_network),
-        ("fc-stochmax", fc, replace(p.ann_network, head="stochmax")),  # section 8.2, on the same features
+        ("fc", fc, p.alone.network),
+        ("convnn", convnn, p.alone.network),
+        ("fc-stochmax", fc, replace(p.alone.network, head="stochmax")),  # section 8.2, on the same features
     )
-    recipe = replace(p.ann_alone, augment=False)  # features are computed once
+    recipe = replace(p.alone.training, augment=False)  # features are computed once
     return stdp.Spec(
         convolutions,
         scale.drawn(p, seed),
@@ -79,7 +79,7 @@ def _table(
             spec = stdp_spec(p, name, seed)
             top = next(c for c in spec.classifiers if c.name == CLASSIFIERS[table])
             ann = train.Spec(
-                as_ann(spec.topology(top)), spec.data, p.ann_network, p.input("real"), top.training, seed
+                as_ann(spec.topology(top)), spec.data, p.alone.network, p.input("real"), top.training, seed
             )
             found.append(Entry(ann, name, BASELINES[table], p.name, (table,)))
             found.append(Entry(spec, name, "stdp", p.name, (table,)))

@@ -16,6 +16,23 @@ from ..training import InputConfig, TrainingConfig
 
 
 @dataclass(frozen=True)
+class Alone:
+    """ReLU networks that are compared with no spiking network trained end to end, and so need not be as short as those.
+
+    They are the ANNs that get converted, ANNs that are compared with ANNs only, and classifiers on STDP features. data:
+    images of the first two. network, training: their initialisation and recipe (``grids.tuning_alone``).
+    """
+
+    data: DataConfig
+    network: NetworkConfig
+    training: TrainingConfig
+
+    def drawn(self, seed: int) -> DataConfig:
+        """The data of one seed."""
+        return replace(self.data, seed=seed)
+
+
+@dataclass(frozen=True)
 class Profile:
     """One scale.
 
@@ -24,8 +41,7 @@ class Profile:
     ann, snn: training recipes. ann_network, snn_network: initialisation and neurons.
     tuned: the longer recipe of regularised ANN baselines; dropout: theirs, before fc1.
     deep_ann, deep_snn, deep_network: the same for the deeper networks of Tables 14 and 16 (``grids.tuning_hybrid``).
-    alone, ann_alone: images and recipe of what costs little beside a spiking network trained end to end: ANNs that are
-    converted, ANNs that are compared with ANNs only, classifiers on STDP features.
+    alone: ReLU networks beside which nothing is trained end to end.
     gains, gammas, leaks: the axes of the map behind Table 8, the paper's leak first.
     signed: whether images are coded on [-1, 1].
     steps: time steps T shown by each table.
@@ -47,8 +63,7 @@ class Profile:
     deep_ann: TrainingConfig
     deep_snn: TrainingConfig
     deep_network: NetworkConfig
-    alone: DataConfig
-    ann_alone: TrainingConfig
+    alone: Alone
     dropout: float = 0.3
     gains: tuple[float, ...] = (1.0, 1.4, 2.0)
     gammas: tuple[float, ...] = (0.3, 1.0)
@@ -57,10 +72,6 @@ class Profile:
     def drawn(self, seed: int) -> DataConfig:
         """The data of one seed: its own training and validation images, the same test images for all."""
         return replace(self.data, seed=seed)
-
-    def drawn_alone(self, seed: int) -> DataConfig:
-        """``alone``, for one seed."""
-        return replace(self.alone, seed=seed)
 
     def input(self, code: str, steps: int | None = None) -> InputConfig:
         """The input code of this profile."""
@@ -87,8 +98,11 @@ PROFILES: dict[str, Profile] = {
         deep_ann=TrainingConfig(epochs=4, learning_rate=2e-3),
         deep_snn=TrainingConfig(epochs=4, learning_rate=2e-3),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
-        alone=DataConfig("digits", train=1000, validation=200, test=300, size=16),
-        ann_alone=TrainingConfig(epochs=6, learning_rate=3e-3),
+        alone=Alone(
+            DataConfig("digits", train=1000, validation=200, test=300, size=16),
+            NetworkConfig(neuron="relu"),
+            TrainingConfig(epochs=6, learning_rate=3e-3),
+        ),
         gains=(1.0, 2.0),
         gammas=(0.3,),
         leaks=(0.95,),
@@ -110,8 +124,11 @@ PROFILES: dict[str, Profile] = {
         deep_ann=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
         deep_snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
-        alone=DataConfig("cifar10", train=5000, validation=1000, test=2000),
-        ann_alone=TrainingConfig(epochs=8, learning_rate=3e-3),
+        alone=Alone(
+            DataConfig("cifar10", train=5000, validation=1000, test=2000),
+            NetworkConfig(neuron="relu", gain=1.4),
+            TrainingConfig(epochs=8, learning_rate=3e-3),
+        ),
     ),
     "paper": Profile(
         name="paper",
@@ -132,8 +149,11 @@ PROFILES: dict[str, Profile] = {
             epochs=60, batch_size=64, learning_rate=1e-3, augment=True, mixed_precision=True
         ),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
-        alone=DataConfig("cifar10", train=45000, validation=5000, test=10000),
-        ann_alone=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
+        alone=Alone(
+            DataConfig("cifar10", train=45000, validation=5000, test=10000),
+            NetworkConfig(neuron="relu", gain=1.4),
+            TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
+        ),
     ),
 }
 
