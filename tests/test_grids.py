@@ -42,7 +42,7 @@ def changed(a, b, prefix=""):
     ("name", "first", "spiking"),
     [
         ("quick", "43e5ee90fe4e5c9c", "6211063f87c5ccdf"),
-        ("laptop", "39a821308c8a2f9a", "2a984939cfbf419b"),
+        ("laptop", "c9feb158410532cd", "1b39bf18661c5c7a"),
         ("paper", "f95f8de227787c79", "8eaf118a917b358a"),
     ],
 )

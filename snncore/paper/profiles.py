@@ -109,7 +109,7 @@ PROFILES: dict[str, Profile] = {
     ),
     "laptop": Profile(
         name="laptop",
-        data=DataConfig("cifar10", train=3000, validation=500, test=2000),
+        data=DataConfig("cifar10", train=2000, validation=500, test=2000),
         imagenet=DataConfig("imagenette-128", train=4000, validation=500, test=1000, size=64),
         width=1 / 4,
         imagenet_width=1 / 8,
