@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
+from snncore import gradients as g
 from snncore.data import DataConfig, Part, load
 from snncore.network import Network, NetworkConfig, plan
 from snncore.neurons import LIF
-from snncore.paper import gradients as g
+from snncore.paper import gradients as paper
 from snncore.paper import grids
 from snncore.runs.tasks import train
 from snncore.streams import stream
@@ -97,7 +100,11 @@ def test_norms_and_cosines_by_hand():
     assert between[0, 0].item() == pytest.approx(0.6)  # (3, 4)/5 . (1, 0)
     assert between[1, 1].item() == pytest.approx(0.0)
     assert between[0, 1].item() == pytest.approx((-0.6 + 0.0) / 2)  # step 1 here and step 2 there, both ways
-    table = g.gradient_table({"net": [g.Stage(0, {"conv2": found})]})
+    split = g.Split.of(found)
+    assert split.off_diagonal.tolist() == pytest.approx([-0.1])
+    again = g.Split.from_json(json.loads(json.dumps(split.to_json())))
+    assert all(torch.equal(getattr(again, name), getattr(split, name)) for name in ("norms", "cosines", "between"))
+    table = paper.gradient_table({"net": [paper.Stage(0, {"conv2": split})]})
     assert table["share"].tolist() == pytest.approx([0.6, 0.4]) and table["step"].tolist() == [1, 2]
     assert table["to the other steps"].tolist() == pytest.approx([-0.1, -0.1])
     assert table["to itself"].tolist() == pytest.approx([0.6, 0.0])
@@ -107,15 +114,15 @@ def test_following_does_not_change_the_training():
     entry = grids.table8("quick", timesteps=[2], names=["VGG3x2-v2"])[1]
     data = DataConfig("digits", train=64, validation=20, test=20)
     spec = train.Spec("4C3 P 4C3 [4C3]x2 P F8 F10", data, entry.spec.network, entry.spec.input, TrainingConfig(epochs=2))
-    network, stages = g.followed(spec, images=64)
+    network, stages = paper.followed(spec, images=64)
     assert [stage.epoch for stage in stages] == [0, 1, 2]
-    assert stages[0].gradients["conv3"].shape == (2, 2, 4 * 4 * 9)
+    assert stages[0].layers["conv3"].cosines.shape == (2, 2)
     splits = load(data)
     alone = train.build(spec, splits)
     fit(alone, splits, spec.input, spec.training, seed=spec.seed, progress=False)
     assert train.fingerprint(network) == train.fingerprint(alone)
-    assert len(g.gradient_table({"SNN": stages})) == 3 * 2
-    _, shorter = g.followed(spec, images=64, epochs=1)
-    assert len(shorter) == 2 and torch.equal(shorter[1].gradients["conv3"], stages[1].gradients["conv3"])
-    assert g.draw_steps({"ANN": stages, "SNN": stages}).axes[0].get_legend() is not None
-    assert [len(axes.lines) for axes in g.draw_course(g.gradient_table({"SNN": stages})).axes] == [4]
+    assert len(paper.gradient_table({"SNN": stages})) == 3 * 2
+    _, shorter = paper.followed(spec, images=64, epochs=1)
+    assert len(shorter) == 2 and torch.equal(shorter[1].layers["conv3"].norms, stages[1].layers["conv3"].norms)
+    assert paper.draw_steps({"ANN": stages, "SNN": stages}).axes[0].get_legend() is not None
+    assert [len(axes.lines) for axes in paper.draw_course(paper.gradient_table({"SNN": stages})).axes] == [4]

@@ -12,8 +12,10 @@ from snncore.network import as_ann, plan
 from snncore.paper import grids, networks, variants
 from snncore.paper.profiles import PROFILES, profile
 from snncore.runs import key
-from snncore.runs.tasks import convert, stdp, train
+from snncore.runs.tasks import binary, convert, gradients, stdp, train
 from snncore.training import InputConfig
+
+BINARY_CHANGES = {"network.leak", "network.gain", "network.head", "input.code", "input.steps", "training.epochs"}
 
 
 def one(entries, **wanted):
@@ -74,7 +76,7 @@ def described(spec):
     """(topology, neuron, data, static input) of the networks that a run trains: of a converted one, its ANN."""
     if isinstance(spec, stdp.Spec):
         return [(spec.topology(c), "lif", spec.data, False) for c in spec.classifiers]
-    spec = spec.ann if isinstance(spec, convert.Spec) else spec
+    spec = spec.ann if isinstance(spec, convert.Spec) else spec.run if isinstance(spec, gradients.Spec) else spec
     static = spec.input.code in ("real", "poisson-mean", "direct")
     return [(spec.topology, spec.network.neuron, spec.data, static)]
 
@@ -124,6 +126,16 @@ def test_order_of_tables():
         ("16", ("VGG13", "hybrid", 10), ("VGG13", "hybrid-lif8", 10), {"topology"}),
         ("16", ("VGG13", "hybrid", 10), ("VGG13", "hybrid-backres", 10), {"topology"}),
         ("8-others", ("VGG4", "snn", 25), ("VGG2x2", "snn", 25), {"topology"}),
+        ("9.1-latency", ("VGG5", "snn", 25), ("VGG5", "snn-latency", 25), {"input.code"}),
+        ("9.1-latency", ("VGG5", "snn-latency", 25), ("VGG3x2-v2", "snn-latency", 25), {"topology"}),
+        ("9.2-binary", ("VGG5", "binary", 1), ("VGG3x2-v2", "binary", 1), {"topology"}),
+        ("9.2-binary", ("VGG3x4", "binary", 1), ("VGG3x4", "binary-stochmax", 1), {"network.head"}),
+        ("figure-5", ("VGG3x2-v2", "gradients", 10), ("VGG3x4", "gradients", 10), {"run.topology"}),
+        ("unstated", ("VGG5", "snn", 25), ("VGG5", "snn-reset-then-leak", 25), {"network.order"}),
+        ("unstated", ("VGG5", "snn", 25), ("VGG5", "snn-fires-at-equality", 25), {"network.fire_at_equality"}),
+        ("unstated", ("VGG5", "snn", 25), ("VGG5", "snn-signed", 25), {"input.signed"}),
+        ("unstated", ("VGG5", "snn", 25), ("VGG5", "snn-readout-sum", 25), {"network.readout"}),
+        ("unstated", ("VGG5", "snn", 25), ("VGG5", "snn-gain", 25), {"network.gain"}),
         ("8-baselines", ("VGG5", "ann-tuned", None), ("VGG5", "ann-tuned-bn", None), {"network.batch_norm"}),
     ],
 )
@@ -166,6 +178,20 @@ def test_hybrids_read_real_images_and_the_rest_poisson_spikes():
         for e in grids.TABLES[table]("laptop", seeds=[0]):
             assert e.spec.input.code == ("real" if e.role.startswith("ann") else "direct")
     assert {e.spec.input for e in grids.table10("laptop", seeds=[0], timesteps=[5])} == {InputConfig("poisson", steps=5)}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_runs_beyond_the_paper_start_from_those_of_table_8(name):
+    p = profile(name)
+    table8 = {e.network: e.spec for e in grids.table8(name, seeds=[0], timesteps=p.steps["8"][:1]) if e.role == "snn"}
+    for table in ("9.1-latency", "unstated"):
+        for e in grids.TABLES[table](name, seeds=[0]):
+            assert (e.spec == table8[e.network]) == (e.role == "snn")
+    for e in grids.followed_gradients(name, seeds=[0]):
+        assert changed(e.spec.run, table8[e.network]) <= {"input.steps"}
+        assert e.spec.epochs == 2 < e.spec.run.training.epochs and set(e.labels["tables"]) == {"figure-5"}
+    for e in grids.binary_networks(name, seeds=[0]):
+        assert isinstance(e.spec, binary.Spec) and changed(table8[e.network], e.spec) <= BINARY_CHANGES
 
 
 def test_tuning_gives_ann_and_spiking_network_the_same_points():

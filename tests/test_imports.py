@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "snncore"
 LAYERS = (
     {"__init__", "_check", "streams", "launch"},
     {"neurons", "coding", "backres", "stochmax", "hybrid", "network", "activity", "conversion",
-     "packing", "simulation", "stdp", "energy"},
-    {"_torchvision", "data", "training"},
+     "packing", "simulation", "stdp", "energy", "binary"},
+    {"_torchvision", "data", "training", "gradients"},
     {"runs"},
     {"bench"},
     {"paper"},

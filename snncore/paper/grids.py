@@ -18,6 +18,7 @@ from ..runs import Entry
 from ..runs.tasks import train
 from ..training import InputConfig, TrainingConfig
 from . import networks, variants
+from .grids_beyond import binary_networks, followed_gradients, latency_coded, unstated
 from .grids_claims import figure1, stdp_samples, stochmax_converted
 from .grids_conversion import table2, table2_variants, table4
 from .grids_stdp import table6, table12
@@ -468,6 +469,10 @@ TABLES: dict[str, Callable[..., list[Entry]]] = {
     "8-readings": readings,
     "16-readings": vgg13_readings,
     "alone-tuning": tuning_alone,
+    "figure-5": followed_gradients,
+    "9.1-latency": latency_coded,
+    "9.2-binary": binary_networks,
+    "unstated": unstated,
     "tuning": tuning,
     "14-tuning": tuning_hybrid,
 }

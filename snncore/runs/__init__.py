@@ -10,6 +10,12 @@ from .outcome import Outcome
 from .spec import SpecError, from_dict, key, register, to_dict
 from .store import Busy, Record, RecordError, Store, StoreError
 
+register("train-head", "snncore.runs.tasks.train_head")
+
+# beside the kinds that ``spec.TASKS`` names itself
+register("binary", "snncore.runs.tasks.binary")
+register("gradients", "snncore.runs.tasks.gradients")
+
 __all__ = [
     "Busy",
     "Entry",

@@ -1,0 +1,165 @@
+"""The gradient of a shared weight, unrolling step by unrolling step (section 2.1, Fig 5).
+
+A BackRes block computed n times is a plain network of n layers with equal weights. So the plain network is built, given
+the weights of the unrolled one, and differentiated: the gradient of its k-th copy is what unrolling step k contributes to
+the gradient of the shared weights,
+
+    dL/dw = sum over k of dL/dw_k ,   all w_k = w .
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ._check import whole
+from .data import Part, batches
+from .network import Block, Layer, Network, Node, Skip, Topology, parse, scale_width
+from .streams import stream
+from .training import InputConfig
+
+
+def unrolled(topology: str | Topology) -> str:
+    """The plain network of the same computation: every BackRes block written out, ``[8C3]x2`` as ``8C3 8C3``.
+
+    Raises ``ValueError`` for a block with channel matching, which has no plain form.
+    """
+    parsed = parse(topology)
+
+    def written_out(nodes: tuple[Node, ...]) -> Iterator[Node]:
+        for node in nodes:
+            if isinstance(node, Block):
+                if node.match is not None:
+                    raise ValueError(f"topology must have no channel matching to be written out, got {parsed.text!r}")
+                yield from tuple(written_out(node.body)) * node.repeats
+            elif isinstance(node, Skip):
+                yield replace(node, body=tuple(written_out(node.body)))
+            else:
+                yield node
+
+    return scale_width(Topology("", tuple(written_out(parsed.nodes))), 1.0)  # which writes the text
+
+
+def untied(network: Network) -> Network:
+    """A plain network that computes what ``network`` computes, with a copy of the shared weights for every pass.
+
+    Raises ``ValueError`` for channel matching and for batch normalisation.
+    """
+    if network.config.batch_norm:
+        raise ValueError("network must have no batch normalisation to be written out, got batch_norm=True")
+    plain = Network(
+        unrolled(network.topology),
+        input_shape=network.input_shape,
+        config=network.config,
+        generator=torch.Generator().manual_seed(0),
+        static_input=network.plan[0].static,
+    )
+    with torch.no_grad():
+        for ours, theirs in zip(plain.plan[:-1], network.plan[:-1], strict=True):
+            copy, original = _layer(plain, ours.layer), _layer(network, theirs.layer)
+            copy.weight.copy_(original.weight)
+            if original.neurons:
+                copy.neurons = [original.neurons[theirs.step - 1]]
+    plain.head.load_state_dict(network.head.state_dict())
+    return plain.to(next(network.parameters()).device).train(network.training)
+
+
+def by_step(
+    network: Network, part: Part, coder: InputConfig, *, batch_size: int = 32, seed: int = 0
+) -> dict[str, Tensor]:
+    """Gradients of the loss by unrolling step: shared layer -> (batches, steps, weights).
+
+    One gradient for each batch of ``part``, as in training but without a step of the optimiser; ``network`` is left as it
+    is. seed: draws the spikes of the input code, from a stream of its own. Raises ``ValueError`` for a network without
+    shared weights.
+    """
+    shared: dict[str, list[str]] = {}
+    plain = untied(network)
+    for ours, theirs in zip(plain.plan, network.plan, strict=True):
+        if theirs.steps > 1:
+            shared.setdefault(theirs.layer, []).append(ours.layer)
+    if not shared:
+        raise ValueError(f"network must have a BackRes block, got {network.topology.text!r}")
+    device = next(network.parameters()).device
+    generator = stream(seed, "gradients", device=device)
+    found: dict[str, list[Tensor]] = {layer: [] for layer in shared}
+    for images, labels in batches(part, whole("batch_size", batch_size)):
+        x, steps = coder(images.to(device), generator=generator)
+        features = plain.features(x, steps=steps, generator=generator)
+        loss, _ = plain.head.loss(features, labels.to(device), generator=generator)
+        plain.zero_grad(set_to_none=True)
+        loss.backward()
+        for layer, copies in shared.items():
+            terms = [cast(Tensor, _layer(plain, copy).weight.grad).flatten() for copy in copies]
+            found[layer].append(torch.stack(terms).cpu())
+    return {layer: torch.stack(gradients) for layer, gradients in found.items()}
+
+
+def norms(gradients: Tensor) -> Tensor:
+    """Norm of the gradient at each unrolling step, mean over batches: (batches, steps, weights) -> (steps,)."""
+    return gradients.norm(dim=2).mean(0)
+
+
+def cosines(gradients: Tensor) -> Tensor:
+    """Cosine between the gradients of two unrolling steps on the same batch, mean over batches: (steps, steps).
+
+    1 where two steps ask for the same change of the weights, 0 where they ask for unrelated ones.
+    """
+    units = normalize(gradients, dim=2)
+    return torch.einsum("bkw,blw->kl", units, units) / len(units)
+
+
+def cosines_between_batches(gradients: Tensor) -> Tensor:
+    """The same on two different batches, mean over all pairs: (steps, steps). Raises ``ValueError`` for one batch.
+
+    Its diagonal says how far one and the same step agrees with itself on other images.
+    """
+    if len(gradients) < 2:
+        raise ValueError(f"gradients must come from at least two batches, got {len(gradients)}")
+    units = normalize(gradients, dim=2)
+    total = units.sum(0)
+    pairs = len(units) * (len(units) - 1)
+    return (total @ total.T - torch.einsum("bkw,blw->kl", units, units)) / pairs
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is kept of the gradients of one shared layer, over some batches.
+
+    norms: (steps,). cosines: (steps, steps), of two unrolling steps on the same batch. between: (steps, steps), on two
+    different batches.
+    """
+
+    norms: Tensor
+    cosines: Tensor
+    between: Tensor
+
+    @classmethod
+    def of(cls, gradients: Tensor) -> Split:
+        """From ``by_step``'s gradients of a layer, (batches, steps, weights), of two batches at least."""
+        return cls(norms(gradients), cosines(gradients), cosines_between_batches(gradients))
+
+    @property
+    def off_diagonal(self) -> Tensor:
+        """The cosine of each pair of different steps on the same batch, once: (steps (steps - 1) / 2,)."""
+        steps = len(self.cosines)
+        first, second = torch.triu_indices(steps, steps, offset=1)
+        return self.cosines[first, second]
+
+    def to_json(self) -> dict[str, list]:
+        """Plain lists, as a record keeps them."""
+        return {name: getattr(self, name).tolist() for name in ("norms", "cosines", "between")}
+
+    @classmethod
+    def from_json(cls, data: dict[str, list]) -> Split:
+        """What ``to_json`` wrote."""
+        return cls(*(torch.tensor(data[name]) for name in ("norms", "cosines", "between")))
+
+
+def _layer(network: Network, name: str) -> Layer:
+    return cast(Layer, network.layers[name])
