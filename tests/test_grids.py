@@ -13,6 +13,7 @@ from snncore.paper import grids, networks, variants
 from snncore.paper.profiles import PROFILES, profile
 from snncore.runs import key
 from snncore.runs.tasks import binary, convert, gradients, stdp, train
+from snncore.stochmax import DROPMAX, StochmaxConfig
 from snncore.training import InputConfig
 
 BINARY_CHANGES = {"network.leak", "network.gain", "network.head", "input.code", "input.steps", "training.epochs"}
@@ -33,7 +34,7 @@ def changed(a, b, prefix=""):
     out = set()
     for field in fields(a):
         x, y = getattr(a, field.name), getattr(b, field.name)
-        if hasattr(x, "__dataclass_fields__") and type(x) is type(y):
+        if hasattr(x, "__dataclass_fields__") and isinstance(y, type(x)):
             out |= changed(x, y, f"{prefix}{field.name}.")
         elif x != y:
             out.add(prefix + field.name)
@@ -101,9 +102,9 @@ def test_runs_of_two_tables_carry_both_names_and_come_once():
 
 
 def test_everything_of_one_seed_comes_before_the_next_and_the_map_comes_once():
-    found = grids.entries("laptop", ["10", "8-map", "tuning"], [1, 2])
+    found = grids.entries("laptop", ["10", "8-map", "10-variants", "tuning"], [1, 2])
     assert [e.spec.seed for e in found] == sorted(e.spec.seed for e in found)
-    assert {e.spec.seed for e in found if e.role in ("map", "tuning-ann", "tuning-snn")} == {1}
+    assert {e.spec.seed for e in found if e.role in ("map", *grids.STOCHMAX_VARIANTS, "tuning-ann", "tuning-snn")} == {1}
 
 
 def test_order_of_tables():
@@ -118,6 +119,7 @@ def test_order_of_tables():
         ("10", ("VGG3", "snn", 5), ("VGG3", "snn-stochmax", 5), {"network.head"}),
         ("10", ("VGG3", "snn", 5), ("VGG3", "snn", 25), {"input.steps"}),
         ("11", ("VGG5", "snn", 25), ("VGG5", "snn-stochmax", 25), {"network.head"}),
+        ("10-variants", ("VGG3", "snn-stochmax", 5), ("VGG3", "variant-exact", 5), {"network.head_options"}),
         ("14", ("VGG9", "hybrid-softmax", 25), ("VGG9", "hybrid-stochmax", 25), {"network.head"}),
         ("14", ("VGG9", "hybrid-rate", 25), ("VGG9", "hybrid-stochmax", 25), {"topology"}),
         ("14", ("VGG9", "hybrid-stochmax", 25), ("VGG8x2", "hybrid-stochmax", 25), {"topology"}),
@@ -171,6 +173,19 @@ def test_map_covers_its_axes_once_and_stays_small():
     assert len(points) == 2 * len(p.leaks) * len(p.gammas) * len(p.gains) <= 72
     assert found[0].spec.network.leak == found[2 * len(p.gains) * len(p.gammas) - 1].spec.network.leak == 0.95
     assert {len({e.spec.data for e in found}), len({e.spec.training for e in found})} == {1}
+
+
+def test_stochmax_variants_are_valid_and_the_runs_of_table_10_are_among_them():
+    found = grids.stochmax_variants("laptop")
+    assert {e.spec.seed for e in found} == {0} and {e.spec.input.steps for e in found} == {5}
+    heads = {e.role: StochmaxConfig(**dict(e.spec.network.head_options)) for e in found if e.role != "snn"}
+    assert len(set(heads.values())) == len(heads) and heads["snn-stochmax"] == StochmaxConfig()
+    assert heads["variant-separate"] == DROPMAX
+    for role, kept in (("variant-alone-kept", True), ("variant-alone-drawn", False)):  # nothing but cross-entropy
+        alone = heads[role]
+        assert (alone.kl, alone.auxiliary, alone.entropy, alone.target_kept) == (0, 0, 0, kept)
+    shared = {e.role: e.tables for e in grids.entries("laptop", ["10", "10-variants"], [0, 1]) if len(e.tables) > 1}
+    assert shared == dict.fromkeys(("snn", "snn-stochmax"), ("10", "10-variants"))
 
 
 def test_hybrids_read_real_images_and_the_rest_poisson_spikes():

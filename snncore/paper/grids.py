@@ -15,7 +15,7 @@ from .._check import one_of
 from ..data import DataConfig
 from ..network import NetworkConfig, as_ann, scale_width
 from ..runs import Entry
-from ..runs.tasks import train
+from ..runs.tasks import train, train_head
 from ..training import InputConfig, TrainingConfig
 from . import networks, variants
 from .grids_beyond import binary_networks, followed_gradients, latency_coded, unstated
@@ -34,6 +34,17 @@ RELU_LAYERS = (0, 1, 2, 4, 6)
 SPIKING_LAYERS = (4, 6, 8)  # of VGG13's ten convolutions, besides the two of Table 16
 MAP_STEPS = 10
 HEADS: Mapping[str, str] = {"softmax": "snn", "stochmax": "snn-stochmax"}  # head -> role
+_ALONE = (("entropy", 0.0), ("kl", 0.0), ("psi_gradient", "local"))  # unbiased: no estimator is to blame
+#: What Eq. 7 leaves open, one answer each: role -> options of ``stochmax.StochmaxConfig`` besides the defaults.
+STOCHMAX_VARIANTS: Mapping[str, tuple[tuple[str, bool | float | str], ...]] = {
+    "variant-alone-kept": _ALONE,
+    "variant-alone-drawn": (*_ALONE, ("target_kept", False)),
+    "variant-separate": (("auxiliary", 1.0), ("posterior", "separate")),  # ``stochmax.DROPMAX``
+    "variant-local": (("psi_gradient", "local"),),
+    "variant-straight-through": (("psi_gradient", "straight-through"),),
+    "variant-exact": (("psi_gradient", "exact"),),
+    "variant-logits": (("inference", "logits"),),
+}
 _TUNED = "VGG5"
 _CLASSES = 10  # of what stands in for ImageNet in every profile
 
@@ -268,6 +279,27 @@ def table11(
     ]
 
 
+def stochmax_variants(
+    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
+) -> list[Entry]:
+    """Table 10's network at its smallest T under other answers to what Eq. 7 leaves open (``STOCHMAX_VARIANTS``).
+
+    The runs of Table 10 that they are compared with come first, with softmax and with the default stochmax.
+    """
+    p = profile(profile_name)
+    found = []
+    for seed in seeds or p.seeds[:1]:
+        for name in names or ("VGG3",):
+            for head, role in HEADS.items():
+                run = snn_run(p, name, seed, p.steps["10"][0], tables=("10-variants",), role=role, head=head)
+                found.append(run)
+            for role, options in STOCHMAX_VARIANTS.items():  # of the last one, with stochmax
+                network = train_head.HeadConfig(**vars(run.spec.network) | {"head_options": options})
+                spec = train_head.Spec(**vars(run.spec) | {"network": network})
+                found.append(replace(run, spec=spec, role=role))
+    return found
+
+
 # --- Tables 14 and 16: hybrids ------------------------------------------------------------------------------
 
 
@@ -468,6 +500,7 @@ TABLES: dict[str, Callable[..., list[Entry]]] = {
     "14-relu": relu_sweep,
     "8-readings": readings,
     "16-readings": vgg13_readings,
+    "10-variants": stochmax_variants,
     "alone-tuning": tuning_alone,
     "figure-5": followed_gradients,
     "9.1-latency": latency_coded,
@@ -478,7 +511,7 @@ TABLES: dict[str, Callable[..., list[Entry]]] = {
 }
 
 #: Tables that are made for one seed only, the first of those asked for.
-ONE_SEED = ("8-map", "alone-tuning", "tuning", "14-tuning")
+ONE_SEED = ("8-map", "10-variants", "alone-tuning", "tuning", "14-tuning")
 
 
 def entries(

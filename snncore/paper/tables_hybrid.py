@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from ..activity import SiteActivity
 from ..energy import CONVENTIONS, INT32, PRICES, Prices, macs, report
@@ -242,6 +243,8 @@ def draw_sweep(table: pd.DataFrame, *, by: str, ann: float | None = None, chance
         right.plot(table[by], table[f"EE {convention}"], marker=marker, color=PALETTE[colour], label=convention)
     right.axhline(1, color=PALETTE["grey"], linewidth=1)
     right.set(xlabel=by, ylabel="EE", yscale="log")
+    right.yaxis.set_major_formatter(LogFormatter())
+    right.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.2, 0.5)))
     right.legend(title="convention", fontsize=9)
     for axes in (left, right):
         axes.set_xticks(sorted(set(table[by])))
@@ -269,8 +272,9 @@ def full_size_table(
 ) -> pd.DataFrame:
     """What follows from a network's shape alone, at its own input size: no run and no data.
 
-    EE at most: that of silent spiking layers, at any T and prices. rate for ``target``: the mean spikes per neuron and step, the
-    same in every spiking layer, at which EE is ``target`` under convention paper; None where no rate gives it.
+    EE at most: that of silent spiking layers, at any T and prices. rate for ``target``: the largest spikes per neuron and step,
+    the same in every spiking layer, at which EE is still ``target`` under convention paper; 1, the most a neuron can do, where
+    any rate will do, and None where none does.
     """
     rows = []
     for name, net in nets.items():
@@ -288,7 +292,7 @@ def full_size_table(
                 "in LIF layers": spiking / whole,
                 "EE at most": float(bound["paper at most"]),
                 "EE at most, physical": float(bound["physical at most"]),
-                f"rate for EE {target:g}": rate if rate >= 0 else None,
+                f"rate for EE {target:g}": min(rate, 1.0) if rate >= 0 else None,
                 "ANN (mJ)": silent.ann * 1e-9,
                 "silent (mJ)": silent.snn * 1e-9,
             }
