@@ -40,9 +40,12 @@ PLAN: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("VGG13", "ann", ()),
     *((name, "ann", ()) for name in ("VGG2x8", "VGG16c", "VGG2x4c", "VGG8c", "VGG8")),
     *((f"VGG2x4-wide-{rule}", "ann", ()) for rule in ("drop", "top", "average")),
+    *((name, "gradients", (10,)) for name in ("VGG3x2-v2", "VGG3x4")),
+    *((name, role, ()) for name in ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4") for role in ("binary", "binary-stochmax")),
 )
 
-DEFAULTS = {"acc": 0.5, "ee": 10.0, "conv_ee": 20.0, "energy": 100.0, "rate": 0.1, "threshold": 1.0, "updates": 1000}
+DEFAULTS = {"acc": 0.5, "ee": 10.0, "conv_ee": 20.0, "energy": 100.0, "rate": 0.1, "threshold": 1.0, "updates": 1000,
+            "norm": 1.0, "cosine": 0.2, "repeated": 0.3, "crossed": 0.05}
 
 
 class World:
@@ -91,6 +94,13 @@ class World:
                 },
                 "updates": {"conv2": self.get("updates", name, role, None, seed)},
             })]
+        if role == "gradients":
+            return [self.run(profile, role, name, role, times[0], seed, {
+                "steps": times[0], "stages": [{"epoch": 2, "layers": {"conv3": self.gradients(name, seed)}}],
+            })]
+        if role.startswith("binary"):
+            result = self.measured(name, role, None, seed, spiking=False)
+            return [self.run(profile, "binary", name, role, None, seed, {**result, "steps": 1})]
         if role.startswith("ann"):
             return [self.run(profile, "train", name, role, None, seed, self.measured(name, role, None, seed, spiking=False))]
         return [
@@ -121,6 +131,11 @@ class World:
             energy = {"efficiency": self.get("ee", name, role, at, seed), "snn_pj": self.get("energy", name, role, at, seed)}
             found |= {"energy": {"paper/int32": energy}, "activity": self.activity(name, role, at, seed)}
         return found
+
+    def gradients(self, name: str, seed: int) -> dict[str, list]:
+        """Two unrolling steps: cosines on the same images, and on others, where a step is like itself and like the other."""
+        norm, same, own, other = (self.get(k, name, "gradients", None, seed) for k in ("norm", "cosine", "repeated", "crossed"))
+        return {"norms": [norm, norm], "cosines": [[1.0, same], [same, 1.0]], "between": [[own, other], [other, own]]}
 
     def activity(self, name: str, role: str, at: Any, seed: int) -> dict[str, dict[str, float]]:
         rates = self.get("rate", name, role, at, seed)

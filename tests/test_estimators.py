@@ -208,6 +208,11 @@ WORLDS: dict[str, dict[str, Changes]] = {
     },
     "backres-channels": {SUPPORTED: {}, CONTRADICTED: acc("VGG2x4-wide-top", "ann", 0.45)},
     "backres-iso-accuracy": {SUPPORTED: {}, CONTRADICTED: acc("VGG3x2-v2", "snn", 0.45)},
+    "backres-diverse-gradients": {SUPPORTED: {}, CONTRADICTED: both("cosine", ("VGG3x4",), "gradients", 0.9)},
+    "binary-backres-stochmax": {
+        SUPPORTED: both("acc", ("VGG3x2-v2", "VGG3x4"), "binary-stochmax", 0.55),
+        CONTRADICTED: both("acc", ("VGG3x4",), "binary-stochmax", 0.45),
+    },
 }
 
 #: Absolute accuracies, which only the paper's own scale can be asked for.
@@ -226,9 +231,8 @@ AT_FULL_SCALE: dict[str, dict[str, Changes]] = {
 #: Decided without runs, or not decidable by any run there is.
 FIXED = {
     "conv-params-minimal": SUPPORTED, "energy-memory-invariant": CONTRADICTED, "coding-integrity": SUPPORTED,
-    "backres-diverse-gradients": NOT_TESTED, "binary-backres-stochmax": NOT_TESTED,
 }
-NOISE = {"acc": 0.35, "ee": 0.6, "conv_ee": 0.6, "energy": 0.6, "rate": 0.9, "threshold": 0.6, "updates": 0.9}
+NOISE = {"acc": 0.35, "ee": 0.6, "conv_ee": 0.6, "energy": 0.6, "rate": 0.9, "threshold": 0.6, "updates": 0.9, "cosine": 0.9}
 
 
 #: Where scatter about the supporting world still shows something: worlds on the edge.
@@ -240,6 +244,7 @@ EDGE: dict[str, Changes] = {
     "hybrid-trains-deep": acc("VGG9", HYBRID, 0.25) | acc("VGG7-agd", "snn", 0.2),
     "hybrid-ee": both("ee", ("VGG9",), HYBRID, 2.0),
     "imagenet-hybrid-ee": both("ee", ("VGG13",), "hybrid", 1.0),
+    "backres-diverse-gradients": both("cosine", ("VGG3x4",), "gradients", 0.45),
 }
 
 
@@ -314,6 +319,26 @@ def test_a_baseline_at_chance_is_no_baseline():
     failed = {("acc", "VGG16c", "ann"): 0.1}
     found = judged("backres-limit", World(failed).evidence())
     assert found.verdict == INCONCLUSIVE and "at chance in every run" in found.conclusion.reason
+
+
+def test_steps_without_gradient_are_not_diverse():
+    found = judged("backres-diverse-gradients", World(both("norm", ("VGG3x4",), "gradients", 0.0)).evidence())
+    assert found.verdict == INCONCLUSIVE and "gets no gradient at all, in every run" in found.conclusion.reason
+
+
+def test_noise_of_single_batches_is_not_diversity():
+    # a step is no more like itself on other images than like the other steps
+    alike = both("repeated", (*PAIR, "VGG3x4"), "gradients", 0.1) | both("crossed", (*PAIR, "VGG3x4"), "gradients", 0.1)
+    found = judged("backres-diverse-gradients", World(alike).evidence())
+    assert found.verdict == CONTRADICTED and "itself on other images" in found.conclusion.reason
+
+
+def test_both_modifications_are_held_against_the_plain_binary_net_even_where_that_fails():
+    failed = both("acc", ("VGG7-agd",), "binary", 0.1) | both("acc", ("VGG3x2-v2",), "binary-stochmax", 0.55)
+    found = judged("binary-backres-stochmax", World(failed).evidence())
+    assert found.verdict == SUPPORTED
+    counted = [j.part.what for j in found.conclusion.parts if not j.part.beside]
+    assert counted == ["binary VGG3x2-v2 with stochmax minus binary VGG5", "binary VGG3x4 with stochmax minus binary VGG7-agd"]
 
 
 def test_efficiency_is_taken_where_the_accuracy_has_settled():

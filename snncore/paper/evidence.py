@@ -52,6 +52,10 @@ ROLES = {
     "hybrid-lif6": "{} with 6 spiking layers",
     "hybrid-lif8": "{} with 8 spiking layers",
     "hybrid-backres": "hybrid {} with BackRes",
+    "gradients": "SNN {}",
+    "binary": "binary {}",
+    "binary-stochmax": "binary {} with stochmax",
+    "snn-latency": "SNN {} on latency-coded images",
 }
 
 #: The same for a view of a run that holds several results (see ``samples``), after the role.
