@@ -161,6 +161,9 @@ class _Tab:
 
     async def evaluate(self, script: str) -> Any:
         answer = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in answer:
+            details = answer["exceptionDetails"]
+            raise RuntimeError(f"the script failed: {details.get('exception', {}).get('description') or details['text']}")
         return answer["result"].get("value")
 
     async def _read(self) -> dict[str, Any]:

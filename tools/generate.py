@@ -1,20 +1,26 @@
 """Write the parts of the book that come from code into book/_generated/ (not kept in git).
 
+    python -m tools.generate [FOLDER]
+
 headlines.md   what the executed notebooks declared as headline findings (snncore.paper.exhibits.headline)
 parameters.md  the papermill parameters (snncore.paper.notebook.PARAMETERS) and which notebook takes which
 times.md       seconds each notebook took in this build
+verified.md    which recorded runs were run again, and what came out (results/verifications.jsonl)
 api_*.md       one automodule directive per module of the package
-static/        the exhibits' style sheet, for pages that explain the badges
+static/        the exhibits' style sheet, for pages that explain the badges; what the calculator gets from the library
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from snncore.paper import exhibits, notebook
+from snncore.runs import Record, verifications, verifying
+from tools import calculator
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
 
@@ -73,6 +79,70 @@ def times(notebooks: dict[str, dict[str, Any]]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def verified(log: Path, records: Iterable[Record]) -> str:
+    """The log of verifications, newest first. Stops the build where a line of it cannot be used."""
+    entries, faults = verifications.read(log)
+    if faults:
+        raise SystemExit("\n".join(faults))
+    by_key = {record.key: record for record in records}
+    rule = (
+        "With the same sources and the same kind of machine every number must be the same. Elsewhere a number may differ "
+        f"by {verifying.ABSOLUTE:g} + {verifying.RELATIVE:.0%} of itself, a count by {verifying.ABSOLUTE:.0%} of all.\n\n"
+    )
+    if not entries:
+        return rule + (
+            "The log is empty: no recorded run has been run again and logged yet.\n"
+            "`python -m snncore.runs verify --sample 3` writes its first lines.\n"
+        )
+    agree = [e for e in entries if e["agrees"]]
+    exact = sum(e["exact"] for e in agree)
+    seen = len({e["key"] for e in entries} & by_key.keys())
+    rows = [
+        f"{rule}Logged so far: {len(entries)} {_plural('comparison', entries)}, of {seen} of the {len(by_key)} recorded runs. "
+        f"{exact} agree bit for bit, {len(agree) - exact} within the tolerance for another kind of machine, and "
+        f"{len(entries) - len(agree)} differ.",
+        "",
+        "| date | run | outcome | run again by | on |",
+        "|---|---|---|---|---|",
+    ]
+    for e in reversed(entries):
+        rows.append(f"| {e['date'][:10]} | {_which(e, by_key)} | {_outcome(e)} | {_sources(e)} | {_machine(e)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _plural(word: str, items: list[Any]) -> str:
+    return word if len(items) == 1 else f"{word}s"
+
+
+def _which(e: dict[str, Any], by_key: dict[str, Record]) -> str:
+    record = by_key.get(e["key"])
+    if record is None:
+        return f"`{e['key']}`, no longer here"
+    labels = record.labels
+    name = f"`{e['key']}` {labels['network']} {labels['role']}, {labels['profile']}".replace("  ", " ")
+    return name if record["sha256"] == e["record_sha256"] else f"{name}, whose content has changed since"
+
+
+def _outcome(e: dict[str, Any]) -> str:
+    how = "bit for bit" if e["exact"] else f"within tolerance, as {', '.join(e['differing'])} differ"
+    if e["agrees"]:
+        return f"✓ agrees {how}"
+    more = len(e["differences"]) - 1
+    first = e["differences"][0].replace("|", "\\|")
+    return f"✗ differs, compared {how}: {first}" + (f" and {more} more" if more else "")
+
+
+def _sources(e: dict[str, Any]) -> str:
+    sha = "an unknown commit" if e["commit"] is None else f"commit `{e['commit'][:10]}`"
+    changed = {True: "+dirty", False: "", None: ", not known whether clean"}[e["dirty"]]
+    return f"{sha}{changed}" + ("" if e["sources"] == "current" else ", sources other than the record's")
+
+
+def _machine(e: dict[str, Any]) -> str:
+    machine = e["machine"]
+    return f"{machine['device_name']}, {machine['threads']} threads, torch {machine['versions']['torch']}"
+
+
 def api(package: Path = ROOT / "snncore") -> dict[str, str]:
     """For each layer of the package, the automodule directives of its public modules."""
     found: dict[str, list[str]] = {"core": [], "runs": [], "paper": []}
@@ -87,17 +157,19 @@ def api(package: Path = ROOT / "snncore") -> dict[str, str]:
     return pages
 
 
-def main() -> int:
-    notebooks = executed()
+def main(out: Path = OUT) -> int:
+    notebooks, records = executed(), calculator.results()
     pages = {
         "headlines.md": headlines(notebooks), "parameters.md": parameters(notebooks), "times.md": times(notebooks),
+        "verified.md": verified(ROOT / "results" / verifications.NAME, records),
         **api(),
     }
     pages["static/exhibits.css"] = (ROOT / "snncore" / "paper" / "exhibits.css").read_text("utf-8")
+    pages.update({f"static/{name}": text for name, text in calculator.scripts(records).items()})
     for name, text in pages.items():
-        write_if_changed(OUT / name, text)
+        write_if_changed(out / name, text)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(Path, sys.argv[1:2])))

@@ -1,0 +1,232 @@
+"""What the calculator page gets from the library: prices, networks, recorded runs, and vectors to be checked against.
+
+    python -m tools.calculator --write    make tests/energy_vectors.json anew, after a change of the energy model
+
+The page computes in JavaScript (book/_static/energy.js). It holds no number of its own: the prices and networks come
+from here, and so do the vectors, cases with the energies that ``snncore.energy`` gives them and inputs with the sentence
+in which ``snncore`` refuses them. The tests compare them in Python and in a browser, and a button on the page does.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from snncore.activity import SiteActivity
+from snncore.energy import CONVENTIONS, MEMORIES, PRICES, SPIKING, Memory, Prices, macs, report
+from snncore.network import NEURONS, Pass, parse, plan
+from snncore.paper import networks
+from snncore.runs import Record, Store
+from snncore.runs.executing import freshness
+from snncore.runs.tasks import train
+from tools.inputs import ROOT
+
+VECTORS = ROOT / "tests" / "energy_vectors.json"
+#: Where a reader begins: an example to be changed, from no run and from no sentence of the paper.
+EXAMPLE = {"steps": 100, "rate": 0.1}
+
+_MAPS = (3, 8, 8)
+#: Beyond the paper's networks: what each rule of the notation does to the energy.
+_SMALL = (
+    # topology, input shape, neuron, static input
+    ("4C3 P F6 F3", (1, 4, 4), "lif", None),
+    ("4C3 P F6 F3", (1, 4, 4), "if", None),
+    ("4C3 P F6 F3", (1, 4, 4), "relu", None),
+    ("4C3 P F6 F3", (1, 4, 4), "lif", True),
+    ("F10", (3, 8, 8), "lif", None),
+    ("4C3 P [4C3]x3 P F8 F5", _MAPS, "lif", None),
+    ("6C5 P [4C3 6C3]x2 F5", _MAPS, "if", None),
+    ("4C3 [8C3]x3:drop P 3C1 F5", _MAPS, "lif", None),
+    ("4C3 [8C3]x2:top P F5", _MAPS, "lif", None),
+    ("2C3 [4C3]x3:average P P F5", _MAPS, "lif", None),
+    ("4C3 (4C3 4C3)+ 4C3+ P P 6C3 F5", _MAPS, "lif", None),
+    ("4C3 [4C3+]x2 P M F8:relu F5", _MAPS, "lif", None),
+    ("4C3:relu 4C3 P 6C3 M F5:relu F5", _MAPS, "lif", None),
+    ("4C3:relu P R 6C3 4C3:if P F5", _MAPS, "lif", None),
+    ("4C3:relu R F5", _MAPS, "lif", None),
+)
+_FINE: dict[str, Any] = {
+    "topology": "4C3 P F6 F3", "input_shape": [1, 4, 4], "neuron": "lif", "static_input": None, "steps": 10,
+    "convention": "paper", "prices": [3.2, 0.1], "memory": None,
+    "activity": {"input": 0.5, "conv1": 0.25, "fc1": 0.125},
+}
+#: Each changes one thing of ``_FINE`` so that the library refuses it.
+_WRONG: tuple[dict[str, Any], ...] = (
+    *({"topology": text} for text in (
+        "", "64C3", "64D3 F10", "4C3  F6, F3", "it's F3", "4C2 F3", "0C3 F3", "4C3 F0", "4C3 F3:lif", "4C3:tanh F3", "[4C3 F3",
+        "4C3]x2 F3", "(4C3]x2 F3", "[P]x2 F3", "[4C3]x0 F3", "[4C3]x2:most F3", "+ F3", "4C3 P+ F3", "(4C3 M)+ F3", "[R]x2 F3",
+        "4C3 P P P F3", "4C3 R F3", "4C3:relu R R F3", "4C3:relu M F3", "4C3 F6:relu F3", "4C3 M 4C3 F3", "(2C3)+ F3",
+        "4C3:relu (1C3 4C3)+ F3", "4C3 P 4C3+ F3", "[4C3]x2 F3", "4C3 [8C3 P]x2:drop F3", "4C3 [6C3]x2:average F3",
+        "4C3 [8C3 8C3+]x2:drop F3", "4C3 [[4C3]x2 4C3]x2 F3", "F6 4C3 F3", "2C3 [4C3]x2:drop [2C3]x2 F3",
+    )),
+    {"input_shape": [0, 4, 4]}, {"input_shape": [4, 4]}, {"input_shape": [1, 3, 4]}, {"neuron": "tanh"}, {"steps": 0},
+    {"steps": -3}, {"convention": "true"}, {"memory": "sram"}, {"activity": {}}, {"activity": {"conv1": 0.5}},
+    {"convention": "physical", "activity": {"conv1": 0.5}}, {"prices": [1.5, 0]}, {"prices": [0.5, 1.5]},
+)
+
+
+def data(records: Iterable[Record]) -> dict[str, Any]:
+    """Everything the page shows before the reader has entered anything; JSON values."""
+    return {
+        "prices": {name: {"mac": p.mac, "ac": p.ac} for name, p in PRICES.items()},
+        "memories": {name: _memory(m) for name, m in MEMORIES.items()},
+        "networks": [
+            {"label": f"{net.name}, reading {net.reading} ({net.exhibit})", "topology": net.topology,
+             "input_shape": list(net.input_shape), "neuron": net.neuron}
+            for net in networks.REGISTRY.values()
+        ],
+        "runs": recorded(records),
+        "example": EXAMPLE,
+    }
+
+
+def recorded(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """Runs of spiking networks whose rates a reader can start from, one (the lowest seed) per network, role and T.
+
+    Raises ``ValueError`` for a record whose network, planned again, does not have the MACs that the record says.
+    """
+    found: dict[tuple[Any, ...], Record] = {}
+    for record in records:
+        spiking = record["task"] == "train" and "steps" in record.result
+        if spiking and not record.labels["role"].startswith("tuning"):
+            mine = (record.labels["profile"], record.labels["network"], record.labels["role"], record.result["steps"])
+            if mine not in found or record.spec.seed < found[mine].spec.seed:
+                found[mine] = record
+    return [_run(record) for _, record in sorted(found.items())]
+
+
+def _run(record: Record) -> dict[str, Any]:
+    spec, result, labels = record.spec, record.result, record.labels
+    channels, size = train._shape(spec.data)
+    static = spec.input.code in ("real", "poisson-mean", "direct")
+    passes = plan(spec.topology, (channels, size, size), spec.network.neuron, static_input=static)
+    if sum(map(macs, passes)) != result["flops"]:
+        raise ValueError(f"record {record.key} must have {sum(map(macs, passes))} MACs, got {result['flops']}")
+    state = {"current": "recorded", "older": "recorded by older sources"}[freshness(record)]
+    return {
+        "label": f"{labels['network']}, {labels['role']}, {labels['profile']}, T = {result['steps']}, seed {spec.seed}",
+        "key": record.key, "origin": state, "topology": spec.topology, "input_shape": [channels, size, size],
+        "neuron": spec.network.neuron, "static_input": static, "steps": result["steps"],
+        "accuracy": result["accuracy"], "correct": result["correct"], "total": result["total"],
+        "activity": {site: a["rate"] for site, a in result["activity"].items() if a["kind"] == "spikes"},
+    }
+
+
+# The vectors ------------------------------------------------------------------------------------------------
+
+
+def vectors() -> dict[str, Any]:
+    """Cases with what the library computes for them, and inputs with the sentence it refuses them in."""
+    shapes = [(net.topology, net.input_shape, net.neuron, None) for net in networks.REGISTRY.values()]
+    draw = random.Random(0)  # rates, T and prices: any would do, but always the same ones
+    cases = []
+    for topology, shape, neuron, static in (*shapes, *_SMALL):
+        for convention in CONVENTIONS:
+            passes = plan(topology, shape, neuron, static_input=static)
+            memory = draw.choice([None, *MEMORIES]) if convention == "full" else None
+            prices = draw.choice([*([p.mac, p.ac] for p in PRICES.values()), [1.0, 1.0]])
+            cases.append(_case(topology, shape, neuron, static, convention, memory, prices,
+                               draw.choice([1, 5, 10, 100, 2500]), {s: round(draw.random(), 6) for s in _sites(passes)}))
+    for rate in (0.0, 1.0):
+        for convention in CONVENTIONS:
+            topology, shape, neuron, static = _SMALL[0]
+            sites = _sites(plan(topology, shape, neuron, static_input=static))
+            cases.append(_case(topology, shape, neuron, static, convention, None, [3.2, 0.1], 10, dict.fromkeys(sites, rate)))
+    return {"cases": cases, "refusals": [_refusal({**_FINE, **change}) for change in _WRONG]}
+
+
+def evaluate(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The library's answer to one case: totals and rows in pJ; ``bound`` is the EE of silent spiking layers."""
+    passes = plan(given["topology"], tuple(given["input_shape"]), given["neuron"], static_input=given["static_input"])
+    options: dict[str, Any] = {
+        "prices": Prices("given", *given["prices"]), "convention": given["convention"],
+        "memory": None if given["memory"] is None else MEMORIES[given["memory"]],
+    }
+    found = report(passes, _activity(given["activity"]), given["steps"], **options)
+    silent = _activity(dict.fromkeys(_sites(passes), 0.0))
+    spiking = found.to_dict()["spiking_efficiency"]
+    return {
+        "text": parse(given["topology"]).text, "ann": found.ann, "snn": found.snn, "efficiency": found.efficiency,
+        "spiking_efficiency": spiking, "bound": report(passes, silent, given["steps"], **options).efficiency,
+        "rows": [
+            [r.site, r.neuron, r.macs, r.mac_operations, r.ac_operations, r.update_pj, r.memory_pj, r.snn_pj, r.ann_pj]
+            for r in found.rows
+        ],
+    }
+
+
+def _case(topology: str, shape: Iterable[int], neuron: str, static: bool | None, convention: str, memory: str | None,
+          prices: list[float], steps: int, activity: dict[str, float]) -> dict[str, Any]:
+    given = {
+        "topology": topology, "input_shape": list(shape), "neuron": neuron, "static_input": static, "convention": convention,
+        "memory": memory, "prices": prices, "steps": steps, "activity": activity,
+    }
+    return {**given, "expected": evaluate(given)}
+
+
+def _refusal(given: dict[str, Any]) -> dict[str, Any]:
+    try:
+        evaluate(given)
+    except ValueError as error:
+        return {**given, "sentence": str(error)}
+    raise ValueError(f"the library must refuse every wrong input, but it took {given}")
+
+
+def _sites(passes: Iterable[Pass]) -> list[str]:
+    """All sites whose rate a report may read."""
+    read = [(*(() if p.static else p.sources), *((p.site,) if p.neuron in SPIKING else ())) for p in passes]
+    return list(dict.fromkeys(site for some in read for site in some))
+
+
+def _activity(rates: Mapping[str, float]) -> dict[str, SiteActivity]:
+    return {site: SiteActivity("spikes", rate, rate) for site, rate in rates.items()}
+
+
+def _memory(memory: Memory) -> dict[str, float]:
+    return {name: value for name, value in asdict(memory).items() if name != "name"}
+
+
+# Files ------------------------------------------------------------------------------------------------------
+
+
+def scripts(records: Iterable[Record]) -> dict[str, str]:
+    """The two scripts beside the page. Scripts, because a page opened from disk may not read JSON files."""
+    memories = {name: _memory(m) for name, m in MEMORIES.items()}
+    checked = {**vectors(), "memories": memories, "neurons": list(NEURONS), "conventions": list(CONVENTIONS)}
+    return {
+        "calculator_data.js": f"globalThis.snnCalculatorData = {_dumps(data(records))};\n",
+        "calculator_vectors.js": f"globalThis.snnCalculatorVectors = {_dumps(checked)};\n",
+    }
+
+
+def results() -> list[Record]:
+    """All readable records of the paper's runs. What is wrong with the others, the chapters that need them say."""
+    return Store(ROOT / "results").read_all()[0]
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _lines(found: dict[str, Any]) -> str:
+    """JSON with a line per case, so that a change shows which cases it touches."""
+    comma = ",\n"
+    parts = [f'"{name}": [\n{comma.join(map(_dumps, items))}\n]' for name, items in found.items()]
+    return f"{{{comma.join(parts)}}}\n"
+
+
+def main(argv: list[str] | None = None, file: Path = VECTORS) -> int:
+    if (sys.argv[1:] if argv is None else argv) != ["--write"]:
+        print("say --write", file=sys.stderr)
+        return 2
+    file.write_text(_lines(vectors()), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
