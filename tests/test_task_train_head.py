@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
 
 from snncore.data import DataConfig, load
 from snncore.network import NetworkConfig
+from snncore.paper import grids
 from snncore.runs.spec import from_dict, key, to_dict
 from snncore.runs.tasks import train, train_head
 from snncore.runs.tasks.train_head import HeadConfig, Spec
@@ -28,6 +30,12 @@ def test_options_reach_the_head_and_the_key():
     assert len({key(spec()), key(spec(())), key(spec(OPTIONS[:1]))}) == 3
     again = from_dict("train-head", json.loads(json.dumps(to_dict(spec()))))
     assert again == spec() and key(again) == key(spec())
+
+
+@pytest.mark.parametrize("options", grids.STOCHMAX_VARIANTS.values(), ids=grids.STOCHMAX_VARIANTS)
+def test_every_variant_trains(options, tmp_path):
+    entry = train_head.first_epoch(spec(options), work=tmp_path, device="cpu", progress=False)
+    assert all(math.isfinite(value) for value in entry.values()) and entry["gradient_norm"] > 0
 
 
 def test_the_rule_of_inference_alone_leaves_the_training_alone(tmp_path):
