@@ -118,7 +118,9 @@ def test_table8_refuses_what_it_would_mix_up():
 
 
 def tried(role, rate, gain, accuracy, loss=1.0):
-    spec = SimpleNamespace(training=SimpleNamespace(learning_rate=rate), network=SimpleNamespace(gain=gain))
+    spec = SimpleNamespace(
+        training=SimpleNamespace(learning_rate=rate), network=SimpleNamespace(gain=gain), data=SimpleNamespace(validation=400)
+    )
     curve = [{"validation_accuracy": 0.99, "validation_loss": 0.0}, {"validation_accuracy": accuracy, "validation_loss": loss}]
     return SimpleNamespace(labels={"role": f"tuning-{role}"}, spec=spec, result={"curve": curve, "accuracy": 1 - accuracy})
 
@@ -143,12 +145,21 @@ def test_tuning_table_marks_the_best_on_validation_at_the_end():
         tables.tuning_table([bad])
 
 
+def test_within_one_standard_error_of_the_best_the_smaller_learning_rate_is_chosen():
+    error = math.sqrt(0.4 * 0.6 / 400)
+    close = [tried("snn", 3e-3, 1.0, 0.4), tried("snn", 1e-3, 1.0, 0.4 - error + 1e-6), tried("snn", 1e-3, 1.4, 0.4 - error + 1e-5)]
+    assert tables.tuning_point(tables.tuned(close)["SNN"]) == (1e-3, 1.4)
+    far = [close[0], tried("snn", 1e-3, 1.0, 0.4 - error - 1e-6)]
+    assert tables.tuning_point(tables.tuned(far)["SNN"]) == (3e-3, 1.0)
+    assert tables.most_accurate(close) is close[0]
+
+
 @pytest.mark.parametrize(
     "best, ending",
     [
-        ((1e-3, 1.0), "points."),  # in the middle of both
-        ((1e-3, 1.4), "points. The best point of the SNN lies at the edge of the grid."),
-        ((3e-4, 0.7), "points. The best point of the SNN lies at the edge of the grid."),
+        ((1e-3, 1.0), ""),  # in the middle of both
+        ((1e-3, 1.4), " The chosen point of the SNN lies at the edge of the grid."),
+        ((3e-4, 0.7), " The chosen point of the SNN lies at the edge of the grid."),
     ],
 )
 def test_tuning_caption(best, ending):
@@ -160,11 +171,12 @@ def test_tuning_caption(best, ending):
         record.spec.data = SimpleNamespace(train=1000, validation=400, name="cifar10")
     text = tables.tuning_caption(records)
     assert text.startswith("VGG5 after 3 epochs on 1,000 images of cifar10") and "with T = 10." in text
-    assert text.endswith("on 400 validation images, where one standard error is about 2.4 " + ending)  # sqrt(.36 .64 / 400)
+    chosen = "Chosen: the smallest learning rate within one standard error of the best point."
+    assert text.endswith(f"on 400 validation images, where one standard error is about 2.4 points. {chosen}{ending}")  # sqrt(.36 .64 / 400)
 
 
 def test_the_laptop_recipe_is_the_best_recorded_tuning_point():
-    """As many points for ANN and SNN, all recorded, and the profile uses the best of each."""
+    """As many points for ANN and SNN, all recorded, and the profile uses what is chosen of each."""
     entries = grids.tuning("laptop")
     store = Store(results_directory())
     records = [store.read(key(entry.spec)) for entry in entries]
@@ -183,7 +195,7 @@ def test_the_recipe_of_networks_alone_is_the_best_recorded_point():
     records = [store.read(key(entry.spec)) for entry in grids.tuning_alone("laptop")]
     assert None not in records, "python -m snncore.runs record --profile laptop --table alone-tuning"
     alone = profile("laptop").alone
-    best = tables.tuning_point(tables.tuned(records)["ANN"])
+    best = tables.tuning_point(tables.most_accurate(records))
     assert best == (alone.training.learning_rate, alone.network.gain)
 
 

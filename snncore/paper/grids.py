@@ -459,7 +459,7 @@ def tuning_alone(profile_name: str, *, seeds: Sequence[int] | None = None) -> li
 def tuning_hybrid(
     profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
 ) -> list[Entry]:
-    """The same nine points for the deeper networks: VGG9 as ANN and as hybrid (softmax, T = 10)."""
+    """The same for the deeper networks: VGG9 as ANN and as hybrid (softmax, T = 10), three learning rates by two gains."""
     p = profile(profile_name)
     found = []
     for seed in (seeds or (0,))[:1]:
@@ -469,7 +469,7 @@ def tuning_hybrid(
                 snn_run(p, name, seed, 10, tables=("14-tuning",), role="tuning-snn"),
             )
             for rate in (3e-4, 1e-3, 3e-3):
-                for gain in (1.0, 1.4, 2.0):
+                for gain in (1.0, 1.4):
                     for run in runs:
                         data = _tuning_images(p, seed)
                         training = replace(run.spec.training, epochs=3, learning_rate=rate, augment=False)

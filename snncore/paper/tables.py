@@ -263,7 +263,7 @@ def _span(low: float | None, high: float | None, *, signed: bool = False) -> str
 def tuning_table(records: Sequence[Record]) -> pd.DataFrame:
     """The tuning grid: one row per learning rate and gain, validation accuracy of the ANN and the spiking network.
 
-    "chosen" marks the best point of each (``tuned``). Test accuracies are left out: nothing was chosen by them.
+    "chosen" marks the point taken for each (``tuned``). Test accuracies are left out: nothing was chosen by them.
     """
     best = {role: tuning_point(record) for role, record in tuned(records).items()}
     tried: dict[tuple[float, float], dict[str, float]] = {}
@@ -285,37 +285,56 @@ def tuning_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def tuned(records: Sequence[Record]) -> dict[str, Record]:
-    """The best tuning run of "ANN" and of "SNN": highest validation accuracy, then lowest validation loss."""
-    found: dict[str, Record] = {}
+    """The chosen tuning run of "ANN" and of "SNN", by validation images alone.
+
+    Of the points whose accuracy is within one standard error of the highest, the one with the smallest learning rate, and of
+    several the most accurate: the recipe has to carry deeper networks than the one that is tuned, and short runs of few
+    steps favour rates that are too large for those.
+    """
+    by_role: dict[str, list[Record]] = {}
     for record in records:
-        role = _tuned_role(record)
-        if role not in found or _score(record) > _score(found[role]):
-            found[role] = record
+        by_role.setdefault(_tuned_role(record), []).append(record)
+    found = {}
+    for role, tried in by_role.items():
+        best, error = _highest(tried)
+        close = [record for record in tried if _score(record)[0] >= best - error]
+        rate = min(tuning_point(record)[0] for record in close)
+        found[role] = max((record for record in close if tuning_point(record)[0] == rate), key=_score)
     return found
+
+
+def most_accurate(records: Sequence[Record]) -> Record:
+    """The tuning run with the highest validation accuracy, and of several the one with the lowest validation loss."""
+    return max(records, key=_score)
+
+
+def _highest(records: Sequence[Record]) -> tuple[float, float]:
+    """The highest validation accuracy and its binomial standard error."""
+    best = _score(most_accurate(records))[0]
+    return best, (best * (1 - best) / records[0].spec.data.validation) ** 0.5
 
 
 def tuning_caption(records: Sequence[Record]) -> str:
     """What was tried, on what, and how much the validation images can tell apart."""
-    spec, best = records[0].spec, max(_score(record)[0] for record in records)
-    error = (best * (1 - best) / spec.data.validation) ** 0.5
+    spec, (_, error) = records[0].spec, _highest(records)
     times = ", ".join(str(steps) for steps in sorted({record.spec.input.steps or 0 for record in records} - {0}))
     return (
         f"{records[0].labels['network']} after {spec.training.epochs} epochs on {spec.data.train:,} images of "
         f"{spec.data.name}, for every learning rate and initialisation gain tried; spiking networks with T = {times}. Accuracy "
-        f"on {spec.data.validation:,} validation images, where one standard error is about {100 * error:.1f} points."
-        f"{_edges(records)}"
+        f"on {spec.data.validation:,} validation images, where one standard error is about {100 * error:.1f} points. "
+        f"Chosen: the smallest learning rate within one standard error of the best point.{_edges(records)}"
     )
 
 
 def _edges(records: Sequence[Record]) -> str:
-    """Says of which networks the best point lies at the edge of what was tried, where a better one may lie beyond."""
+    """Says of which networks the chosen point lies at the edge of what was tried, where a better one may lie beyond."""
     outer = []
     for role, best in tuned(records).items():
         points = [tuning_point(record) for record in records if _tuned_role(record) == role]
         axes = list(zip(tuning_point(best), *points, strict=True))
         if any(len(set(axis)) > 1 and axis[0] in (min(axis), max(axis)) for axis in axes):
             outer.append(role)
-    return f" The best point of the {' and of the '.join(outer)} lies at the edge of the grid." if outer else ""
+    return f" The chosen point of the {' and of the '.join(outer)} lies at the edge of the grid." if outer else ""
 
 
 def tuning_point(record: Record) -> tuple[float, float]:
