@@ -16,8 +16,6 @@ register("train-head", "snncore.runs.tasks.train_head")
 register("binary", "snncore.runs.tasks.binary")
 register("gradients", "snncore.runs.tasks.gradients")
 
-register("train-head", "snncore.runs.tasks.train_head")
-
 __all__ = [
     "Busy",
     "Entry",
