@@ -1,6 +1,7 @@
 """The ledger: the paper's statements, each with the verdict that tested code reaches from the recorded runs.
 
     ledger("laptop").judgements["agd-ee"].verdict
+    python -m snncore.paper.ledger agd-ee
 
 A verdict belongs to a profile, that is to a scale. Nothing is left out in silence: a claim without estimator, runs that
 are missing and records that must not be used are named.
@@ -17,8 +18,8 @@ from ..runs import Entry, Record
 from . import grids
 from .claims import Claim, claims
 from .estimators import Estimator, load
-from .evidence import DEFAULT, PROFILES, Case, Conditions, Evidence, evidence, minutes
-from .verdicts import CONTRADICTED, DIRECTION, INCONCLUSIVE, NOT_TESTED, SUPPORTED, VERDICTS, Conclusion, conclude
+from .evidence import DEFAULT, Case, Conditions, Evidence, evidence, minutes
+from .verdicts import NOT_TESTED, VERDICTS, Conclusion, conclude
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Judgement:
     """One claim at one profile.
 
     method: how it is estimated. parts come with ``conclusion``. records: the runs it rests on. missing: planned runs that
-    nobody has recorded, minutes: their estimated time, commands: what makes them. unplanned: exhibits that
+    nobody has recorded, commands: what makes them. unplanned: exhibits that
     no grid has runs of. problems: records that must not be used. caveat: what weighs on the verdict.
     """
 
@@ -36,7 +37,6 @@ class Judgement:
     method: str = ""
     records: tuple[Record, ...] = ()
     missing: tuple[Entry, ...] = ()
-    minutes: float = 0.0
     commands: tuple[str, ...] = ()
     unplanned: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -46,6 +46,11 @@ class Judgement:
     def verdict(self) -> str:
         """One of ``verdicts.VERDICTS``."""
         return self.conclusion.verdict
+
+    @property
+    def minutes(self) -> float:
+        """Estimated time of the missing runs on two CPU cores. Slow at the first call, as it builds networks."""
+        return minutes(self.missing)
 
     @property
     def computed(self) -> bool:
@@ -126,7 +131,6 @@ def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
         method=estimator.method,
         records=tuple(case.used.values()),
         missing=missing,
-        minutes=minutes(missing),
         commands=commands(missing),
         unplanned=unplanned,
         problems=tuple(case.problems),
@@ -140,39 +144,7 @@ def commands(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(f"python -m snncore.runs record --profile {profile} --table {table}" for profile, table in groups)
 
 
-@dataclass(frozen=True)
-class Headline:
-    """The ledger in sentences of Markdown, with the counts behind them, by profile."""
+if __name__ == "__main__":
+    from .ledger_command import main
 
-    sentences: tuple[str, ...]
-    counts: Mapping[str, Mapping[str, int]]
-
-
-def headline(*, results: str | Path | None = None, ledgers: Sequence[Ledger] | None = None) -> Headline:
-    """What the start page says: counts per profile, then every claim that a recorded run decides, by verdict.
-
-    The ledger's notebook and the start page both print this, so that they agree. ledgers: in place of those of all
-    profiles.
-    """
-    ledgers = [ledger(profile, results=results) for profile in PROFILES] if ledgers is None else ledgers
-    sentences = [_counted(one) for one in ledgers]
-    for one in ledgers:
-        for verdict in (SUPPORTED, DIRECTION, CONTRADICTED):
-            decided = [j.claim for j in one.judgements.values() if j.verdict == verdict and j.records]
-            if decided:
-                listed = "; ".join(f"“{claim.quote}” (`{claim.id}`)" for claim in decided)
-                sentences.append(f"Profile `{one.profile}`, {verdict}: {listed}.")
-    return Headline(tuple(sentences), {one.profile: one.counts for one in ledgers})
-
-
-def _counted(one: Ledger) -> str:
-    counts, total = one.counts, len(one.judgements)
-    alone = sum(j.conclusion.one_seed for j in one.judgements.values() if j.verdict in (SUPPORTED, DIRECTION, CONTRADICTED))
-    text = (
-        f"Of the paper's {total} statements, at the scale of profile `{one.profile}`: {counts[SUPPORTED]} supported, "
-        f"{counts[DIRECTION]} in direction only, {counts[CONTRADICTED]} contradicted, {counts[INCONCLUSIVE]} inconclusive, "
-        f"{counts[NOT_TESTED]} not tested."
-    )
-    if alone:
-        text += f" {alone} of these verdicts rest{'s' if alone == 1 else ''} on a single seed."
-    return text
+    raise SystemExit(main())

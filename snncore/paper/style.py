@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import matplotlib as mpl
@@ -53,9 +54,21 @@ def use() -> None:
     mpl.rcParams.update(_RC)
 
 
-def svg(figure: Figure) -> str:
-    """The figure as SVG text: the same figure gives the same bytes (no date, no random ids)."""
+def svg(figure: Figure, *, slim: bool = False) -> str:
+    """The figure as SVG text: the same figure gives the same bytes (no date, no random ids).
+
+    slim: a third of the size, for many small figures on one page: letters are set in the reader's own sans-serif font.
+    """
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "snncore", "svg.fonttype": "path"}):
+    with mpl.rc_context({"svg.hashsalt": "snncore", "svg.fonttype": "none" if slim else "path"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
-    return buffer.getvalue()
+    return _slimmed(buffer.getvalue()) if slim else buffer.getvalue()
+
+
+def _slimmed(drawing: str) -> str:
+    """Without metadata, comments, blanks between elements, unused ids, and digits that no eye can see."""
+    for useless in (r"<!DOCTYPE.*?>", r"<metadata>.*?</metadata>", r"<!--.*?-->", r"(?<=[>\s])\s+", r"(?<=\.\d\d)\d+"):
+        drawing = re.sub(useless, "", drawing, flags=re.DOTALL)
+    drawing = re.sub(r"(font-family: [^;\"]*)", r"\1, sans-serif", drawing)
+    used = set(re.findall(r"#([\w.-]+)", drawing))
+    return re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", drawing)

@@ -60,6 +60,8 @@ class Range:
         return high <= self.low or low >= self.high if self.strict else high < self.low or low > self.high
 
     def __str__(self) -> str:
+        if self.low == -math.inf and self.high == math.inf:
+            return "any value"
         if self.low == -math.inf:
             return f"{'below' if self.strict else 'at most'} {number(self.high)}"
         if self.high == math.inf:
@@ -149,11 +151,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """The verdict on a claim, why, and the parts it was concluded from."""
+    """The verdict on a claim, why, and the parts it was concluded from; ``weaker`` are those that only show a direction."""
 
     verdict: str
     reason: str
     parts: tuple[Judged, ...]
+    weaker: tuple[Judged, ...] = ()
 
     @property
     def one_seed(self) -> bool:
@@ -233,7 +236,7 @@ def conclude(parts: Sequence[Part], *, weaker: Sequence[Part] = ()) -> Conclusio
         verdict, reason = DIRECTION, f"as claimed: {'; '.join(h.part.what for h in hints)}; but {reason}"
     elif not counted and hints:
         verdict, reason = _all(hints)
-    return Conclusion(verdict, reason, tuple(dict.fromkeys(judged + hints)))
+    return Conclusion(verdict, reason, tuple(dict.fromkeys(judged + hints)), hints)
 
 
 def _all(judged: Sequence[Judged]) -> tuple[str, str]:
@@ -256,5 +259,5 @@ def _because(judged: Sequence[Judged]) -> str:
 
 
 def number(value: float) -> str:
-    """A number for a sentence: three digits, a true minus sign."""
-    return f"{value:.3g}".replace("-", "−")
+    """A number for a sentence: three digits, or all of a larger number's, and a true minus sign."""
+    return (f"{value:,.0f}" if 999.5 <= abs(value) < math.inf else f"{value + 0.0:.3g}").replace("-", "−")
