@@ -2,6 +2,7 @@
 
     python -m tools.generate [FOLDER]
 
+ledger.md      the counts of verdicts and the main ones, as the executed ledger declared them (tools.headline)
 headlines.md   what the executed notebooks declared as headline findings (snncore.paper.exhibits.headline)
 parameters.md  the papermill parameters (snncore.paper.notebook.PARAMETERS) and which notebook takes which
 times.md       seconds each notebook took in this build
@@ -20,7 +21,7 @@ from typing import Any
 
 from snncore.paper import exhibits, notebook
 from snncore.runs import Record, verifications, verifying
-from tools import calculator
+from tools import calculator, headline
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
 
@@ -160,6 +161,7 @@ def api(package: Path = ROOT / "snncore") -> dict[str, str]:
 def main(out: Path = OUT) -> int:
     notebooks, records = executed(), calculator.results()
     pages = {
+        "ledger.md": headline.start_page(notebooks),
         "headlines.md": headlines(notebooks), "parameters.md": parameters(notebooks), "times.md": times(notebooks),
         "verified.md": verified(ROOT / "results" / verifications.NAME, records),
         **api(),

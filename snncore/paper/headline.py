@@ -87,8 +87,11 @@ def markdown(found: Headline, *, link: Callable[[str], str] = lambda name: f"`{n
         "",
         "What the article's conclusion says of its three techniques:",
         "",
-        *(_bullet(line, link) for line in found.key),
+        *(_bullet(line, link) for line in found.key if line.judgement.verdict != NOT_TESTED),
     ]
+    if untested := [line for line in found.key if line.judgement.verdict == NOT_TESTED]:
+        listed = "; ".join(f"“{_plain(line.claim.quote)}” ({link(line.claim.id)})" for line in untested)
+        rows.append(f"- **{words.signed(NOT_TESTED)}**: {listed}")
     if found.contradicted:
         rows += ["", "Contradicted besides these:", ""]
         rows += [
