@@ -9,7 +9,7 @@ from ...energy import SRAM, report
 from ...network import Pass, plan
 from ...streams import stream
 from ..evidence import Case
-from ..networks import network
+from ..networks import network, readings
 from ..verdicts import Part, around, at_most
 from .registry import Finding, estimates
 
@@ -26,7 +26,8 @@ def memory(case: Case) -> Finding:
     same = around(0.95, 1.05, '"unaffected" is read as within a twentieth')
     parts = []
     for name in ("VGG5", "VGG3x2-v2"):
-        net = network(name, case.conditions.reading)
+        reading = case.conditions.reading if case.conditions.reading in readings(name) else "A"
+        net = network(name, reading)
         passes = plan(net.topology, net.input_shape, net.neuron)
         for rate in RATES:
             plain = report(passes, _activity(passes, rate), STEPS, convention="full")

@@ -1,0 +1,171 @@
+"""Do verdicts hang on what the paper leaves unstated?
+
+Three choices need no new run, because records hold what they need: the convention of the energy, its price list and the
+reading of the networks. Under each the whole ledger is judged again. The choices about neurons and input change the
+training, so VGG5 was trained again with one other answer each (``grids_beyond.UNSTATED``); those statements that rest on its
+spiking network, its ANN and nothing else can then be judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..energy import CONVENTIONS, PRICES
+from . import networks
+from .evidence import DEFAULT, Conditions, Evidence, Run, _reading, evidence
+from .grids_beyond import UNSTATED, UNSTATED_NETWORK
+from .ledger import Ledger, ledger
+from .profiles import profile
+from .verdicts import NOT_TESTED, SIGNS
+
+
+def conditions() -> dict[str, Conditions]:
+    """The default, and every other value of one choice at a time, by name ("prices float32")."""
+    found = {"default": DEFAULT}
+    for name, values in (
+        ("convention", CONVENTIONS),
+        ("prices", tuple(PRICES)),
+        ("reading", sorted({reading for net in networks.names() for reading in networks.readings(net)})),
+    ):
+        for value in values:
+            if value != getattr(DEFAULT, name):
+                found[f"{name} {value}"] = replace(DEFAULT, **{name: value})
+    return found
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All claims of one profile under several conditions; the default first."""
+
+    ledgers: Mapping[str, Ledger]
+
+    @property
+    def counts(self) -> pd.DataFrame:
+        """One row per choice: how many claims have each verdict, and how many verdicts differ from the default's."""
+        return pd.DataFrame(
+            [
+                {"choice": name, **one.counts, "moved": sum(self.moved(claim, name) for claim in one.judgements)}
+                for name, one in self.ledgers.items()
+            ]
+        )
+
+    @property
+    def movers(self) -> pd.DataFrame:
+        """The claims whose verdict is not the same everywhere: one row each, one column per choice. May be empty."""
+        rows = []
+        for claim, judgement in self._default.judgements.items():
+            if any(self.moved(claim, name) for name in self.ledgers):
+                verdicts = {name: _shown(one.judgements[claim].verdict) for name, one in self.ledgers.items()}
+                rows.append({"claim": claim, "the paper": f"“{judgement.claim.quote}”", **verdicts})
+        return pd.DataFrame(rows, columns=["claim", "the paper", *self.ledgers])
+
+    def moved(self, claim: str, name: str) -> bool:
+        """Whether a verdict under one choice differs from the default's."""
+        return self.ledgers[name].judgements[claim].verdict != self._default.judgements[claim].verdict
+
+    @property
+    def finding(self) -> str:
+        """In one sentence, how much moves."""
+        tested = sum(judgement.verdict != NOT_TESTED for judgement in self._default.judgements.values())
+        per = "; ".join(f"{name}: {count}" for name, count in self.counts.set_index("choice")["moved"].iloc[1:].items())
+        return (
+            f"{len(self.movers)} of {len(self._default.judgements)} verdicts move under some choice ({per}); "
+            f"{tested} of them are tested at all under the default."
+        )
+
+    @property
+    def _default(self) -> Ledger:
+        return self.ledgers["default"]
+
+
+def judged(profile_name: str, *, results: str | Path | None = None, found: Evidence | None = None) -> Judged:
+    """Every claim under every one of ``conditions``, from the records in ``results``. found: in their place."""
+    found = evidence(profile_name, results=results) if found is None else found
+    return Judged({name: ledger(profile_name, conditions=one, found=found) for name, one in conditions().items()})
+
+
+# --- choices that were trained again ------------------------------------------------------------------------
+
+
+def substituted(found: Evidence, role: str, steps: int) -> Evidence:
+    """The evidence with the runs of ``role`` in place of the spiking VGG5's at T = ``steps``, seed by seed.
+
+    A seed that has no such run has none of either. Raises ``ValueError`` for a role that is no alternative.
+    """
+    if role not in UNSTATED:
+        raise ValueError(f"role must be one of {', '.join(UNSTATED)}, got {role!r}")
+    others = [run for run in found.runs if run.entry.role == role and _is_vgg5(run, role, steps)]
+    kept = [run for run in found.runs if not _is_vgg5(run, "snn", steps) and run.key not in {other.key for other in others}]
+    return Evidence(found.profile, tuple(kept + [replace(run, entry=replace(run.entry, role="snn")) for run in others]))
+
+
+def retrained(
+    profile_name: str, *, results: str | Path | None = None, found: Evidence | None = None, roles: Sequence[str] = tuple(UNSTATED)
+) -> pd.DataFrame:
+    """Quantities that rest on the spiking VGG5 at the first T, its ANN and nothing else, judged again with each alternative.
+
+    One row per claim and quantity, one column per role; a cell holds verdict and mean. Roles of which no run is recorded are left
+    out; the table may be empty. found: in place of the recorded runs.
+    """
+    steps = profile(profile_name).steps["8"][0]
+    found = evidence(profile_name, results=results, tables=["8", "8-others", "unstated"]) if found is None else found
+    cases = {"snn": found}
+    for role in roles:
+        if any(run.record is not None and _is_vgg5(run, role, steps) for run in found.runs):
+            cases[role] = substituted(found, role, steps)
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for role, case in cases.items():
+        own = {run.key for run in case.runs if _is_vgg5(run, "snn", steps)}
+        ann = {run.key for run in case.runs if run.entry.network == UNSTATED_NETWORK and run.entry.role == "ann"}
+        for claim, judgement in ledger(profile_name, found=case).judgements.items():
+            for j in judgement.conclusion.parts:
+                keys = set(j.part.keys)
+                if keys & own and keys <= own | ann and j.mean is not None:
+                    cell = f"{_shown(j.verdict)}, {j.mean.mean:.3g} {j.part.unit}".strip()
+                    rows.setdefault((claim, j.part.what), {})[role] = cell
+    return pd.DataFrame(
+        [{"claim": claim, "quantity": what, **{role: row.get(role) for role in cases}} for (claim, what), row in rows.items()],
+        columns=["claim", "quantity", *cases],
+    )
+
+
+def choice_table(profile_name: str) -> pd.DataFrame:
+    """The choices that this book made where the paper is silent, and what else would have been reasonable."""
+    p, text = profile(profile_name), "trained again below"
+    rows: list[dict[str, Any]] = []
+    names = {"convention": "convention of the energy", "prices": "price list", "reading": "reading of the networks"}
+    for field in fields(DEFAULT):
+        here = getattr(DEFAULT, field.name)
+        others = [getattr(one, field.name) for one in conditions().values() if getattr(one, field.name) != here]
+        rows.append(_choice(names[field.name], here, ", ".join(others), "every claim judged again below"))
+    for role, (network, code) in UNSTATED.items():
+        for place, values in ((p.snn_network, network), (p.input("poisson", 1), code)):
+            rows += [_choice(f"{option} ({role})", getattr(place, option), other, text) for option, other in values.items()]
+    rows.append(_choice("initialisation and surrogate", f"gain {p.snn_network.gain:g}, gamma {p.snn_network.gamma:g}",
+                        f"gains {_list(p.gains)}; gammas {_list(p.gammas)}; leaks {_list(p.leaks)}", "chapter 7, the map"))
+    rows.append(_choice("threshold of a conversion", "maximum", "99.9th percentile", "chapter 4, variants"))
+    rows.append(_choice("what Equation 7 leaves open", "DropMax with q = p", "variants of it", "chapter 8"))
+    return pd.DataFrame(rows)
+
+
+def _choice(name: str, here: Any, other: Any, where: str) -> dict[str, str]:
+    return {"choice": name, "in this book": str(here), "instead": str(other), "where": where}
+
+
+def _list(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _is_vgg5(run: Run, role: str, steps: int) -> bool:
+    """Whether it is VGG5 in ``role`` at T = ``steps``, in the default reading."""
+    same = run.entry.network == UNSTATED_NETWORK and run.entry.role == role and run.entry.spec.input.steps == steps
+    return same and _reading(run.entry) in (None, DEFAULT.reading)
+
+
+def _shown(verdict: str) -> str:
+    return f"{SIGNS[verdict]} {verdict}"

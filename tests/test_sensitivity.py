@@ -1,0 +1,103 @@
+"""Verdicts under other choices, on made-up runs whose verdicts are known."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from made_up import World
+
+from snncore.paper import sensitivity
+from snncore.paper.evidence import DEFAULT, Evidence, Run
+from snncore.paper.verdicts import CONTRADICTED, NOT_TESTED, SUPPORTED
+from snncore.runs import Record
+
+PAIR = ("VGG5", "VGG3x2-v2")
+
+
+def priced(evidence: Evidence, *, floats: float) -> Evidence:
+    """The same records with an EE for every convention and price list, that of float32 times ``floats``."""
+    runs = []
+    for run in evidence.runs:
+        data = copy.deepcopy(dict(run.record.data))
+        result = data["result"]
+        several = (*result.get("snn", {}).values(), *result.get("classifiers", {}).values())
+        for place in (result, *several, *(held["learned"] for held in several if "learned" in held)):
+            if "energy" in place:
+                known = place["energy"]["paper/int32"]
+                place["energy"] = {
+                    f"{convention}/{prices}": {**known, "efficiency": known["efficiency"] * factor}
+                    for convention in ("paper", "physical", "full") for prices, factor in (("int32", 1), ("float32", floats))
+                }
+                if "convolutions" in place:
+                    one = place["convolutions"]["energy"]["paper/int32"]
+                    place["convolutions"] = {"energy": dict.fromkeys(place["energy"], one)}
+        runs.append(Run(run.entry, run.key, Record(data, run.record.path, "recorded", run.entry.labels)))
+    return Evidence(evidence.profile, tuple(runs))
+
+
+def test_conditions_change_one_choice_at_a_time():
+    found = sensitivity.conditions()
+    assert next(iter(found.items())) == ("default", DEFAULT)
+    assert {"convention physical", "convention full", "prices float32", "reading B"} <= set(found)
+    for name, one in found.items():
+        changed = [f for f in ("convention", "prices", "reading") if getattr(one, f) != getattr(DEFAULT, f)]
+        assert changed == ([] if name == "default" else [name.split()[0]])
+
+
+def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
+    world = World({("ee", name, "snn"): 15.0 for name in PAIR}).evidence()
+    judged = sensitivity.judged("laptop", found=priced(world, floats=0.01))
+    movers = judged.movers.set_index("claim")
+    assert movers.loc["agd-ee", "default"] == "✔ supported" and movers.loc["agd-ee", "prices float32"] == "✘ contradicted"
+    assert movers.loc["agd-ee", "convention full"] == "✔ supported"
+    assert "conv-lossless" not in movers.index and "coding-integrity" not in movers.index
+    counts = judged.counts.set_index("choice")
+    assert counts.loc["default", "moved"] == counts.loc["convention full", "moved"] == 0
+    assert counts.loc["prices float32", "moved"] == len(movers) > 0
+    assert (counts.drop(columns="moved").sum(axis=1) == len(judged.ledgers["default"].judgements)).all()
+    assert judged.finding.startswith(f"{len(movers)} of ") and f"prices float32: {len(movers)}" in judged.finding
+
+
+def test_without_records_nothing_moves():
+    judged = sensitivity.judged("laptop", found=Evidence("laptop", ()))
+    assert judged.movers.empty and list(judged.movers.columns[:3]) == ["claim", "the paper", "default"]
+    assert judged.counts["moved"].sum() == 0
+
+
+def alternative(world: World, role: str, changes: dict) -> tuple[Run, ...]:
+    """VGG5 at T = 25 in another role."""
+    other = World({**world.changes, **changes})
+    return tuple(run for seed in (0, 1, 2) for run in other.runs("laptop", "VGG5", role, (25,), seed))
+
+
+def test_the_retrained_network_takes_the_place_of_the_default_one():
+    world = World({("acc", "VGG5", "ann"): 0.52})
+    weak = alternative(world, "snn-signed", {("acc", "VGG5", "snn-signed"): 0.3})
+    found = Evidence("laptop", world.evidence().runs + weak)
+    put = sensitivity.substituted(found, "snn-signed", 25)
+    assert len(put.runs) == len(found.runs) - 3  # the alternatives have moved, the defaults are gone
+    verdict = put.case().series("VGG5", "snn", 25)
+    assert verdict.accuracy() == pytest.approx(0.3) and put.case().series("VGG5", "snn", 50).accuracy() == pytest.approx(0.5)
+    table = sensitivity.retrained("laptop", found=found)
+    assert list(table.columns) == ["claim", "quantity", "snn", "snn-signed"]
+    (row,) = table[(table["claim"] == "agd-loss") & table["quantity"].str.contains("VGG5")].to_dict("records")
+    assert SUPPORTED in row["snn"] and CONTRADICTED in row["snn-signed"]
+    assert not table["quantity"].str.contains("VGG3x2").any()  # whose runs were not made again
+    with pytest.raises(ValueError, match="role must be one of snn-reset-then-leak, .* got 'snn-hard'"):
+        sensitivity.substituted(found, "snn-hard", 25)
+
+
+def test_a_choice_without_runs_has_no_column():
+    assert list(sensitivity.retrained("laptop", found=World({}).evidence()).columns) == ["claim", "quantity", "snn"]
+    assert sensitivity.retrained("laptop", found=Evidence("laptop", ())).empty
+    assert NOT_TESTED in sensitivity._shown(NOT_TESTED)
+
+
+def test_every_choice_names_what_is_used_here_and_what_else():
+    table = sensitivity.choice_table("laptop").set_index("choice")
+    assert table.loc["convention of the energy", "in this book"] == "paper"
+    assert table.loc["convention of the energy", "instead"] == "physical, full"
+    assert table.loc["order (snn-reset-then-leak)"].tolist()[:2] == ["leak-then-reset", "reset-then-leak"]
+    assert table.loc["signed (snn-signed)"].tolist()[:2] == ["False", "True"]
+    assert (table["in this book"] != table["instead"]).all()
