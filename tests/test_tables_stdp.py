@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
-from snncore.paper import figures_stdp, grids_stdp, tables_stdp
+from snncore.paper import figures_stdp, grids_claims, grids_stdp, tables_stdp
 from snncore.paper.statistics import hits as unpack
 from snncore.runs.spec import to_dict
+from snncore.stdp import StdpConfig
 
+HISTORY = {"learning": [True, True, False], "seen": [16, 32, 32], "change": [0.2, 0.1, 0.0], "at_low": [0.0, 0.2, 0.2],
+           "at_high": [0.1, 0.3, 0.3]}
 RIGHT = {"ann": 90, "learned": 60, "random": 50, "pixels": 70}
+
+
+ALARMS = {"ResNet3": ["layer conv3 (conv3) is silent: 0 spikes per neuron and step after 80 images"]}
 
 
 def bits(right, total=150):
@@ -34,14 +42,16 @@ def record(entry, tag="recorded"):
         sources = {name: outcome_of(RIGHT[name]) for name in tables_stdp.SOURCES}
         top = {**sources, **energy(3.0), "convolutions": energy(11.0)}
         layers = {"conv1": 40, "conv2": 80}
-        curve = [{"layer": name, "seen": 100, "change": 0.1, "at_low": 0.2, "at_high": 0.3} for name in layers]
+        curve = [{"layer": name, "at_low": 0.2, "at_high": 0.3, "silent": {name: 0.25}} for name in layers]
         rates = {"input": 0.5, "conv1": 0.1, "conv2.1": 0.02, "conv2.2": 0.03}
         result = {"total": 150, "classifiers": {c.name: top for c in entry.spec.classifiers}, "updates": layers,
-                  "curve": curve, "rates": {"learned": rates, "random": rates}}
+                  "curve": curve, "rates": {"learned": rates, "random": rates}, "alarms": ALARMS.get(entry.network, [])}
     draw = np.random.default_rng(0)
+    history = {f"{layer}_{name}": np.array(values) for layer in ("conv1", "conv2") for name, values in HISTORY.items()}
     kernels = {f"conv1_{name}": draw.normal(size=(6, 1, 3, 3)) for name in ("before", "after", "seen0")}
     kernels["conv1_seen100"] = kernels["conv1_after"]
-    return SimpleNamespace(spec=entry.spec, labels=labels, result=result, tag=tag, artifact=lambda _: kernels)
+    arrays = {"kernels": kernels, "history": history}
+    return SimpleNamespace(spec=entry.spec, labels=labels, result=result, tag=tag, artifact=arrays.get)
 
 
 @pytest.fixture(params=["6", "12"])
@@ -111,9 +121,110 @@ def test_figures(shown):
                figures_stdp.draw_weights(kernels, low=-1, high=1),
                figures_stdp.draw_rates(tables_stdp.rate_table(records))]
     assert [len(f.axes) for f in figures] == [3, 12, 1, 3]
-    assert figures_stdp.curve_table(records)["at a bound"].tolist() == pytest.approx([0.5] * 6)
+    curve = figures_stdp.curve_table(records)
+    figures += [figures_stdp.draw_curve(curve), figures_stdp.draw_rule(StdpConfig(offset=0.3, offset_unit="absolute")),
+                figures_stdp.draw_settings({"a": kernels["conv1_before"], "b": kernels["conv1_after"][:2]}, low=-1, high=1),
+                figures_stdp.draw_classifiers(tables_stdp.classifier_table(records))]
+    assert [len(f.axes) for f in figures[4:]] == [3, 1, 12, 3]
     for figure in figures:
         plt.close(figure)
+
+
+def test_changes_are_of_mini_batches_that_learn(shown):
+    curve = figures_stdp.curve_table(shown[1])
+    one = curve[(curve["network"] == "ResNet2") & (curve["layer"] == "conv1")]
+    assert one["seen"].tolist() == [16, 32] and one["change"].tolist() == [0.2, 0.1]
+    assert one["at a bound"].tolist() == pytest.approx([0.1, 0.5])
+    assert len(curve) == 3 * 2 * 2
+
+
+def test_convergence_in_words_by_hand():
+    drift = pd.DataFrame({"seen": [0, 50, 90, 100, 0, 50, 90, 100], "cosine": [0.1, 0.8, 0.9, 1.0, -0.3, 0.7, 0.9, 1.0]})
+    words = figures_stdp.convergence_sentence(drift)
+    assert words == ("After 50 of 100 images the kernels have a cosine of 0.70 to 0.80 with the final ones; at the start 0.30 "
+                     "at most.")
+
+
+def test_unrolling_is_compared_by_seed(shown):
+    records = shown[1]
+    for run in records:
+        if run.labels["network"] == "ResNet2" and run.labels["role"] == "stdp":
+            run.result["updates"] = {"conv1": 40, "conv2": 39}
+    df = tables_stdp.gain_table(records)
+    assert df["ratio"].tolist() == pytest.approx([80 / 39]) and df["seed"].tolist() == [0]
+    assert tables_stdp.gain_table([r for r in records if r.labels["network"] != "ResNet2"]).empty
+    assert tables_stdp.gain_table([]).empty
+
+
+def test_alarms_and_extremes_are_listed(shown):
+    df = tables_stdp.alarm_table(shown[1]).set_index("network")
+    assert df.loc["ResNet2", "reported"] == "nothing"
+    assert df.loc["ResNet3", "reported"].startswith("layer conv3 (conv3) is silent")
+    assert df.loc["ResNet3", "least active"] == "conv2.1: 0.0200" and df.loc["ResNet3", "most active"] == "conv1: 0.1000"
+    assert df.loc["ResNet3", "silent maps"] == 0.25 and df.loc["ResNet3", "at one bound"] == 0.3
+
+
+def test_more_images_are_paired_with_fewer(shown):
+    records = shown[1]
+    assert tables_stdp.samples_table(records).empty
+    entry = grids_claims.stdp_samples("quick", seeds=[0])[0]
+    run = record(replace(entry, role="stdp"))
+    run.labels["role"] = "stdp-more"
+    run.result["classifiers"]["fc"]["learned"] = outcome_of(75)
+    row = tables_stdp.samples_table([*records, run]).iloc[0]
+    assert (row["network"], row["seeds"]) == ("ResNet2", 1)
+    assert row["more minus fewer"] == pytest.approx(10) and row["accuracy on more"] == pytest.approx(0.5)
+    scale = grids_stdp.SCALES["quick"]
+    assert row["images"] == f"{scale.unlabelled:,}"
+    assert row["more images"] == f"{min(2 * scale.unlabelled, scale.train):,}"
+
+
+def test_both_classifiers_on_the_same_features(shown):
+    records = shown[1]
+    run = next(r for r in records if r.labels["role"] == "stdp")
+    tops = run.result["classifiers"]
+    tops["convnn"] = tops["convnn"] | {"learned": outcome_of(90) | {"train_accuracy": 1.0}}
+    df = tables_stdp.classifier_table([run]).set_index("features")
+    assert df.loc["STDP", "ConvNN minus FC"] == pytest.approx(20) and df.loc["raw pixels", "ConvNN minus FC"] == 0
+    assert df.loc["STDP", "ConvNN on training images"] == 1 and np.isnan(df.loc["STDP", "FC on training images"])
+
+
+def test_stochmax_is_paired_with_softmax(shown):
+    run = next(r for r in shown[1] if r.labels["role"] == "stdp")
+    run.result["classifiers"]["fc-stochmax"] = {"learned": outcome_of(63)}
+    row = tables_stdp.stochmax_table([run]).iloc[0]
+    assert row["difference"] == pytest.approx(2) and row["softmax"] == pytest.approx(0.4)
+    assert row["McNemar p"] == pytest.approx(0.25)  # three coins that all fall alike, either way
+    assert tables_stdp.stochmax_table([]).empty
+
+
+def test_the_distance_to_the_ann_under_either_classifier():
+    six, twelve = ([record(e) for e in make("quick", seeds=[0])] for make in (grids_stdp.table6, grids_stdp.table12))
+    for run in twelve:
+        if run.labels["role"] == "ann-convnn":
+            run.result = outcome_of(105)
+    df = tables_stdp.gap_table(six, twelve)
+    assert df["gap, FC1 and FC2"].tolist() == pytest.approx([20] * 3) and df["change"].tolist() == pytest.approx([10] * 3)
+    assert tables_stdp.gap_table(six, [r for r in twelve if r.labels["role"] == "stdp"]).empty
+    assert tables_stdp.gap_table([], []).empty
+
+
+def test_choices_are_read_off_the_config():
+    df = tables_stdp.choices_table(StdpConfig(tau=7, competition="winner", low_pass=9, weight_dependence=True)).set_index("what")
+    assert "tau = 7 steps" in df.loc["pre-synaptic trace", "chosen here"]
+    assert df.loc["competition", "chosen here"].endswith("learns") and "9 steps" in df.loc["features", "chosen here"]
+    assert "w_max" in df.loc["dependence on the weight", "chosen here"]
+
+
+def test_a_finding_in_words(shown):
+    table, records = shown
+    text, runs = tables_stdp.finding(records, table, "ResNet2")
+    assert "reaches 40.0%" in text and "20.0 points below its ANN at 60.0%" in text
+    assert "6.7 points above untrained kernels at 33.3%" in text and "6.7 points below raw pixels at 46.7%" in text
+    assert "1 seed, T = 20" in text and len(runs) == 2
+    alone, _ = tables_stdp.finding([r for r in records if r.labels["role"] == "stdp"], table, "ResNet2")
+    assert "ANN" not in alone
+    assert tables_stdp.finding([r for r in records if r.labels["role"] != "stdp"], table, "ResNet2") is None
 
 
 def test_tables_share_one_stdp_run_and_anns_share_its_images():
@@ -121,5 +232,5 @@ def test_tables_share_one_stdp_run_and_anns_share_its_images():
     assert [e.spec for e in six if e.role == "stdp"] == [e.spec for e in twelve if e.role == "stdp"]
     for entry in (*six, *twelve):
         top = entry.spec.classifiers[0] if entry.role == "stdp" else entry.spec
-        assert (entry.spec.data.train, entry.spec.data.seed) == (4000, 1)
+        assert (entry.spec.data.train, entry.spec.data.seed) == (grids_stdp.SCALES["laptop"].train, 1)
         assert top.training.epochs == 8 and to_dict(entry.spec)

@@ -10,7 +10,38 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..runs import Record
+from ..stdp import StdpConfig
 from .style import PALETTE
+
+
+def draw_rule(config: StdpConfig) -> Figure:
+    """Eq. 5: weight change of a pair over t_pre - t_post, for the config's tau, eta and absolute offset."""
+    delay = np.linspace(-4 * config.tau, 0, 200)
+    change = config.eta * (np.exp(delay / config.tau) - config.offset)
+    fig, axis = plt.subplots(figsize=(5.0, 2.7))
+    axis.plot(delay, change, color=PALETTE["blue"])
+    axis.axhline(0, color=PALETTE["grey"], linewidth=1)
+    axis.fill_between(delay, change, 0, where=change > 0, color=PALETTE["orange"], alpha=0.3, label="weight rises")
+    axis.fill_between(delay, change, 0, where=change < 0, color=PALETTE["blue"], alpha=0.2, label="weight falls")
+    axis.set(xlabel="t_pre - t_post (steps)", ylabel="weight change of the pair")
+    axis.legend(loc="upper left")
+    return fig
+
+
+def draw_settings(kernels: Mapping[str, np.ndarray], *, low: float, high: float) -> Figure:
+    """First-layer kernels (M, 1, k, k) of some settings, one row each, on one scale: black is ``low``, white ``high``."""
+    count = max(len(weights) for weights in kernels.values())
+    fig, axes = plt.subplots(len(kernels), count, figsize=(2.6 + 0.55 * count, 0.62 * len(kernels)), squeeze=False)
+    for row, (name, weights) in enumerate(kernels.items()):
+        for column, axis in enumerate(axes[row]):
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+            if column < len(weights):
+                axis.imshow(weights[column][0], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+            else:
+                axis.set_axis_off()
+        axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    return fig
 
 
 def draw_kernels(kernels: Mapping[str, np.ndarray], *, layer: str = "conv1", maps: int = 18) -> Figure:
@@ -49,15 +80,53 @@ def draw_weights(kernels: Mapping[str, np.ndarray], *, low: float, high: float) 
 
 
 def curve_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Mean absolute weight change per mini-batch, and weights at a bound, over images seen, by network and layer."""
-    return pd.DataFrame([
-        {
-            "network": run.labels["network"], "seed": run.spec.seed, "layer": entry["layer"], "seen": entry["seen"],
-            "change": entry["change"], "at a bound": entry["at_low"] + entry["at_high"],
-        }
-        for run in records if run.labels["role"] == "stdp"
-        for entry in run.result["curve"]
-    ])
+    """Mean absolute weight change in every mini-batch, and weights at a bound after it, over images seen, by network and
+    layer. Mini-batches in which thresholds settle are left out."""
+    rows = []
+    for run in records:
+        if run.labels["role"] != "stdp":
+            continue
+        history = run.artifact("history")
+        for layer in sorted(run.result["updates"]):
+            learning, seen, change, low, high = (
+                history[f"{layer}_{name}"] for name in ("learning", "seen", "change", "at_low", "at_high")
+            )
+            rows += [
+                {
+                    "network": run.labels["network"], "seed": run.spec.seed, "layer": layer, "seen": int(seen[k]),
+                    "change": float(change[k]), "at a bound": float(low[k] + high[k]),
+                }
+                for k in np.flatnonzero(learning)
+            ]
+    return pd.DataFrame(rows)
+
+
+def draw_curve(curve: pd.DataFrame) -> Figure:
+    """``curve_table``: mean weight change per mini-batch (solid) and share of weights at a bound (dashed) over images seen."""
+    networks = list(dict.fromkeys(curve["network"]))
+    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    colours = [PALETTE[name] for name in ("blue", "orange", "green", "purple")]
+    for axis, name in zip(axes[0], networks, strict=True):
+        here = curve[curve["network"] == name]
+        for layer, colour in zip(dict.fromkeys(here["layer"]), colours, strict=False):
+            mean = here[here["layer"] == layer].groupby("seen")[["change", "at a bound"]].mean()
+            axis.plot(mean.index, mean["change"], color=colour, label=layer)
+            axis.plot(mean.index, mean["at a bound"], linestyle=(0, (4, 2)), color=colour)
+        axis.set(title=name, xlabel="images seen", ylim=(0, None))
+        axis.legend()
+    axes[0, 0].set_ylabel("change (solid), share at a bound (dashed)")
+    return fig
+
+
+def convergence_sentence(drift: pd.DataFrame) -> str:
+    """How like the final kernels those at about half of the images are, in words, from ``drift_table``."""
+    last = int(drift["seen"].max())
+    middle = max((seen for seen in set(drift["seen"]) if seen <= last / 2), default=0)
+    found = drift[drift["seen"] == middle]["cosine"]
+    return (
+        f"After {middle:,} of {last:,} images the kernels have a cosine of {found.min():.2f} to {found.max():.2f} with the final "
+        f"ones; at the start {drift[drift['seen'] == 0]['cosine'].abs().max():.2f} at most."
+    )
 
 
 def drift_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -111,4 +180,20 @@ def draw_rates(rates: pd.DataFrame) -> Figure:
         axis.set_xticks(place, mean.index)
     axes[0, 0].set_ylabel("spikes per neuron and step")
     axes[0, -1].legend(fontsize=8)
+    return fig
+
+
+def draw_classifiers(table: pd.DataFrame) -> Figure:
+    """``tables_stdp.classifier_table``: accuracy in per cent of both classifiers by kind of features, a panel per network."""
+    networks = list(dict.fromkeys(table["network"]))
+    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    for axis, name in zip(axes[0], networks, strict=True):
+        here = table[table["network"] == name]
+        place = np.arange(len(here))
+        for side, (top, colour, hatch) in enumerate((("FC1, FC2", PALETTE["blue"], ""), ("ConvNN", PALETTE["orange"], "//"))):
+            axis.bar(place + 0.4 * (side - 0.5), 100 * here[top], 0.4, color=colour, hatch=hatch, label=top)
+        axis.set(title=name)
+        axis.set_xticks(place, [text.replace(" ", "\n") for text in here["features"]])
+    axes[0, 0].set_ylabel("accuracy (%)")
+    axes[0, -1].legend(fontsize=8, loc="lower right")
     return fig

@@ -24,7 +24,8 @@ BASELINES = {"6": "ann", "12": "ann-convnn"}  # table -> role of its ANNs
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of STDP a profile runs: factor on the maps, T, labelled and unlabelled images, kernels kept on the way."""
+    """How much of STDP a profile runs: factor on the maps, T, labelled and unlabelled images, kernels kept on the way,
+    mini-batches in which thresholds settle."""
 
     width: float
     steps: int
@@ -33,6 +34,7 @@ class Scale:
     test: int
     unlabelled: int
     snapshots: tuple[int, ...]
+    settle: int = 20
 
     def drawn(self, p: Profile, seed: int) -> DataConfig:
         """The images of one seed."""
@@ -40,7 +42,7 @@ class Scale:
 
 
 SCALES: dict[str, Scale] = {
-    "quick": Scale(1 / 6, 20, 300, 50, 150, 200, (0, 100, 200)),
+    "quick": Scale(1 / 6, 20, 300, 50, 150, 200, (0, 100, 200), settle=8),
     "laptop": Scale(1 / 2, 100, 2500, 250, 1000, 1000, (0, 250, 500, 1000)),
     "paper": Scale(1.0, 100, 45000, 5000, 10000, 5000, (0, 1000, 2500, 5000)),
 }
@@ -61,7 +63,7 @@ def stdp_spec(p: Profile, name: str, seed: int) -> stdp.Spec:
     return stdp.Spec(
         convolutions,
         scale.drawn(p, seed),
-        StdpConfig(steps=scale.steps),
+        StdpConfig(steps=scale.steps, settle=scale.settle),
         tuple(stdp.Classifier(kind, top, network, recipe) for kind, top, network in tops),
         unlabelled=scale.unlabelled,
         snapshots=scale.snapshots,
