@@ -169,3 +169,47 @@ def test_claims_and_finding():
     text, runs = tables.finding(records, "VGG5", 25)
     assert text.startswith("Stochmax loses 20.0 points against softmax for VGG5 at T = 25 (50.0% and 70.0%;")
     assert "1 seed)" in text and "test images alone" in text and len(runs) == 2
+
+
+# --- what Eq. 7 leaves open, on validation images -----------------------------------------------------------
+
+
+def variant(role, validation, *, others=0.5, target=0.9):
+    entry = next(e for e in grids.stochmax_variants("laptop") if e.role == role)
+    last = {"validation_accuracy": validation, "rho_target": target, "rho_others": others, "kept": 0.6}
+    before = {"validation_accuracy": 0.1, "rho_target": 0, "rho_others": 0, "kept": 0}
+    result = {"curve": [before, last], "data": {"validation": 500}}
+    task = "train" if role.startswith("snn") else "train-head"
+    data = {"key": role, "task": task, "spec": to_dict(entry.spec), "result": result}
+    return Record(data, Path("made.json"), "recorded", entry.labels)
+
+
+def test_every_variant_of_the_grid_has_words():
+    assert list(tables.VARIANTS) == ["snn", "snn-stochmax", *grids.STOCHMAX_VARIANTS]
+
+
+def test_variants_are_told_apart_on_validation_images():
+    runs = [
+        variant("variant-exact", 0.42),
+        variant("variant-alone-kept", 0.45, others=0.001, target=0.001),
+        variant("snn", 0.5),
+        variant("snn-stochmax", 0.40),
+    ]
+    table = tables.variant_table(runs)
+    order = ("snn", "snn-stochmax", "variant-alone-kept", "variant-exact")
+    assert table["reading"].tolist() == [tables.VARIANTS[role] for role in order]
+    assert table["collapsed"].tolist() == ["–", "no", "dropped", "no"]
+    assert table["over images"][0] == "45.6 to 54.4"
+    assert table["rho of other classes"].isna().tolist() == [True, False, False, False]
+    alone, best = tables.variant_sentences(table)
+    assert alone.startswith("cross-entropy alone, target kept has collapsed (dropped): rho of other classes 0.001")
+    # two shares of 500: sqrt(0.42 0.58 / 500 + 0.4 0.6 / 500) = 3.1 points
+    assert "gradient of psi: exact, 2.0 points above the default; that is less than two standard errors (6.2 points)" in best
+    better = tables.variant_sentences(tables.variant_table([*runs[1:3], variant("snn-stochmax", 0.43), runs[0]]))
+    assert better[-1] == "of the 2 that have not collapsed, none is better on validation images than the default"
+    far = tables.variant_sentences(tables.variant_table([variant("snn-stochmax", 0.3), runs[0]]))
+    assert far[-1].endswith("that is more than two standard errors (6.0 points), from one seed")
+    alive = tables.variant_sentences(tables.variant_table([variant("variant-alone-drawn", 0.4, others=0.7)]))
+    assert len(alive) == 1 and "has not collapsed: rho of other classes 0.700" in alive[0]
+    with pytest.raises(ValueError, match="role of a record must be one of snn, snn-stochmax"):
+        tables.variant_table([Record(runs[0].data, runs[0].path, "recorded", {**runs[0].labels, "role": "ann"})])

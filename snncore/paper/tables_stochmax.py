@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ..energy import CONVENTIONS
 from ..runs import Record
 from ..stochmax import collapsed
-from . import tables
+from . import statistics, tables
 from .evidence import Sample
 from .exhibits import NO_VALUE, origin
 from .grids import HEADS
@@ -261,6 +261,80 @@ def health_table(records: Sequence[Record]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+#: Role of a run of ``grids.stochmax_variants`` -> its answer to what Eq. 7 leaves open.
+VARIANTS: Mapping[str, str] = {
+    "snn": "softmax",
+    "snn-stochmax": "DropMax, q = p (the default)",
+    "variant-alone-kept": "cross-entropy alone, target kept",
+    "variant-alone-drawn": "cross-entropy alone, target drawn",
+    "variant-separate": "DropMax, separate q",
+    "variant-local": "gradient of psi: local",
+    "variant-straight-through": "gradient of psi: straight-through",
+    "variant-exact": "gradient of psi: exact",
+    "variant-logits": "classified by the scores alone",
+}
+
+
+def variant_table(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per run of ``grids.stochmax_variants``: accuracy on validation images after the last epoch with its interval
+    (95 %, Wilson), rho on training images in the last epoch, and how the run has collapsed, if it has. No test images.
+
+    Raises ``ValueError`` for a role that is none of ``VARIANTS``.
+    """
+    rows = []
+    for record in records:
+        role = record.labels["role"]
+        if role not in VARIANTS:
+            raise ValueError(f"role of a record must be one of {', '.join(VARIANTS)}, got {role!r}")
+        last, images = record.result["curve"][-1], record.result["data"]["validation"]
+        accuracy = last["validation_accuracy"]
+        stochastic = role != "snn"
+        rows.append(
+            {
+                "reading": VARIANTS[role],
+                "seed": record.spec.seed,
+                "validation": accuracy,
+                "over images": tables._span(*statistics.wilson(accuracy * images, images)),
+                "images": images,
+                "rho of the target": last["rho_target"] if stochastic else None,
+                "rho of other classes": last["rho_others"] if stochastic else None,
+                "classes kept": last["kept"] if stochastic else None,
+                "collapsed": (collapsed(last) or "no") if stochastic else NO_VALUE,
+            }
+        )
+    order = {called: i for i, called in enumerate(VARIANTS.values())}
+    return pd.DataFrame(rows).sort_values("reading", key=lambda c: c.map(order), kind="stable", ignore_index=True)
+
+
+def variant_sentences(table: pd.DataFrame) -> list[str]:
+    """What a ``variant_table`` says on the default and on the readings that rest on cross-entropy alone."""
+    found = []
+    for called in (VARIANTS["variant-alone-kept"], VARIANTS["variant-alone-drawn"]):
+        for _, row in table[table["reading"] == called].iterrows():
+            state = "has not collapsed" if row["collapsed"] == "no" else f"has collapsed ({row['collapsed']})"
+            found.append(
+                f"{called} {state}: rho of other classes {row['rho of other classes']:.3f}, of the target "
+                f"{row['rho of the target']:.3f}; {row['validation']:.1%} on validation images"
+            )
+    healthy = table[table["collapsed"] == "no"]
+    default = healthy[healthy["reading"] == VARIANTS["snn-stochmax"]]
+    if default.empty or len(healthy) < 2:
+        return found
+    best, ours = healthy.loc[healthy["validation"].idxmax()], default.iloc[0]
+    if ours["validation"] >= best["validation"]:
+        found.append(f"of the {len(healthy)} that have not collapsed, none is better on validation images than the default")
+        return found
+    gap = best["validation"] - ours["validation"]
+    # of two independent shares; the pairs of single images are not recorded for validation images
+    error = sum(row["validation"] * (1 - row["validation"]) / row["images"] for row in (best, ours)) ** 0.5
+    told = "more" if gap > 2 * error else "less"
+    found.append(
+        f"of the {len(healthy)} that have not collapsed, the best on validation images is {best['reading']}, {100 * gap:.1f} "
+        f"points above the default; that is {told} than two standard errors ({200 * error:.1f} points), from one seed"
+    )
+    return found
 
 
 # --- the toy problem ----------------------------------------------------------------------------------------
