@@ -15,6 +15,10 @@ from snncore.paper.networks import network
 from snncore.runs import Entry, Record
 
 IMAGES = 1000
+MADE = {
+    "commit": "0123456789abcdef", "dirty": False, "data_sha256": "d" * 64, "device_name": "a CPU", "threads": 1, "seconds": 1.0,
+    "date": "2026-01-01", "command": "remake",
+}
 DATA = {"name": "cifar10", "train": 100, "validation": 10, "test": IMAGES, "size": None, "seed": 0}
 LONG = (10, 100, 250, 2000)
 CLASSIFIERS = ("fc", "fc-stochmax", "convnn")
@@ -121,7 +125,7 @@ class World:
         }
         entry = Entry(SimpleNamespace(seed=seed, input=SimpleNamespace(steps=T)), name, role, profile, ("made up",))
         data = {"key": key, "task": task, "spec": spec, "labels": entry.labels, "result": result, "sha256": "0" * 64,
-                "provenance": {}, "artifacts": {}}
+                "provenance": MADE, "artifacts": {}}
         return Run(entry, key, Record(data, Path("made-up.json"), "recorded", entry.labels))
 
     def measured(self, name: str, role: str, at: Any, seed: int, *, spiking: bool = True) -> dict[str, Any]:

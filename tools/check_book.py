@@ -20,6 +20,7 @@ from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 
+from snncore.paper.verdicts import VERDICTS
 from snncore.runs.store import seal
 from tools.execute import assigned, declared
 from tools.inputs import ROOT, notebook_hash, outputs_hash, shared_inputs
@@ -175,6 +176,48 @@ def table_against_csv(exhibit: str) -> Iterator[str]:
                 yield f"{name} shows {one!r} where its CSV has {other!r}"
 
 
+def ledger_against_csv(exhibit: str) -> Iterator[str]:
+    """Every claim of a ledger shows, and is filtered by, the verdicts of its CSV download."""
+    piece = BeautifulSoup(exhibit, "html.parser")
+    claims = {str(body["data-claim"]): body for body in piece.select("tbody[data-claim]")}
+    if not claims:
+        return
+    kept = ledger_rows(piece)
+    if claims.keys() != kept.keys():
+        yield f"{piece.figure['data-exhibit']} and its CSV have different claims"
+        return
+    for claim, body in claims.items():
+        shown = [mark.select("span")[-1].get_text() for mark in body.tr.select(".snn-mark")]
+        if not shown == str(body["data-verdict"]).split("|") == list(kept[claim].values()):
+            yield f"{piece.figure['data-exhibit']} shows {', '.join(shown)} for {claim}, which is not what its CSV has"
+
+
+def ledger_rows(piece: BeautifulSoup) -> dict[str, dict[str, str]]:
+    """The verdicts in a ledger's CSV download: claim -> profile -> verdict."""
+    link = piece.select_one('a[download$=".csv"]')
+    text = base64.b64decode(str(link["href"]).split(",", 1)[1]).decode() if link else ""
+    found: dict[str, dict[str, str]] = {}
+    for row in csv.DictReader(io.StringIO(text)):
+        found.setdefault(row["claim"], {})[row["profile"]] = row["verdict"]
+    return found
+
+
+def start_page_against_ledger(page: BeautifulSoup, exhibit: str) -> Iterator[str]:
+    """The start page counts and states the verdicts that the ledger has."""
+    kept = ledger_rows(BeautifulSoup(exhibit, "html.parser"))
+    for item in page.select("main li"):
+        verdict = item.strong.get_text().partition(" ")[2] if item.strong else ""
+        for link in item.select('a[href*="#claim-"]'):
+            claim = str(link["href"]).partition("#claim-")[2]
+            if claim not in kept or (verdict and verdict not in kept[claim].values()):
+                yield f"the start page says {verdict or 'something'} of {claim}, which the ledger does not"
+    for row in page.select("main table tr"):
+        name, *counts = (cell.get_text().strip() for cell in row.find_all(["th", "td"]))
+        found = [verdicts[name] for verdicts in kept.values() if name in verdicts]
+        if found and counts != [str(found.count(word)) for word in VERDICTS]:
+            yield f"the start page counts {', '.join(counts)} for profile {name}, which the ledger does not"
+
+
 def same_value(shown: str, kept: str) -> bool:
     """Whether ``shown`` is ``kept``, or the number ``kept`` rounded to the digits ``shown`` has."""
     if shown == kept.replace("`", "") or (shown == "–" and kept == ""):
@@ -231,7 +274,12 @@ def check_notebooks(root: Path) -> list[str]:
         faults += [f"{name}: {sentence}" for rule in rules for sentence in rule]
         exhibits = exhibits_of(notebook)
         for exhibit in exhibits:
-            faults += [f"{name}: {s}" for s in (*table_against_csv(exhibit), *records_behind(exhibit, root))]
+            found = (*table_against_csv(exhibit), *ledger_against_csv(exhibit), *records_behind(exhibit, root))
+            faults += [f"{name}: {sentence}" for sentence in found]
+            start = root / "_build" / "html" / "book" / "index.html"
+            if "data-claim=" in exhibit and start.is_file():
+                front = BeautifulSoup(start.read_text("utf-8"), "html.parser")
+                faults += [f"book/index.html: {s}" for s in start_page_against_ledger(front, exhibit)]
         page = root / "_build" / "html" / "executed" / f"{source.stem}.html"
         text = page.read_text("utf-8") if page.is_file() else ""
         faults += [f"{name}: an exhibit of it is not on its page" for exhibit in exhibits if exhibit not in text]
