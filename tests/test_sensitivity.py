@@ -88,8 +88,9 @@ def test_the_retrained_network_takes_the_place_of_the_default_one():
         sensitivity.substituted(found, "snn-hard", 25)
 
 
-def test_a_choice_without_runs_has_no_column():
-    assert list(sensitivity.retrained("laptop", found=World({}).evidence()).columns) == ["claim", "quantity", "snn"]
+def test_a_choice_without_runs_has_no_column_and_without_any_there_is_no_table():
+    bare = sensitivity.retrained("laptop", found=World({}).evidence())
+    assert list(bare.columns) == ["claim", "quantity", "snn"] and bare.empty
     assert sensitivity.retrained("laptop", found=Evidence("laptop", ())).empty
     assert NOT_TESTED in sensitivity._shown(NOT_TESTED)
 

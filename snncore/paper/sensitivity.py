@@ -110,7 +110,7 @@ def retrained(
     """Quantities that rest on the spiking VGG5 at the first T, its ANN and nothing else, judged again with each alternative.
 
     One row per claim and quantity, one column per role; a cell holds verdict and mean. Roles of which no run is recorded are left
-    out; the table may be empty. found: in place of the recorded runs.
+    out; without any the table is empty. found: in place of the recorded runs.
     """
     steps = profile(profile_name).steps["8"][0]
     found = evidence(profile_name, results=results, tables=["8", "8-others", "unstated"]) if found is None else found
@@ -119,7 +119,7 @@ def retrained(
         if any(run.record is not None and _is_vgg5(run, role, steps) for run in found.runs):
             cases[role] = substituted(found, role, steps)
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for role, case in cases.items():
+    for role, case in cases.items() if len(cases) > 1 else ():
         own = {run.key for run in case.runs if _is_vgg5(run, "snn", steps)}
         ann = {run.key for run in case.runs if run.entry.network == UNSTATED_NETWORK and run.entry.role == "ann"}
         for claim, judgement in ledger(profile_name, found=case).judgements.items():
