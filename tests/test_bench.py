@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from snncore.bench import TOPICS, command, contenders, peak_memory, step_parts, time_chunks, timing
+from snncore.bench import TOPICS, command, contenders, peak_memory, stdp_update, step_parts, time_chunks, timing
 from snncore.bench.report import Aim, Amount, Check, Options, Ratio, Spread, Timing, Topic, table
 from snncore.neurons import fire
 
@@ -162,6 +162,18 @@ def test_the_tighter_scan_equals_fire():
     mine, slope = step_parts.tighter(current, gradient)
     assert torch.equal(mine, spikes) and spikes.sum() > 20
     torch.testing.assert_close(slope, leaf.grad)
+
+
+def test_stdp_updates_by_hand():
+    """One pixel, one weight and two steps: pre spikes at step 0, post at step 1."""
+    pre, post = (torch.tensor(values).view(2, 1, 1, 1, 1) for values in ([1.0, 0.0], [0.0, 1.0]))
+    weight = torch.full((1, 1, 1, 1), 0.25)
+    both = stdp_update.both_halves(pre, post, weight)
+    assert both().item() == pytest.approx(0.25)  # no post spike yet, and its trace is 0
+    assert both().item() == pytest.approx(0.25 + stdp_update.ETA * (1 - 1 / stdp_update.TAU))
+    assert both().item() == pytest.approx(0.25)  # the pre spike again, a step after the post spike: as much lower
+    rule = stdp_update.eq5(pre, post, weight)
+    assert [rule().item() for _ in range(2)] == pytest.approx([0.25, 0.25])  # a single pair is its own mean trace
 
 
 def test_kept_bytes_by_hand():

@@ -22,5 +22,6 @@ TOPICS: tuple[str, ...] = (
     "training_step",
     "step_parts",
     "poisson_code",
+    "stdp_update",
     "time_chunks",
 )
