@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from snncore.bench import TOPICS, command, contenders, peak_memory, stdp_update, step_parts, time_chunks, timing
+from snncore.bench import (
+    TOPICS,
+    command,
+    contenders,
+    hybrid_step,
+    peak_memory,
+    stdp_update,
+    step_parts,
+    time_chunks,
+    timing,
+)
 from snncore.bench.report import Aim, Amount, Check, Options, Ratio, Spread, Timing, Topic, table
 from snncore.neurons import fire
 
@@ -204,6 +214,14 @@ def test_chunks_that_disagree_are_noticed(monkeypatch):
     monkeypatch.setattr(time_chunks, "fire", lambda current, neuron, *, state: fire(current, neuron))
     assert not time_chunks._gradient(5).holds
     assert time_chunks._gradient(time_chunks.STEPS).holds
+
+
+def test_a_spiking_block_of_other_weights_is_noticed():
+    whole, block, images, _ = hybrid_step._networks("small")
+    assert hybrid_step._agreement(whole, block, images, 5).holds
+    with torch.no_grad():
+        block.layers["conv1"].get_parameter("weight").neg_()
+    assert not hybrid_step._agreement(whole, block, images, 5).holds
 
 
 @pytest.mark.skipif(not peak_memory.RESTART.exists(), reason="needs Linux's /proc/self/clear_refs")
