@@ -126,14 +126,16 @@ def test_without_the_script_it_is_a_full_table(folder: Path):
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_all_open_it_fits_the_window(folder: Path, view: Any):
-    wide = look(folder / "with.html", "await press('[name=open]'); return document.documentElement.scrollWidth - innerWidth", view)
+    script = "await press('[name=open]'); return document.documentElement.scrollWidth - innerWidth"
+    wide = look(folder / "with.html", script, view)
     assert wide <= 0
 
 
 #: Contrast of every verdict's sign and word with what lies behind it, as WCAG defines it.
 CONTRAST = """
 const part = (v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
-const light = (c) => { const [r, g, b] = c.match(/[0-9.]+/g).map(Number); return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b); };
+const light = (c) => { const [r, g, b] = c.match(/[0-9.]+/g).map(Number);
+  return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b); };
 return [...document.querySelectorAll('.snn-mark')].map(one => { const s = getComputedStyle(one);
   const [a, b] = [light(s.color), light(s.backgroundColor)].sort((x, y) => y - x); return (a + 0.05) / (b + 0.05); });
 """
