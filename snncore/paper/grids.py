@@ -501,11 +501,11 @@ TABLES: dict[str, Callable[..., list[Entry]]] = {
     "8-readings": readings,
     "16-readings": vgg13_readings,
     "10-variants": stochmax_variants,
-    "alone-tuning": tuning_alone,
     "figure-5": followed_gradients,
     "9.1-latency": latency_coded,
     "9.2-binary": binary_networks,
     "unstated": unstated,
+    "alone-tuning": tuning_alone,
     "tuning": tuning,
     "14-tuning": tuning_hybrid,
 }
