@@ -15,7 +15,7 @@ from snncore.neurons import LIF
 from snncore.runs.spec import from_dict, key, to_dict
 from snncore.runs.tasks import stdp as task
 from snncore.runs.tasks.stdp import Classifier, Spec
-from snncore.stdp import StdpConfig
+from snncore.stdp import StdpConfig, StdpWarning
 from snncore.training import TrainingConfig
 
 DATA = DataConfig("digits", train=60, validation=20, test=20, size=16)
@@ -111,6 +111,37 @@ def test_without_controls_and_on_few_images(tmp_path):
     spec = replace(SPEC, classifiers=(FC,), controls=(), unlabelled=2)
     result = task.execute(spec, work=tmp_path, device="cpu", progress=False).result
     assert set(result["rates"]) == {"learned"} and "random" not in result["classifiers"]["fc"]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "kind"),
+    [
+        pytest.param(1e6, "is silent: 0 ", marks=pytest.mark.xfail(
+            raises=ZeroDivisionError, strict=True, reason="EE of spiking layers that are all silent divides by zero")),
+        (1e-6, "saturates: "),
+    ],
+)
+def test_a_layer_that_goes_wrong_is_reported_while_it_trains_and_kept_in_the_record(tmp_path, threshold, kind):
+    rule = replace(RULE, adaptation=0.0, eta=0.0, competition="none", start=(0.1, 0.1), neuron=LIF(threshold=threshold))
+    spec = replace(SPEC, convolutions="3C5 P", stdp=rule, classifiers=(FC,), controls=(), unlabelled=12, snapshots=())
+    with pytest.warns(StdpWarning, match=rf"layer conv1 \(conv1\) {kind}"):
+        result = task.execute(spec, work=tmp_path, device="cpu", progress=False).result
+    assert len(result["alarms"]) == 1 and kind in result["alarms"][0] and result["alarms"][0].endswith("after 10 images")
+
+
+@pytest.mark.parametrize(
+    ("convolutions", "words"),
+    [
+        ("F12", "topology must have a spiking convolution for STDP to train, got none"),
+        ("3C3:relu P", "M must follow spikes, got values without time"),
+        ("3C3 3C3:relu P", "a ReLU layer must not read spikes"),
+    ],
+)
+def test_a_network_that_stdp_cannot_train_is_refused_before_anything_is_computed(tmp_path, convolutions, words):
+    spec = replace(SPEC, convolutions=convolutions, classifiers=(FC,))
+    with pytest.raises(ValueError, match=words):
+        task.execute(spec, work=tmp_path, device="cpu", progress=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_minutes_grow_with_the_work():

@@ -95,12 +95,12 @@ def both_halves(pre: Tensor, post: Tensor, weight: Tensor) -> Update:
 
 
 def learner(pre: Tensor, post: Tensor, weight: Tensor) -> Update:
-    """SpikingJelly's, in single-step mode."""
+    """SpikingJelly's, in single-step mode, without dependence on the weight (its default multiplies by it)."""
     convolution = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[-1], padding="same", bias=False)
     convolution.weight.data.copy_(weight)
     neuron = nn.Identity()
     made = importlib.import_module("spikingjelly.activation_based.learning").STDPLearner(
-        step_mode="s", synapse=convolution, sn=neuron, tau_pre=TAU, tau_post=TAU
+        step_mode="s", synapse=convolution, sn=neuron, tau_pre=TAU, tau_post=TAU, f_pre=torch.ones_like, f_post=torch.ones_like
     )
     times = itertools.cycle(zip(pre, post, strict=True))
 
