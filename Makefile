@@ -17,7 +17,7 @@ READY := $(VENV)/.snncore-installed
 
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 EXECUTED := $(NOTEBOOKS:notebooks/%=executed/%)
-BOOK_SOURCES := _config.yml $(wildcard book/*.* book/api/* book/_static/* book/_ext/*.py tools/*.py)
+BOOK_SOURCES := _config.yml $(wildcard results/verifications.jsonl book/*.* book/api/* book/_static/* book/_ext/*.py tools/*.py)
 CHECKED := _build/html/.checked
 
 # glibc: keep big freed blocks instead of returning them to the kernel after every training step (page faults cost 2x).

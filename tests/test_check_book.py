@@ -250,6 +250,17 @@ def test_a_link_to_a_missing_file_fails(tmp_path: Path) -> None:
     assert check_pages(tmp_path) == ["a.html: a link leads nowhere: b.html"]
 
 
+def test_a_missing_script_or_style_sheet_fails(tmp_path: Path) -> None:
+    (tmp_path / "here.js").write_text("")
+    (tmp_path / "a.html").write_text(
+        '<link rel="stylesheet" href="x.css?v=1"><link rel="next" href="y.html"><script src="here.js?v=2"></script>'
+        '<script src="gone.js"></script><img alt="dots" src="data:image/png;base64,AA,A"><script>let x</script>'
+    )
+    assert check_pages(tmp_path) == [
+        "a.html: <link> loads what is not there: x.css", "a.html: <script> loads what is not there: gone.js",
+    ]
+
+
 def test_the_gate_ends_with_an_error_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(check_book, "check", lambda: ["page: fault"])
     assert check_book.main() == 1

@@ -20,12 +20,13 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 @dataclass(frozen=True)
 class View:
-    """A way of looking at a page."""
+    """A way of looking at a page. ``media`` "print" shows what would be printed."""
 
     name: str
     width: int
     height: int
     dark: bool = False
+    media: str = ""
 
 
 VIEWS = (View("light", 1280, 900), View("dark", 1280, 900, dark=True), View("phone", 390, 844))
@@ -49,9 +50,14 @@ def executable() -> str | None:
 
 
 def visit(
-    pages: Iterable[Path], views: Iterable[View] = VIEWS, *, script: str = "null", picture: bool = False, full: bool = True,
+    pages: Iterable[Path | str], views: Iterable[View] = VIEWS, *, script: str = "null", picture: bool = False,
+    full: bool = True, as_reader: bool = False,
 ) -> list[Visit]:
-    """Open each page from disk in each view. ``script`` is evaluated when the page has settled."""
+    """Open each page from disk in each view. ``script`` is evaluated when the page has settled.
+
+    pages: paths, or "file:" addresses where there is a query. ``as_reader``: pages may not read other files with
+    scripts, as in a browser started without options.
+    """
     program = executable()
     if program is None:
         raise FileNotFoundError(f"no browser found; looked for {', '.join(NAMES)}")
@@ -59,7 +65,8 @@ def visit(
         command = [
             program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
             "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-extensions",
-            "--allow-file-access-from-files", "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank",
+            *([] if as_reader else ["--allow-file-access-from-files"]), "--remote-debugging-port=0",
+            f"--user-data-dir={profile}", "about:blank",
         ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -94,10 +101,12 @@ async def _one(tab: _Tab, job: Visit, script: str, picture: bool, full: bool) ->
     await tab.call("Page.navigate", url="about:blank")
     await tab.resize(view.width, view.height)
     scheme = "dark" if view.dark else "light"
-    await tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    preferred = [{"name": "prefers-color-scheme", "value": scheme}]
+    await tab.call("Emulation.setEmulatedMedia", media=view.media, features=preferred)
     await tab.call("Log.clear")
     tab.events.clear()
-    await tab.call("Page.navigate", url=Path(job.page).resolve().as_uri())
+    address = job.page if job.page.startswith("file:") else Path(job.page).resolve().as_uri()
+    await tab.call("Page.navigate", url=address)
     await tab.wait_for("Page.loadEventFired")
     # mathematics is typeset after loading
     await tab.evaluate("window.MathJax?.startup?.promise ? MathJax.startup.promise.then(() => 0) : 0")

@@ -146,12 +146,15 @@ def unresolved(page: BeautifulSoup) -> Iterator[str]:
 
 
 def broken_links(page: BeautifulSoup, folder: Path) -> Iterator[str]:
-    """Local downloads and pages that are linked must be there."""
-    for link in page.find_all("a", href=True):
-        address = str(link["href"]).split("#")[0].split("?")[0]
-        local = address and not re.match(r"[a-z][a-z0-9+.-]*:|//", address, re.IGNORECASE)
-        if local and not (folder / address).exists():
-            yield f"a link leads nowhere: {address}"
+    """Local downloads and pages that are linked must be there, and so must scripts and everything else a page loads."""
+    for tag in page.find_all(True):
+        found_in = {"a": [str(tag.get("href") or "")], "link": loaded_by(tag)}
+        for found in found_in.get(tag.name, [str(tag.get("src") or "")]):
+            address = found.strip().split("#")[0].split("?")[0]
+            local = address and not re.match(r"[a-z][a-z0-9+.-]*:|//", address, re.IGNORECASE)
+            if local and not (folder / address).exists():
+                what = "a link leads nowhere" if tag.name == "a" else f"<{tag.name}> loads what is not there"
+                yield f"{what}: {address}"
 
 
 def table_against_csv(exhibit: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Write the parts of the book that come from code into book/_generated/ (not kept in git).
 
-    python -m tools.generate [FOLDER]
+    python -m tools.generate [FOLDER]    a folder with book/ and executed/ of its own; without one, this repository
 
 ledger.md      the counts of verdicts and the main ones, as the executed ledger declared them (tools.headline)
 headlines.md   what the executed notebooks declared as headline findings (snncore.paper.exhibits.headline)
@@ -25,12 +25,10 @@ from tools import calculator, headline
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
 
-OUT = ROOT / "book" / "_generated"
 
-
-def executed() -> dict[str, dict[str, Any]]:
+def executed(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     """Executed notebooks by name, in reading order."""
-    return {p.stem: json.loads(p.read_text("utf-8")) for p in sorted((ROOT / "executed").glob("*.ipynb"))}
+    return {p.stem: json.loads(p.read_text("utf-8")) for p in sorted((root / "executed").glob("*.ipynb"))}
 
 
 def title(content: dict[str, Any]) -> str:
@@ -158,8 +156,8 @@ def api(package: Path = ROOT / "snncore") -> dict[str, str]:
     return pages
 
 
-def main(out: Path = OUT) -> int:
-    notebooks, records = executed(), calculator.results()
+def main(root: Path = ROOT) -> int:
+    notebooks, records = executed(root), calculator.results()
     pages = {
         "ledger.md": headline.start_page(notebooks),
         "headlines.md": headlines(notebooks), "parameters.md": parameters(notebooks), "times.md": times(notebooks),
@@ -169,7 +167,7 @@ def main(out: Path = OUT) -> int:
     pages["static/exhibits.css"] = (ROOT / "snncore" / "paper" / "exhibits.css").read_text("utf-8")
     pages.update({f"static/{name}": text for name, text in calculator.scripts(records).items()})
     for name, text in pages.items():
-        write_if_changed(out / name, text)
+        write_if_changed(root / "book" / "_generated" / name, text)
     return 0
 
 

@@ -15,10 +15,13 @@ from tools.inputs import ROOT
 
 HTML = ROOT / "_build" / "html"
 #: Wider than the window means that the whole page scrolls sideways; raw TeX means that mathematics was not typeset.
-SCRIPT = """({
-  wide: document.documentElement.scrollWidth - window.innerWidth,
-  raw: document.querySelectorAll('.math:not(:has(mjx-container))').length
-})"""
+SCRIPT = """(() => {
+  const folded = [...document.querySelectorAll('details:not([open])')];
+  folded.forEach((one) => { one.open = true; });  // what is folded away must fit too
+  const wide = document.documentElement.scrollWidth - window.innerWidth;
+  folded.forEach((one) => { one.open = false; });
+  return {wide, raw: document.querySelectorAll('.math:not(:has(mjx-container))').length};
+})()"""
 
 
 def complaints(pages: list[Path], *, views: Sequence[View] = VIEWS, to: Path | None = None) -> list[str]:
