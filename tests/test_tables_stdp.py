@@ -136,6 +136,8 @@ def test_changes_are_of_mini_batches_that_learn(shown):
     assert one["seen"].tolist() == [16, 32] and one["change"].tolist() == [0.2, 0.1]
     assert one["at a bound"].tolist() == pytest.approx([0.1, 0.5])
     assert len(curve) == 3 * 2 * 2
+    words = "After the last mini-batch 50% to 50% of a layer's weights stand at a bound."
+    assert figures_stdp.bound_sentence(curve) == words
 
 
 def test_convergence_in_words_by_hand():
@@ -162,6 +164,7 @@ def test_alarms_and_extremes_are_listed(shown):
     assert df.loc["ResNet3", "reported"].startswith("layer conv3 (conv3) is silent")
     assert df.loc["ResNet3", "least active"] == "conv2.1: 0.0200" and df.loc["ResNet3", "most active"] == "conv1: 0.1000"
     assert df.loc["ResNet3", "silent maps"] == 0.25 and df.loc["ResNet3", "at one bound"] == 0.3
+    assert df.loc["ResNet3", "at either bound"] == pytest.approx(0.5)
 
 
 def test_more_images_are_paired_with_fewer(shown):

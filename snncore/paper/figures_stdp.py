@@ -129,6 +129,12 @@ def convergence_sentence(drift: pd.DataFrame) -> str:
     )
 
 
+def bound_sentence(curve: pd.DataFrame) -> str:
+    """How many weights of a layer stand at a bound after its last mini-batch, in words, from ``curve_table``."""
+    ends = curve.groupby(["network", "seed", "layer"], sort=False)["at a bound"].last()
+    return f"After the last mini-batch {ends.min():.0%} to {ends.max():.0%} of a layer's weights stand at a bound."
+
+
 def drift_table(records: Sequence[Record]) -> pd.DataFrame:
     """Cosine between the kernels at a number of images seen and the final ones, by network and layer."""
     rows = []
@@ -179,7 +185,7 @@ def draw_rates(rates: pd.DataFrame) -> Figure:
         axis.set(title=name)
         axis.set_xticks(place, mean.index)
     axes[0, 0].set_ylabel("spikes per neuron and step")
-    axes[0, -1].legend(fontsize=8)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(kinds), fontsize=9)
     return fig
 
 
@@ -195,5 +201,5 @@ def draw_classifiers(table: pd.DataFrame) -> Figure:
         axis.set(title=name)
         axis.set_xticks(place, [text.replace(" ", "\n") for text in here["features"]])
     axes[0, 0].set_ylabel("accuracy (%)")
-    axes[0, -1].legend(fontsize=8, loc="lower right")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return fig

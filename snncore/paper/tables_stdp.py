@@ -156,7 +156,7 @@ def gain_table(records: Sequence[Record]) -> pd.DataFrame:
 
 def alarm_table(records: Sequence[Record]) -> pd.DataFrame:
     """Per STDP run: what was reported while it was trained, its least and most active spiking site on test images, the
-    largest share of maps of a layer that were silent at the end, and of weights at one bound."""
+    largest share of maps of a layer that were silent at the end, of weights at one bound, and at either."""
     rows = []
     for run in records:
         if run.labels["role"] not in ("stdp", "stdp-more"):
@@ -173,6 +173,7 @@ def alarm_table(records: Sequence[Record]) -> pd.DataFrame:
             "most active": f"{most}: {rates[most]:.4f}",
             "silent maps": max(share for entry in ends for share in entry["silent"].values()),
             "at one bound": max(max(entry["at_low"], entry["at_high"]) for entry in ends),
+            "at either bound": max(entry["at_low"] + entry["at_high"] for entry in ends),
         })
     return pd.DataFrame(rows)
 
