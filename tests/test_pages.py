@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def pages(html: Path) -> list[Path]:
     return sorted([*html.glob("book/**/*.html"), *html.glob("executed/*.html")])
 
 
+@cache
 def soup(file: Path) -> BeautifulSoup:
     return BeautifulSoup(file.read_text("utf-8"), "html.parser")
 
