@@ -85,9 +85,12 @@ def role_table(records: Sequence[Record], *, reference: str = "snn") -> pd.DataF
 
 
 def role_finding(table: pd.DataFrame) -> list[str]:
-    """What ``role_table`` says of each role, in sentences; none for a role without a pair."""
+    """What ``role_table`` says of each role that has a pair, in sentences."""
+    pairs = table[table["difference"].notna()]
+    if pairs.empty:
+        return ["No two of these runs can be compared yet: the others are not recorded."]
     said = []
-    for _, row in table[table["difference"].notna()].iterrows():
+    for _, row in pairs.iterrows():
         span = row["over seeds"] if " to " in str(row["over seeds"]) else row["over test images"]
         low, high = (float(x) for x in span.split(" to "))
         sure = "more accurate" if low > 0 else "less accurate" if high < 0 else "neither more nor less accurate for sure"
@@ -209,7 +212,7 @@ def hidden_finding(table: pd.DataFrame) -> list[str]:
     below, change = int((table["full + memory"] < 1).sum()), table["full"] / table["paper"]
     said.append(
         f"From convention paper to convention full EE changes by a factor of {change.min():.2f} to {change.max():.2f}; "
-        f"with memory counted, {below} of {len(table)} spiking networks need more energy than their ANN."
+        f"with every access counted and none reused, {below} of {len(table)} spiking networks need more energy than their ANN."
     )
     return said
 
