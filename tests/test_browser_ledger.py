@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             '<!doctype html><html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             # as the book's theme has it
             "<style>.bd-content { max-width: 44rem; } .bd-content div.output table { table-layout: auto; }</style>"
-            f'<body>{script}<div class="bd-content"><div class="output">{body}</div></div><p style="height: 200em"></p></body></html>'
+            f'<body>{script}<div class="bd-content"><div class="output">{body}</div></div><p style="height: 200em"></p>'
         )
     return root
 
@@ -131,7 +131,8 @@ def test_all_open_it_fits_the_window(folder: Path, view: Any):
     wide, over = look(folder / "with.html", """
         await press('[name=open]');
         const right = document.querySelector('.snn-ledger').getBoundingClientRect().right;
-        const inside = [...document.querySelectorAll('.snn-ledger *')].filter(one => !one.parentElement.closest('.snn-scroll, code'));
+        const inside = [...document.querySelectorAll('.snn-ledger *')].filter(
+          one => !one.parentElement.closest('.snn-scroll, code'));
         return [document.documentElement.scrollWidth - innerWidth,
           inside.filter(one => one.getBoundingClientRect().right > right + 1).map(one => one.outerHTML.slice(0, 90))];
     """, view)

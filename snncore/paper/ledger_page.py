@@ -220,7 +220,7 @@ def _quantities(judgement: Judgement) -> str:
 def _quantity(number: int, one: Judged, judgement: Judgement) -> str:
     part, role = one.part, words.role(one, judgement)
     note = " ".join(filter(None, ("" if role == "decides" else f"({role})", part.note)))
-    seeds = f"; seeds {', '.join(map(str, part.seeds))}" if part.values and not part.computed else ""
+    seeds = f" ({', '.join(map(str, part.seeds))})" if part.values and not part.computed else ""
     cells = (
         html.escape(part.what) + (f' <span class="snn-quiet">{html.escape(note)}</span>' if note else ""),
         html.escape(words.estimate(one)), html.escape(words.basis(one) + seeds), words.images(one),
