@@ -46,7 +46,7 @@ def test_finding_in_words():
     assert text == (
         "VGG5 trained with spikes (AGD, T = 25) reaches 50.0%, 20.0 points below its ANN at 70.0% (difference "
         f"{span} points, 95 % over test images alone; 1 seed), with EE 12.0 under convention paper. Profile laptop: cifar10, "
-        "5,000 training and 2,000 test images, networks at 1/4 of the width, 8 epochs."
+        "2,000 training and 2,000 test images, networks at 1/4 of the width, 4 epochs."
     )
     assert agd.finding(records, "VGG5", 50) is None and agd.finding(records, "VGG3x2-v2", 25) is None
     better = with_specs([ann(SNN), ann(SNN, seed=1), run("snn", ANN, steps=25, ee=2), run("snn", ANN, steps=25, seed=1, ee=4)])
