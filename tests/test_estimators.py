@@ -90,25 +90,15 @@ WORLDS: dict[str, dict[str, Changes]] = {
         verdict: acc("VGG16", CONV, value, 250) | acc("VGG11x2", CONV, value, 250)
         for verdict, value in ((SUPPORTED, 0.3), (DIRECTION, 0.45), (CONTRADICTED, 0.55))
     },
-    "stdp-gap": {
-        verdict: both("acc", STDP_NETS, "ann", value)
-        for verdict, value in ((SUPPORTED, 0.8), (DIRECTION, 0.6), (CONTRADICTED, 0.45))
-    },
     "stdp-deeper-worse": {SUPPORTED: acc("ResNet3", "stdp", 0.46), CONTRADICTED: acc("ResNet3", "stdp", 0.54)},
     "stdp-backres-better": {
-        SUPPORTED: acc("ResNet2x2", "stdp", 0.54) | {("conv_ee", "ResNet2x2"): 10.0},
-        DIRECTION: acc("ResNet2x2", "stdp", 0.54) | {("conv_ee", "ResNet2x2"): 30.0},
+        SUPPORTED: acc("ResNet2x2", "stdp", 0.54) | {("conv_ee", "ResNet2x2"): 30.0},  # an efficiency that we set decides nothing
         CONTRADICTED: acc("ResNet2x2", "stdp", 0.46) | {("conv_ee", "ResNet2x2"): 10.0},
     },
     "stdp-ee-conv-full": {SUPPORTED: {}, CONTRADICTED: {("conv_ee", "ResNet3"): 8.0}},
     "stdp-few-samples": {SUPPORTED: {}, CONTRADICTED: acc("ResNet2", "stdp-more", 0.55)},
     "stdp-kn-updates": {
         SUPPORTED: {("updates", "ResNet2x2"): 2000}, DIRECTION: {("updates", "ResNet2x2"): 3000}, CONTRADICTED: {},
-    },
-    "hybrid-stdp-gap": {
-        SUPPORTED: stdp("convnn", 0.48) | stdp("fc", 0.3),
-        DIRECTION: stdp("convnn", 0.4) | stdp("fc", 0.3),
-        CONTRADICTED: stdp("convnn", 0.3) | stdp("fc", 0.4),
     },
     "hybrid-stdp-like-ann": {SUPPORTED: stdp("convnn", 0.48), CONTRADICTED: stdp("convnn", 0.4)},
     "agd-loss": {SUPPORTED: both("acc", PAIR, "snn", 0.48), CONTRADICTED: both("acc", PAIR[:1], "snn", 0.44)},
@@ -215,8 +205,17 @@ WORLDS: dict[str, dict[str, Changes]] = {
     },
 }
 
-#: Absolute accuracies, which only the paper's own scale can be asked for.
+#: Absolute accuracies, and gaps to an ANN at its best, which only the paper's own scale can be asked for.
 AT_FULL_SCALE: dict[str, dict[str, Changes]] = {
+    "stdp-gap": {
+        verdict: both("acc", STDP_NETS, "ann", value)
+        for verdict, value in ((SUPPORTED, 0.8), (DIRECTION, 0.6), (CONTRADICTED, 0.45))
+    },
+    "hybrid-stdp-gap": {
+        SUPPORTED: stdp("convnn", 0.48) | stdp("fc", 0.3),
+        DIRECTION: stdp("convnn", 0.4) | stdp("fc", 0.3),
+        CONTRADICTED: stdp("convnn", 0.3) | stdp("fc", 0.4),
+    },
     "hybrid-stdp-acc": {SUPPORTED: stdp("convnn", 0.79), CONTRADICTED: stdp("convnn", 0.6)},
     "hybrid-stdp-80": {
         SUPPORTED: stdp("convnn", 0.8) | acc("VGG9", HYBRID, 0.85), CONTRADICTED: stdp("convnn", 0.6) | acc("VGG9", HYBRID, 0.85),
@@ -270,7 +269,7 @@ def test_each_verdict_is_reached(name: str, verdict: str, changes: Changes):
 
 
 @pytest.mark.parametrize("name, verdict, changes", rows(AT_FULL_SCALE))
-def test_absolute_accuracies_are_judged_at_full_scale_alone(name: str, verdict: str, changes: Changes):
+def test_what_hangs_on_scale_is_judged_at_full_scale_alone(name: str, verdict: str, changes: Changes):
     found = judged(name, World(changes).evidence(profile="paper"))
     assert found.verdict == verdict, found.conclusion.reason
     smaller = judged(name, World(changes).evidence())
@@ -285,7 +284,7 @@ def test_scattered_runs_can_leave_it_open(name: str):
     assert any(judgement.verdict == INCONCLUSIVE for judgement in found)
 
 
-@pytest.mark.parametrize("name", WORLDS.keys() | AT_FULL_SCALE.keys())
+@pytest.mark.parametrize("name", sorted(WORLDS.keys() | AT_FULL_SCALE.keys()))
 def test_without_runs_it_is_not_tested_and_says_why(name: str):
     found = judged(name, Evidence("laptop", ()))
     assert found.verdict == NOT_TESTED and found.conclusion.reason

@@ -147,7 +147,8 @@ def test_tuning_table_marks_the_best_on_validation_at_the_end():
 
 def test_within_one_standard_error_of_the_best_the_smaller_learning_rate_is_chosen():
     error = math.sqrt(0.4 * 0.6 / 400)
-    close = [tried("snn", 3e-3, 1.0, 0.4), tried("snn", 1e-3, 1.0, 0.4 - error + 1e-6), tried("snn", 1e-3, 1.4, 0.4 - error + 1e-5)]
+    points = ((3e-3, 1.0, 0.4), (1e-3, 1.0, 0.4 - error + 1e-6), (1e-3, 1.4, 0.4 - error + 1e-5))
+    close = [tried("snn", *point) for point in points]
     assert tables.tuning_point(tables.tuned(close)["SNN"]) == (1e-3, 1.4)
     far = [close[0], tried("snn", 1e-3, 1.0, 0.4 - error - 1e-6)]
     assert tables.tuning_point(tables.tuned(far)["SNN"]) == (3e-3, 1.0)
@@ -171,8 +172,9 @@ def test_tuning_caption(best, ending):
         record.spec.data = SimpleNamespace(train=1000, validation=400, name="cifar10")
     text = tables.tuning_caption(records)
     assert text.startswith("VGG5 after 3 epochs on 1,000 images of cifar10") and "with T = 10." in text
+    error = "one standard error is about 2.4 points"  # sqrt(.36 .64 / 400)
     chosen = "Chosen: the smallest learning rate within one standard error of the best point."
-    assert text.endswith(f"on 400 validation images, where one standard error is about 2.4 points. {chosen}{ending}")  # sqrt(.36 .64 / 400)
+    assert text.endswith(f"on 400 validation images, where {error}. {chosen}{ending}")
 
 
 def test_the_laptop_recipe_is_the_best_recorded_tuning_point():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..evidence import Case, Series
 from ..verdicts import Range, above, around, at_least, at_most, below
 from .agd import FACTOR_2
@@ -10,6 +12,15 @@ from .quantities import POINT, SCALE, SIMILAR, absolute, difference, ratio, unte
 from .registry import Finding, estimates
 
 NETS = ("ResNet2", "ResNet2x2", "ResNet3")
+
+GAP = (
+    "the gap to an ANN that is trained end to end on all labelled images of CIFAR-10 cannot be asked where the ANN sees a few "
+    "thousand of them and is itself far from what it could reach"
+)
+TARGET = (
+    "EE_Conv is shown, not judged: thresholds adapt to a target rate that the article does not state and that this book chose, "
+    "and EE_Conv is little more than the price ratio over that rate times T."
+)
 
 
 def trained(case: Case, name: str, classifier: str = "fc", source: str = "learned") -> Series:
@@ -21,9 +32,15 @@ def trained(case: Case, name: str, classifier: str = "fc", source: str = "learne
 def gap(case: Case) -> Finding:
     """Accuracy of the ANN of the same topology, trained end to end, minus that of the STDP-trained network."""
     expected = at_least(20, 'section 8.3 states ">20%"; no tolerance is needed for a bound')
-    return Finding(
-        [difference(case.series(name, "ann"), trained(case, name), expected, direction=above(0)) for name in NETS]
-    )
+    return _gaps(case, [(case.series(name, "ann"), trained(case, name)) for name in NETS], expected, above(0))
+
+
+def _gaps(case: Case, pairs: list[tuple[Series, Series]], expected: Range, direction: Range | None = None) -> Finding:
+    """ANN minus SNN: judged at the paper's own scale, else shown beside."""
+    parts = [difference(a, b, expected, direction=direction, beside=not case.full_scale) for a, b in pairs]
+    if not case.full_scale:
+        parts.append(untested("accuracy of the ANN minus that of the SNN", "points", GAP))
+    return Finding(parts)
 
 
 @estimates("stdp-deeper-worse", tables=("6",))
@@ -34,8 +51,8 @@ def deeper_worse(case: Case) -> Finding:
 
 @estimates("stdp-backres-better", tables=("6",))
 def backres_better(case: Case) -> Finding:
-    """Accuracy of the STDP-trained ResNet2x2 minus that of ResNet2 and ResNet3; EE_Conv of ResNet2x2 against its own ANN, about
-    10; beside it EE_Conv over that of the other two, the sentence's other reading."""
+    """Accuracy of the STDP-trained ResNet2x2 minus that of ResNet2 and ResNet3; beside it EE_Conv of ResNet2x2 against its
+    own ANN and over that of the other two, the sentence's two readings."""
     one = trained(case, "ResNet2x2")
     parts = [difference(one, trained(case, other), above(0)) for other in ("ResNet2", "ResNet3")]
     parts.append(
@@ -44,6 +61,7 @@ def backres_better(case: Case) -> Finding:
             lambda s: s.convolutions_efficiency(case.conditions),
             around(5, 20, FACTOR_2),
             direction=above(1),
+            beside=True,
             what=f"EE_Conv of {one.name}",
         )
     )
@@ -59,7 +77,7 @@ def backres_better(case: Case) -> Finding:
                 what=f"EE_Conv of {one.name} over that of {other.name}",
             )
         )
-    return Finding(parts)
+    return Finding(parts, caveat=TARGET)
 
 
 @estimates("stdp-ee-conv-full", tables=("6",))
@@ -138,11 +156,9 @@ def _stated(case: Case, expected: Range, *, also: bool = False) -> Finding:
 def convnn_gap(case: Case) -> Finding:
     """Accuracy of the ANN with the ConvNN classifier, trained end to end, minus that of the STDP features under ConvNN; as a
     weaker form, how much ConvNN gains over the fully connected classifier."""
-    return Finding(
-        [
-            difference(case.series(name, "ann-convnn"), trained(case, name, "convnn"), at_most(4.5, '"~3" ' + POINT))
-            for name in NETS
-        ],
+    pairs = [(case.series(name, "ann-convnn"), trained(case, name, "convnn")) for name in NETS]
+    return replace(
+        _gaps(case, pairs, at_most(4.5, '"~3" ' + POINT)),
         weaker=[difference(trained(case, name, "convnn"), trained(case, name), above(0)) for name in NETS],
     )
 
