@@ -210,6 +210,8 @@ def test_recorded_and_missing(tmp_path):
     assert table["seeds"].tolist() == ["0, 1", "0, 1"] and table["runs"].tolist() == [2, 2]
     assert table["reading"].tolist() == ["A", "A"] and (table["minutes"] > 0).all()
     assert list(missing_table([])) == list(table)
+    converted = missing_table(grids.stochmax_converted("laptop", seeds=[3]))  # its seed is that of its ANN, and it has every T
+    assert converted["seeds"].tolist() == ["3"] and converted["T"].tolist() == [None]
     assert reading_of("") == "A" and reading_of("reading B") == "B"
 
 

@@ -283,7 +283,7 @@ class Case:
                 at = next(iter(measured)) if steps is None and len(measured) == 1 else steps
                 if at in measured:
                     self.used[run.record.key] = run.record
-                    kept[_seed(run.entry)] = measured[at]
+                    kept[seed_of(run.entry)] = measured[at]
         return Series(name, dict(sorted(kept.items())), "" if kept else f"{name} is not recorded")
 
     def times(self, network: str, role: str, *, table: str | None = None) -> tuple[int, ...]:
@@ -293,7 +293,7 @@ class Case:
 
     def planned(self, network: str, role: str, *, table: str | None = None) -> tuple[int, ...]:
         """Every T for which ``network`` is planned in ``role`` with a run of its own, rising."""
-        found = {_steps(run.entry) for run in self._find(network, role, None, table)}
+        found = {steps_of(run.entry) for run in self._find(network, role, None, table)}
         return tuple(sorted(steps for steps in found if steps is not None))
 
     def settled(self, network: str, role: str, *, table: str | None = None) -> Series:
@@ -322,7 +322,7 @@ class Case:
             and run.entry.role == role
             and _reading(run.entry) in (None, reading)
             and (table is None or table in map(str, run.entry.tables))
-            and (steps is None or _steps(run.entry) in (None, steps))
+            and (steps is None or steps_of(run.entry) in (None, steps))
         ]
 
 
@@ -387,12 +387,12 @@ def _seedless(spec: Any) -> Any:
     return replace(spec, **inner, **({"seed": 0} if "seed" in names else {}))
 
 
-def _seed(entry: Entry) -> int:
+def seed_of(entry: Entry) -> int:
     """The seed of a run; that of the ANN where it is a conversion."""
     return int(entry.spec.seed if hasattr(entry.spec, "seed") else entry.spec.ann.seed)
 
 
-def _steps(entry: Entry) -> int | None:
+def steps_of(entry: Entry) -> int | None:
     """The T that a trained network's run is for; None where one run holds many, or none."""
     steps: int | None = getattr(getattr(entry.spec, "input", None), "steps", None)
     return steps

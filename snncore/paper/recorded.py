@@ -13,6 +13,7 @@ from ..data import DataConfig
 from ..runs import Entry, MissingRuns, Record, collect, key
 from ..runs.executing import minutes
 from ..runs.tasks import train
+from .evidence import seed_of, steps_of
 from .profiles import profile
 
 
@@ -34,9 +35,9 @@ def missing_table(entries: Sequence[Entry]) -> pd.DataFrame:
     """Runs that nobody has recorded, seeds joined, with the minutes they are estimated to take on two CPU cores."""
     rows: dict[tuple, dict] = {}
     for entry in entries:
-        group = (entry.network, entry.note, entry.role, entry.spec.input.steps)
+        group = (entry.network, entry.note, entry.role, steps_of(entry))
         row = rows.setdefault(group, {"seeds": [], "minutes": 0.0})
-        row["seeds"].append(str(entry.spec.seed))
+        row["seeds"].append(str(seed_of(entry)))
         row["minutes"] += minutes(entry.spec)
     table = pd.DataFrame(
         [

@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .claims import Claim
-from .evidence import Evidence, _reading, _seed, called, evidence, samples
+from .evidence import Evidence, _reading, called, evidence, samples, seed_of
 from .ledger import Ledger
 from .style import PALETTE
 from .verdicts import Judged
@@ -58,7 +58,7 @@ def spread_table(profile_name: str, *, results: str | Path | None = None, found:
             continue
         last = list(samples(run.record, "fc/learned" if run.record["task"] == "stdp" else "").values())[-1]
         place = (run.entry.network, run.entry.role, _reading(run.entry) or "A", last.steps)
-        series.setdefault(place, {})[_seed(run.entry)] = (last.accuracy, last.total)
+        series.setdefault(place, {})[seed_of(run.entry)] = (last.accuracy, last.total)
     rows = []
     for (network, role, reading, steps), seeds in series.items():
         values = [100 * accuracy for accuracy, _ in seeds.values()]
