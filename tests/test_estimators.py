@@ -100,7 +100,6 @@ WORLDS: dict[str, dict[str, Changes]] = {
     "stdp-kn-updates": {
         SUPPORTED: {("updates", "ResNet2x2"): 2000}, DIRECTION: {("updates", "ResNet2x2"): 3000}, CONTRADICTED: {},
     },
-    "hybrid-stdp-like-ann": {SUPPORTED: stdp("convnn", 0.48), CONTRADICTED: stdp("convnn", 0.4)},
     "agd-loss": {SUPPORTED: both("acc", PAIR, "snn", 0.48), CONTRADICTED: both("acc", PAIR[:1], "snn", 0.44)},
     "agd-ee": {
         verdict: both("ee", PAIR, "snn", value)
@@ -216,6 +215,7 @@ AT_FULL_SCALE: dict[str, dict[str, Changes]] = {
         DIRECTION: stdp("convnn", 0.4) | stdp("fc", 0.3),
         CONTRADICTED: stdp("convnn", 0.3) | stdp("fc", 0.4),
     },
+    "hybrid-stdp-like-ann": {SUPPORTED: stdp("convnn", 0.48), CONTRADICTED: stdp("convnn", 0.4)},
     "hybrid-stdp-acc": {SUPPORTED: stdp("convnn", 0.79), CONTRADICTED: stdp("convnn", 0.6)},
     "hybrid-stdp-80": {
         SUPPORTED: stdp("convnn", 0.8) | acc("VGG9", HYBRID, 0.85), CONTRADICTED: stdp("convnn", 0.6) | acc("VGG9", HYBRID, 0.85),
