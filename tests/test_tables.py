@@ -177,19 +177,23 @@ def test_tuning_caption(best, ending):
     assert text.endswith(f"on 400 validation images, where {error}. {chosen}{ending}")
 
 
-def test_the_laptop_recipe_is_the_best_recorded_tuning_point():
+@pytest.mark.parametrize(
+    "grid, table, recipe",
+    [
+        (grids.tuning, "tuning", lambda p: (p.ann, p.ann_network, p.snn, p.snn_network)),
+        (grids.tuning_hybrid, "14-tuning", lambda p: (p.deep_ann, p.ann_network, p.deep_snn, p.deep_network)),
+    ],
+)
+def test_the_laptop_recipe_is_the_chosen_recorded_tuning_point(grid, table, recipe):
     """As many points for ANN and SNN, all recorded, and the profile uses what is chosen of each."""
-    entries = grids.tuning("laptop")
+    entries = grid("laptop")
     store = Store(results_directory())
     records = [store.read(key(entry.spec)) for entry in entries]
-    assert None not in records, "tuning runs are not recorded: python -m snncore.runs record --profile laptop --table tuning"
+    assert None not in records, f"tuning runs are not recorded: python -m snncore.runs record --profile laptop --table {table}"
     assert sum(entry.role == "tuning-ann" for entry in entries) * 2 == len(entries)
     best = {role: tables.tuning_point(record) for role, record in tables.tuned(records).items()}
-    p = profile("laptop")
-    assert best == {
-        "ANN": (p.ann.learning_rate, p.ann_network.gain),
-        "SNN": (p.snn.learning_rate, p.snn_network.gain),
-    }
+    ann, ann_network, snn, snn_network = recipe(profile("laptop"))
+    assert best == {"ANN": (ann.learning_rate, ann_network.gain), "SNN": (snn.learning_rate, snn_network.gain)}
 
 
 def test_the_recipe_of_networks_alone_is_the_best_recorded_point():

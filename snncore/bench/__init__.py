@@ -21,6 +21,7 @@ TOPICS: tuple[str, ...] = (
     "neuron_layer",
     "training_step",
     "step_parts",
+    "network_step",
     "hybrid_step",
     "poisson_code",
     "stdp_update",

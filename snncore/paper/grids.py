@@ -459,7 +459,7 @@ def tuning_alone(profile_name: str, *, seeds: Sequence[int] | None = None) -> li
 def tuning_hybrid(
     profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
 ) -> list[Entry]:
-    """The same for the deeper networks: VGG9 as ANN and as hybrid (softmax, T = 10), three learning rates by two gains."""
+    """The same for the deeper networks: VGG9 as ANN and as hybrid (softmax, T = 10), four learning rates by two gains."""
     p = profile(profile_name)
     found = []
     for seed in (seeds or (0,))[:1]:
@@ -468,7 +468,7 @@ def tuning_hybrid(
                 ann_run(p, name, seed, tables=("14-tuning",), role="tuning-ann"),
                 snn_run(p, name, seed, 10, tables=("14-tuning",), role="tuning-snn"),
             )
-            for rate in (3e-4, 1e-3, 3e-3):
+            for rate in (1e-4, 3e-4, 1e-3, 3e-3):
                 for gain in (1.0, 1.4):
                     for run in runs:
                         data = _tuning_images(p, seed)

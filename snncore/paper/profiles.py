@@ -121,8 +121,8 @@ PROFILES: dict[str, Profile] = {
         signed=False,
         steps=_STEPS,
         tuned=TrainingConfig(epochs=24, batch_size=16, learning_rate=1e-3, augment=True),
-        deep_ann=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
-        deep_snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
+        deep_ann=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-4),
+        deep_snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-4),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
         alone=Alone(
             DataConfig("cifar10", train=5000, validation=1000, test=2000),
