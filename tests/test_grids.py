@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -210,7 +210,7 @@ def test_runs_beyond_the_paper_start_from_those_of_table_8(name):
 
 
 def test_tuning_gives_ann_and_spiking_network_the_same_points():
-    for table, count in ((grids.tuning, 9), (grids.tuning_hybrid, 6)):
+    for table, count in ((grids.tuning, 9), (grids.tuning_hybrid, 8)):
         found = table("laptop", seeds=[0])
         points = {
             role: sorted((e.spec.training.learning_rate, e.spec.network.gain) for e in found if e.role == role)
@@ -222,10 +222,11 @@ def test_tuning_gives_ann_and_spiking_network_the_same_points():
 
 def test_deep_networks_have_their_own_recipe_and_the_sweep_shares_it():
     p = profile("laptop")
-    for table in ("14", "14-relu", "16"):
+    for table in ("14", "14-relu", "16", "16-readings", "16-rate"):
         for e in grids.TABLES[table]("laptop", seeds=[0]):
             ann = e.role.startswith("ann")
-            assert e.spec.training == (p.deep_ann if ann else p.deep_snn)
+            recipe = p.deep_ann if ann else p.deep_snn
+            assert e.spec.training == (replace(recipe, learning_rate=1e-3) if table in ("16", "16-readings") else recipe)
             assert e.spec.network.gain == (p.ann_network.gain if ann else p.deep_network.gain)
 
 

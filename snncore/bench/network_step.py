@@ -52,7 +52,8 @@ def _pair(name: str, width: float, steps: int) -> tuple[dict[str, Callable[[], N
     topology = scale_width(networks.network(name).topology, width)
     draw, batch = torch.Generator().manual_seed(0), BATCH[width]
     spiking, plain = (
-        Network(text, input_shape=networks.CIFAR10, config=NetworkConfig(neuron=neuron, gain=1.4), generator=draw, static_input=fixed)
+        Network(text, input_shape=networks.CIFAR10, config=NetworkConfig(neuron=neuron, gain=1.4), generator=draw,
+                static_input=fixed)
         for text, neuron, fixed in ((topology, "lif", False), (as_ann(topology), "relu", True))
     )
     plain.load_state_dict(spiking.state_dict())

@@ -68,7 +68,7 @@ def ann_run(
         _images(p, net, seed),
         network or p.ann_network,
         code or p.input("real"),
-        training or (p.deep_ann if _hybrid(net) else p.ann),
+        training or _recipe(p, net, p.ann, p.deep_ann),
         seed,
     )
     return Entry(spec, net.name, role, p.name, tables, _note(net))
@@ -85,6 +85,7 @@ def snn_run(
     role: str = "snn",
     topology: str | None = None,
     head: str = "softmax",
+    training: TrainingConfig | None = None,
 ) -> Entry:
     """The spiking network trained end to end (AGD) over ``steps`` time steps.
 
@@ -98,7 +99,7 @@ def snn_run(
         _images(p, net, seed),
         replace(p.deep_network if hybrid else p.snn_network, head=head),
         p.input("direct" if hybrid else "poisson", steps),
-        p.deep_snn if hybrid else p.snn,
+        training or _recipe(p, net, p.snn, p.deep_snn),
         seed,
     )
     return Entry(spec, net.name, role, p.name, tables, _note(net))
@@ -107,6 +108,12 @@ def snn_run(
 def _network(p: Profile, name: str, reading: str) -> networks.PaperNetwork:
     net = networks.network(name, reading)
     return net.with_classes(_CLASSES) if net.input_shape == networks.IMAGENET else net
+
+
+def _recipe(p: Profile, net: networks.PaperNetwork, usual: TrainingConfig, deep: TrainingConfig) -> TrainingConfig:
+    if not _hybrid(net):
+        return usual
+    return replace(deep, learning_rate=p.imagenet_rate) if net.input_shape == networks.IMAGENET else deep
 
 
 def _hybrid(net: networks.PaperNetwork) -> bool:
@@ -397,6 +404,26 @@ def vgg13_readings(
     ]
 
 
+def vgg13_at_the_tuned_rate(
+    profile_name: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    timesteps: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Entry]:
+    """Table 16's ANN and hybrid at the learning rate that was chosen on VGG9 and CIFAR-10; roles "ann-tuned-rate" and so on."""
+    p = profile(profile_name)
+    found = []
+    for seed in seeds or p.seeds:
+        for name in names or ("VGG13",):
+            found.append(ann_run(p, name, seed, tables=("16-rate",), role="ann-tuned-rate", training=p.deep_ann))
+            for steps in timesteps or p.steps["16"]:
+                found.append(
+                    snn_run(p, name, seed, steps, tables=("16-rate",), role="hybrid-tuned-rate", training=p.deep_snn)
+                )
+    return found
+
+
 # --- the recipes --------------------------------------------------------------------------------------------
 
 
@@ -500,6 +527,7 @@ TABLES: dict[str, Callable[..., list[Entry]]] = {
     "14-relu": relu_sweep,
     "8-readings": readings,
     "16-readings": vgg13_readings,
+    "16-rate": vgg13_at_the_tuned_rate,
     "10-variants": stochmax_variants,
     "figure-5": followed_gradients,
     "9.1-latency": latency_coded,

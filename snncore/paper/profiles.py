@@ -41,6 +41,8 @@ class Profile:
     ann, snn: training recipes. ann_network, snn_network: initialisation and neurons.
     tuned: the longer recipe of regularised ANN baselines; dropout: theirs, before fc1.
     deep_ann, deep_snn, deep_network: the same for the deeper networks of Tables 14 and 16 (``grids.tuning_hybrid``).
+    imagenet_rate: learning rate of Table 16, whose images and network are others than those that were tuned on; that of
+    the tuning is run beside it (``grids.vgg13_at_the_tuned_rate``).
     alone: ReLU networks beside which nothing is trained end to end.
     gains, gammas, leaks: the axes of the map behind Table 8, the paper's leak first.
     signed: whether images are coded on [-1, 1].
@@ -63,6 +65,7 @@ class Profile:
     deep_ann: TrainingConfig
     deep_snn: TrainingConfig
     deep_network: NetworkConfig
+    imagenet_rate: float
     alone: Alone
     dropout: float = 0.3
     gains: tuple[float, ...] = (1.0, 1.4, 2.0)
@@ -98,6 +101,7 @@ PROFILES: dict[str, Profile] = {
         deep_ann=TrainingConfig(epochs=4, learning_rate=2e-3),
         deep_snn=TrainingConfig(epochs=4, learning_rate=2e-3),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
+        imagenet_rate=2e-3,
         alone=Alone(
             DataConfig("digits", train=1000, validation=200, test=300, size=16),
             NetworkConfig(neuron="relu"),
@@ -124,6 +128,7 @@ PROFILES: dict[str, Profile] = {
         deep_ann=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-4),
         deep_snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-4),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
+        imagenet_rate=1e-3,
         alone=Alone(
             DataConfig("cifar10", train=5000, validation=1000, test=2000),
             NetworkConfig(neuron="relu", gain=1.4),
@@ -149,6 +154,7 @@ PROFILES: dict[str, Profile] = {
             epochs=60, batch_size=64, learning_rate=1e-3, augment=True, mixed_precision=True
         ),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
+        imagenet_rate=1e-3,
         alone=Alone(
             DataConfig("cifar10", train=45000, validation=5000, test=10000),
             NetworkConfig(neuron="relu", gain=1.4),

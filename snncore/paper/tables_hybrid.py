@@ -38,6 +38,8 @@ NAMES: Mapping[str, str] = {
     "hybrid": "hybrid, 2 LIF convolutions",
     **{f"hybrid-lif{count}": f"hybrid, {count} LIF convolutions" for count in SPIKING_LAYERS},
     "hybrid-backres": "hybrid, BackRes in the LIF layers",
+    "ann-tuned-rate": "ANN, VGG9's learning rate",
+    "hybrid-tuned-rate": "hybrid, 2 LIF convolutions, VGG9's learning rate",
 }
 SAYS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("VGG9", "hybrid-stochmax"): ("hybrid-trains-deep", "hybrid-beats-ann", "hybrid-acc", "hybrid-ee"),
