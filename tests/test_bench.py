@@ -17,6 +17,7 @@ from snncore.bench import (
     command,
     contenders,
     hybrid_step,
+    network_step,
     peak_memory,
     stdp_update,
     step_parts,
@@ -222,6 +223,23 @@ def test_a_spiking_block_of_other_weights_is_noticed():
     with torch.no_grad():
         block.layers["conv1"].get_parameter("weight").neg_()
     assert not hybrid_step._agreement(whole, block, images, 5).holds
+
+
+def test_the_ann_beside_a_spiking_network_does_the_same_convolutions():
+    """Same weights, same passes, and the loss of a plain loop over time steps; an ANN of another width is told apart."""
+    parts, (found, holds) = network_step._pair("VGG3x2-v2", 1 / 16, 3)
+    assert holds and set(parts) == {"spiking", "conv-only"} and "per step and image" in found
+    (spiking, spikes, labels), (plain, again, _) = (part.args for part in parts.values())
+    assert spikes is again and spikes.shape == (3, 2, 3, 32, 32)
+    assert all(torch.equal(a, b) for a, b in zip(spiking.parameters(), plain.parameters(), strict=True))
+    assert spiking.layers["conv1"].neurons and not plain.layers["conv1"].neurons
+    looped = torch.stack([plain.features(one) for one in spikes]).mean(0)
+    plain.head.loss(looped, labels)[0].backward()
+    expected = plain.layers["conv2"].weight.grad.clone()
+    parts["conv-only"]()
+    torch.testing.assert_close(plain.layers["conv2"].weight.grad, expected, rtol=1e-4, atol=1e-6)
+    parts["spiking"]()
+    assert spiking.layers["conv1"].weight.grad.abs().sum() > 0
 
 
 @pytest.mark.skipif(not peak_memory.RESTART.exists(), reason="needs Linux's /proc/self/clear_refs")

@@ -82,6 +82,15 @@ def test_timings_stand_in_order_beside_the_first(bench):
     assert "weights" not in cost.timings_table(bench, "step_parts")
 
 
+def test_networks_stand_beside_their_convolutions(bench):
+    spiking, bare = timed("VGG5 at width 0.25, spiking", "", 2.0, 1.5), timed("VGG5 at width 0.25, conv-only", "", 1.0, 1.0)
+    ratio = Ratio.between("VGG5 at width 0.25, spiking / conv-only", spiking, bare, Aim("at most", 1.3))
+    bench.data["topics"].append(Topic({}, (spiking, bare), ratios=(ratio,)).to_dict("network_step", "t"))
+    row = cost.networks_table(bench).iloc[0]
+    assert (row["network"], row["width"], row["quartiles"]) == ("VGG5", 0.25, "1.62–1.88")
+    assert row[["spiking (ms)", "convolutions (ms)", "ratio"]].tolist() == pytest.approx([1750, 1000, 1.75])
+
+
 def test_memory_in_mib(bench):
     table = cost.memory_table(bench)
     assert table["peak (MiB)"].tolist() == [2, 8] and table["snncore / this"].tolist() == [1, 0.25]

@@ -144,6 +144,27 @@ def timings_table(bench: Benchmark, topic: str) -> pd.DataFrame:
     return table.sort_values("median (ms)", kind="stable").reset_index(drop=True)
 
 
+def networks_table(bench: Benchmark) -> pd.DataFrame:
+    """The networks of Table 8 beside their convolutions alone, one row per network and width, with the ratio round by round."""
+    topic = bench.topics["network_step"]
+    middle = {row["contender"]: 1e3 * row["summary"]["median"] for row in topic["timings"]}
+    rows = []
+    for row in topic["ratios"]:
+        place = row["name"].partition(", ")[0]
+        name, _, width = place.partition(" at width ")
+        rows.append(
+            {
+                "network": name,
+                "width": float(width),
+                "spiking (ms)": middle[f"{place}, spiking"],
+                "convolutions (ms)": middle[f"{place}, conv-only"],
+                "ratio": row["summary"]["median"],
+                "quartiles": _quartiles(row),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def memory_table(bench: Benchmark) -> pd.DataFrame:
     """Peak and kept memory in MiB by T, and snncore's share of each peak."""
     rows = bench.topics["peak_memory"]["amounts"]
