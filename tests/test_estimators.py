@@ -347,6 +347,13 @@ def test_efficiency_is_taken_where_the_accuracy_has_settled():
     assert "T = 100" in found.conclusion.parts[0].part.what
 
 
+def test_steps_needed_are_not_known_from_one_T_and_the_ledger_says_so():
+    first = [("VGG7-conv", CONV, (10, 100)), ("VGG5", "snn", (25,))]
+    runs = tuple(run for name, role, times in first for run in World({}).runs("laptop", name, role, times, 0))
+    found = judged("agd-latency", Evidence("laptop", runs))
+    assert found.verdict == NOT_TESTED and "VGG5, T = 25 is not recorded at a second T" in found.conclusion.reason
+
+
 def test_pairs_must_have_the_same_images():
     runs = []
     for run in World({}).evidence().runs:

@@ -182,6 +182,9 @@ def latency(case: Case) -> Finding:
     converted, trained = (settled_steps(case, *net) for net in nets)
     seeds = tuple(seed for seed in trained if seed in converted)
     series = [case.settled(*net) for net in nets]
+    absent = [s.missing for s in series if not s.samples]
+    absent += [f"{s.name} is not recorded at a second T" for s, found in zip(series, (converted, trained), strict=True)
+               if s.samples and not found]  # fmt: skip
     return Finding(
         [
             Part(
@@ -191,7 +194,7 @@ def latency(case: Case) -> Finding:
                 above(1),
                 values=tuple(converted[seed] / trained[seed] for seed in seeds),
                 seeds=seeds,
-                missing=tuple(s.missing for s in series if not s.samples),
+                missing=tuple(absent),
                 keys=tuple(key for s in series for key in s.keys),
             )
         ]
