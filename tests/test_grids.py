@@ -95,7 +95,7 @@ def steps_of(spec):
 
 
 def test_runs_of_two_tables_carry_both_names_and_come_once():
-    found = grids.entries("laptop", ["8", "11"], [3])
+    found = grids.entries("laptop", ["8", "11"], [0])
     assert one(found, network="VGG5", role="snn", steps=25).tables == ("8", "11")
     assert one(found, network="VGG5", role="snn-stochmax", steps=50).tables == ("11",)
     assert len(found) == 12 + 4

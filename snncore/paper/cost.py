@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
 
 from ..bench import command
 from ..bench.report import SCHEMA, Spread
 from ..runs import Record
-from ..runs.executing import OLDER, RECORDED, minutes
+from ..runs.executing import OLDER, RECORDED
 from ..runs.store import Store, seal
 from . import grids
+from .evidence import minutes
 from .exhibits import NO_VALUE
 from .profiles import PROFILES
 from .style import PALETTE
@@ -247,8 +247,8 @@ NOTEBOOKS = {"2": "04 conversion", "4": "05 conversion", "6": "06 STDP", "8": "0
 def minutes_table(results: str | Path) -> pd.DataFrame:
     """For each grid of runs and each profile: runs, estimated time, and for what is recorded the measured one.
 
-    Estimates are ``python -m snncore.runs plan``'s, for two CPU cores, from one seed times the number of seeds. A run that
-    several grids show counts in each. Raises ``RecordError`` for a record that must not be used.
+    Estimates are those of ``python -m snncore.runs plan``, for two CPU cores. A run that several grids show counts in each.
+    Raises ``RecordError`` for a record that must not be used.
     """
     records, errors = Store(results).read_all()
     if errors:
@@ -257,12 +257,10 @@ def minutes_table(results: str | Path) -> pd.DataFrame:
     for name, grid in grids.TABLES.items():
         row: dict[str, Any] = {"notebook": NOTEBOOKS.get(name.partition("-")[0], "recipes"), "runs of": name}
         for profile in PROFILES.values():
-            one, runs = grid(profile.name, seeds=profile.seeds[:1]), len(grid(profile.name))
-            # an estimate needs shapes only; large weights take seconds to draw, small ones longer to pretend
-            with torch.device("meta" if profile.name == "paper" else "cpu"):
-                estimate = sum(minutes(entry.spec) for entry in one) * runs / len(one)
+            planned = grid(profile.name)
             found = [r for r in records if r.labels["profile"] == profile.name and name in r.labels["tables"]]
-            row |= {f"{profile.name} runs": runs, f"{profile.name} hours": estimate / 60, f"{profile.name} recorded": len(found),
+            row |= {f"{profile.name} runs": len(planned), f"{profile.name} hours": minutes(planned) / 60,
+                    f"{profile.name} recorded": len(found),
                     f"{profile.name} measured": sum(r.provenance["seconds"] for r in found) / 3600}
         rows.append(row)
     table = pd.DataFrame(rows).rename(columns={"quick hours": "quick minutes", "laptop measured": "laptop hours measured"})

@@ -23,6 +23,7 @@ from ..network import Pass, plan
 from ..runs import Entry, Record, RecordError, Store, executing, key, results_directory
 from ..runs.tasks import train
 from . import grids, networks, statistics
+from .repeats import seed_of, steps_of
 
 #: Profiles whose runs may judge a claim.
 PROFILES = ("laptop", "paper")
@@ -385,17 +386,6 @@ def _seedless(spec: Any) -> Any:
     names = {field.name for field in fields(spec)}
     inner = {name: _seedless(getattr(spec, name)) for name in ("ann", "data") if name in names}
     return replace(spec, **inner, **({"seed": 0} if "seed" in names else {}))
-
-
-def seed_of(entry: Entry) -> int:
-    """The seed of a run; that of the ANN where it is a conversion."""
-    return int(entry.spec.seed if hasattr(entry.spec, "seed") else entry.spec.ann.seed)
-
-
-def steps_of(entry: Entry) -> int | None:
-    """The T that a trained network's run is for; None where one run holds many, or none."""
-    steps: int | None = getattr(getattr(entry.spec, "input", None), "steps", None)
-    return steps
 
 
 def _reading(entry: Entry) -> str | None:

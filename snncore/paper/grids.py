@@ -23,6 +23,7 @@ from .grids_claims import figure1, stdp_samples, stochmax_converted
 from .grids_conversion import table2, table2_variants, table4
 from .grids_stdp import table6, table12
 from .profiles import Profile, profile
+from .repeats import planned, repeated
 
 TABLE_8 = ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4")
 TABLE_11 = ("VGG5", "VGG3x2-v2")
@@ -135,6 +136,7 @@ def _note(net: networks.PaperNetwork) -> str:
 # --- Table 8 ------------------------------------------------------------------------------------------------
 
 
+@repeated
 def table8(
     profile_name: str,
     *,
@@ -154,6 +156,7 @@ def table8(
     return found
 
 
+@repeated
 def baselines(
     profile_name: str,
     *,
@@ -180,6 +183,7 @@ def baselines(
     return found
 
 
+@repeated
 def readings(
     profile_name: str,
     *,
@@ -202,6 +206,7 @@ def readings(
     ]
 
 
+@repeated
 def others(
     profile_name: str,
     *,
@@ -250,6 +255,7 @@ def map_runs(
 # --- Tables 10 and 11: stochmax -----------------------------------------------------------------------------
 
 
+@repeated
 def table10(
     profile_name: str,
     *,
@@ -268,6 +274,7 @@ def table10(
     ]
 
 
+@repeated
 def table11(
     profile_name: str,
     *,
@@ -310,6 +317,7 @@ def stochmax_variants(
 # --- Tables 14 and 16: hybrids ------------------------------------------------------------------------------
 
 
+@repeated
 def table14(
     profile_name: str,
     *,
@@ -338,6 +346,7 @@ def table14(
     return found
 
 
+@repeated
 def relu_sweep(
     profile_name: str,
     *,
@@ -359,6 +368,7 @@ def relu_sweep(
     ]
 
 
+@repeated
 def table16(
     profile_name: str,
     *,
@@ -386,6 +396,7 @@ def table16(
     return found
 
 
+@repeated
 def vgg13_readings(
     profile_name: str,
     *,
@@ -404,6 +415,7 @@ def vgg13_readings(
     ]
 
 
+@repeated
 def vgg13_at_the_tuned_rate(
     profile_name: str,
     *,
@@ -545,10 +557,11 @@ ONE_SEED = ("8-map", "10-variants", "alone-tuning", "tuning", "14-tuning")
 def entries(
     profile_name: str, tables: Sequence[str] | None = None, seeds: Sequence[int] | None = None
 ) -> list[Entry]:
-    """All runs of the tables (default: every table) for the seeds (default: the profile's), each once.
+    """All planned runs of the tables (default: every table) for the seeds (default: the profile's), each once.
 
-    Seed by seed: everything of the first seed comes before anything of the second. A run that several of the tables show is
-    labelled with all of them. Raises ``ValueError`` for an unknown profile or table.
+    Seed by seed: everything of the first seed comes before anything of the second. Not every run is planned for every seed
+    (``repeats``). A run that several of the tables show is labelled with all of them. Raises ``ValueError`` for an unknown
+    profile or table.
     """
     p = profile(profile_name)
     wanted = (
@@ -559,7 +572,7 @@ def entries(
         for name in wanted:
             if number and name in ONE_SEED:
                 continue
-            for entry in TABLES[name](profile_name, seeds=[seed]):
+            for entry in filter(planned, TABLES[name](profile_name, seeds=[seed])):
                 first = found.setdefault(entry.spec, entry)
                 shown = tuple(dict.fromkeys(first.tables + entry.tables))
                 if shown != first.tables:

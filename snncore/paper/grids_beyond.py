@@ -15,6 +15,7 @@ from ..runs.tasks import binary, gradients, train
 from ..training import InputConfig
 from . import networks
 from .profiles import Profile, profile
+from .repeats import repeated
 
 BINARY = ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4")
 BINARY_HEADS: Mapping[str, str] = {"softmax": "binary", "stochmax": "binary-stochmax"}  # head -> role
@@ -45,6 +46,7 @@ def spiking(p: Profile, name: str, seed: int, steps: int) -> train.Spec:
     return train.Spec(topology, p.drawn(seed), p.snn_network, p.input("poisson", steps), p.snn, seed)
 
 
+@repeated
 def binary_networks(
     profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
 ) -> list[Entry]:
@@ -67,6 +69,7 @@ def binary_networks(
     return found
 
 
+@repeated
 def followed_gradients(
     profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
 ) -> list[Entry]:
@@ -84,6 +87,7 @@ def followed_gradients(
     return found
 
 
+@repeated
 def latency_coded(
     profile_name: str,
     *,
@@ -107,6 +111,7 @@ def latency_coded(
     return found
 
 
+@repeated
 def unstated(
     profile_name: str,
     *,

@@ -12,10 +12,12 @@ from . import networks
 from .grids_conversion import CIFAR, cifar_ann
 from .grids_stdp import SCALES, stdp_spec
 from .profiles import profile
+from .repeats import repeated
 
 FIGURE_1 = ("VGG8", "VGG2x4-wide-drop", "VGG2x4-wide-top", "VGG2x4-wide-average", "VGG16c", "VGG2x8", "VGG8c", "VGG2x4c")
 
 
+@repeated
 def figure1(
     profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
 ) -> list[Entry]:
@@ -34,6 +36,7 @@ def figure1(
     ]
 
 
+@repeated
 def stochmax_converted(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Entry]:
     """VGG7 trained with stochmax, then converted as in Table 2 (section 8.2)."""
     p = profile(profile_name)
@@ -47,6 +50,7 @@ def stochmax_converted(profile_name: str, *, seeds: Sequence[int] | None = None)
     return found
 
 
+@repeated
 def stdp_samples(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Entry]:
     """ResNet2 as in Table 6, its kernels trained on twice as many unlabelled images (section 8.1: 5,000 are enough)."""
     p = profile(profile_name)

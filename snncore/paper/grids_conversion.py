@@ -16,6 +16,7 @@ from ..runs import Entry
 from ..runs.tasks import convert, train
 from . import networks
 from .profiles import Profile, profile
+from .repeats import repeated
 
 TABLE_2 = ("VGG7-conv", "VGG2x4", "VGG3x2-v1")
 TABLE_4 = (("VGG16", "A"), ("VGG11x2", "A"), ("VGG11x2", "B"))
@@ -64,6 +65,7 @@ def imagenet_ann(p: Profile, net: networks.PaperNetwork, seed: int) -> train.Spe
                       p.input("real"), recipe, seed)
 
 
+@repeated
 def table2(profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None) -> list[Entry]:
     """Table 2 and Figures 4 and 7: the three networks of Table 3, one threshold per unrolling step."""
     p = profile(profile_name)
@@ -75,6 +77,7 @@ def table2(profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequ
     return found
 
 
+@repeated
 def table2_variants(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Entry]:
     """What the paper asserts or leaves open around Table 2, one change each.
 
@@ -99,6 +102,7 @@ def table2_variants(profile_name: str, *, seeds: Sequence[int] | None = None) ->
     return found
 
 
+@repeated
 def table4(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Entry]:
     """Table 4: VGG16 and both readings of VGG11x2 on ten ImageNet classes, with their ten-way classifiers."""
     p = profile(profile_name)

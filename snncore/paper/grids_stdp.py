@@ -16,6 +16,7 @@ from ..runs.tasks import stdp, train
 from ..stdp import StdpConfig
 from . import networks
 from .profiles import Profile, profile
+from .repeats import repeated
 
 NETWORKS = ("ResNet2", "ResNet3", "ResNet2x2")
 CLASSIFIERS = {"6": "fc", "12": "convnn"}  # table -> the classifier it shows
@@ -88,6 +89,7 @@ def _table(
     return found
 
 
+@repeated
 def table6(
     profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
 ) -> list[Entry]:
@@ -95,6 +97,7 @@ def table6(
     return _table("6", profile_name, seeds, names)
 
 
+@repeated
 def table12(
     profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
 ) -> list[Entry]:

@@ -13,8 +13,8 @@ from ..data import DataConfig
 from ..runs import Entry, MissingRuns, Record, collect, key
 from ..runs.executing import minutes
 from ..runs.tasks import train
-from .evidence import seed_of, steps_of
 from .profiles import profile
+from .repeats import seed_of, steps_of
 
 
 def recorded(entries: Iterable[Entry], *, results: str | Path | None = None) -> tuple[list[Record], list[Entry]]:

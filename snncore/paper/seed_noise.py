@@ -18,8 +18,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .claims import Claim
-from .evidence import Evidence, _reading, called, evidence, samples, seed_of
+from .evidence import Evidence, _reading, called, evidence, samples
 from .ledger import Ledger
+from .repeats import seed_of
 from .style import PALETTE
 from .verdicts import Judged
 
