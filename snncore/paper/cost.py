@@ -239,9 +239,10 @@ def _spoken(name: str) -> str:
 
 # --- minutes -----------------------------------------------------------------------------------------------
 
-#: Exhibit (the number that a grid's name begins with) -> notebook.
-NOTEBOOKS = {"2": "04 conversion", "4": "05 conversion", "6": "06 STDP", "8": "07 AGD", "10": "08 stochmax", "11": "08 stochmax",
-             "12": "09 STDP hybrid", "14": "10 hybrid", "16": "11 hybrid"}
+#: Exhibit (what a grid's name begins with, or all of it) -> notebook. The others hold the choice of the recipes.
+NOTEBOOKS = {"2": "04 conversion", "4": "05 conversion", "6": "06 STDP", "8": "07 AGD", "figure-5": "07 AGD", "10": "08 stochmax",
+             "11": "08 stochmax", "12": "09 STDP hybrid", "14": "10 hybrid", "16": "11 hybrid", "figure-1": "12 claims",
+             "9.1": "13 beyond", "9.2": "13 beyond", "unstated": "13 beyond"}
 
 
 def minutes_table(results: str | Path) -> pd.DataFrame:
@@ -255,7 +256,7 @@ def minutes_table(results: str | Path) -> pd.DataFrame:
         raise errors[0]
     rows = []
     for name, grid in grids.TABLES.items():
-        row: dict[str, Any] = {"notebook": NOTEBOOKS.get(name.partition("-")[0], "recipes"), "runs of": name}
+        row: dict[str, Any] = {"notebook": NOTEBOOKS.get(name, NOTEBOOKS.get(name.partition("-")[0], "recipes")), "runs of": name}
         for profile in PROFILES.values():
             planned = grid(profile.name)
             found = [r for r in records if r.labels["profile"] == profile.name and name in r.labels["tables"]]
