@@ -20,11 +20,12 @@ import tiny_book
 import yaml
 from bs4 import BeautifulSoup
 
+from snncore.paper.claims import claims
 from snncore.runs.store import seal
 from snncore.runs.verifications import FIELDS, append
 from tools.browser import VIEWS, View, executable, visit
 from tools.check_book import check_pages
-from tools.generate import verified
+from tools.generate import statements, verified
 
 LIGHT, DARK, PHONE = VIEWS
 CHAPTERS = tiny_book.chapters()
@@ -197,6 +198,16 @@ def logged(**change: Any) -> dict[str, Any]:
             "agrees": True, "differences": [],
             "machine": {"device_name": "a CPU", "threads": 1, "versions": {"torch": "2.0"}}}
     return seal({**line, **change})
+
+
+def test_every_statement_of_the_article_can_be_searched_and_leads_to_its_verdict() -> None:
+    cell = {"cell_type": "code", "metadata": {}, "source": "", "outputs": [
+        {"output_type": "display_data", "metadata": {}, "data": {"text/html": '<tbody id="claim-agd-loss">'}}]}
+    page = statements({"12_claims": tiny_book.notebook([cell])})
+    assert page.count("*A run must show:*") == len(claims()) == 60
+    assert '<a href="../executed/12_claims.html#claim-agd-loss">agd-loss</a>' in page and "`agd-ee`" in page
+    plain = page.replace("\\", "")
+    assert all(claim.quote in plain and claim.expects in plain for claim in claims().values())
 
 
 def test_an_empty_log_is_said_to_be_empty(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 
 ledger.md      the counts of verdicts and the main ones, as the executed ledger declared them (tools.headline)
 headlines.md   what the executed notebooks declared as headline findings (snncore.paper.exhibits.headline)
+statements.md  every sentence of the article that is judged, with its place and what a run must show, linked to its verdict
 parameters.md  the papermill parameters (snncore.paper.notebook.PARAMETERS) and which notebook takes which
 times.md       seconds each notebook took in this build
 verified.md    which recorded runs were run again, and what came out (results/verifications.jsonl)
@@ -14,16 +15,20 @@ static/        the exhibits' style sheet, for pages that explain the badges; wha
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from snncore.paper import exhibits, notebook
+from snncore.paper import exhibits, ledger_words, notebook
+from snncore.paper.claims import claims
 from snncore.runs import Record, verifications, verifying
 from tools import calculator, headline
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
+
+LEDGER = "12_claims"  # the executed notebook with the verdicts
 
 
 def executed(root: Path = ROOT) -> dict[str, dict[str, Any]]:
@@ -66,6 +71,27 @@ def parameters(notebooks: dict[str, dict[str, Any]]) -> str:
             taken = ", ".join(f"`{n}`" for n in declared(content)) or "none"
             rows.append(f"| [{title(content)}](../executed/{name}.ipynb) | {taken} |")
     return "\n".join(rows) + "\n"
+
+
+def statements(notebooks: dict[str, dict[str, Any]]) -> str:
+    """The article's sentences by method, as text that the book's search reads; the ledger's own table is hidden from it."""
+    ledger = json.dumps(notebooks.get(LEDGER, {}))
+    rows = []
+    for method in dict.fromkeys(claim.method for claim in claims().values()):
+        rows += [f"## {method[0].upper()}{method[1:]}", ""]
+        for claim in (claim for claim in claims().values() if claim.method == method):
+            there = f"claim-{claim.id}"
+            judged = f'id=\\"{there}\\"' in ledger
+            name = f'<a href="../executed/{LEDGER}.html#{there}">{claim.id}</a>' if judged else f"`{claim.id}`"
+            quote, expects = (_plain(text) for text in (claim.quote, claim.expects))
+            rows.append(f"- “{quote}” ({ledger_words.place(claim)}). *A run must show:* {expects}. {name}")
+        rows.append("")
+    return "\n".join(rows)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: no mathematics, emphasis or links; ``~`` twice would strike it through."""
+    return re.sub(r"([\\`*_{}\[\]<>$~|])", r"\\\1", text)
 
 
 def times(notebooks: dict[str, dict[str, Any]]) -> str:
@@ -160,7 +186,8 @@ def main(root: Path = ROOT) -> int:
     notebooks, records = executed(root), calculator.results()
     pages = {
         "ledger.md": headline.start_page(notebooks),
-        "headlines.md": headlines(notebooks), "parameters.md": parameters(notebooks), "times.md": times(notebooks),
+        "headlines.md": headlines(notebooks), "statements.md": statements(notebooks),
+        "parameters.md": parameters(notebooks), "times.md": times(notebooks),
         "verified.md": verified(ROOT / "results" / verifications.NAME, records),
         **api(),
     }
