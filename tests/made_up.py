@@ -44,7 +44,7 @@ PLAN: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("VGG13", "ann", ()),
     *((name, "ann", ()) for name in ("VGG2x8", "VGG16c", "VGG2x4c", "VGG8c", "VGG8")),
     *((f"VGG2x4-wide-{rule}", "ann", ()) for rule in ("drop", "top", "average")),
-    *((name, "gradients", (10,)) for name in ("VGG3x2-v2", "VGG3x4")),
+    *((name, "gradients", (25,)) for name in ("VGG3x2-v2", "VGG3x4")),
     *((name, role, ()) for name in ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4") for role in ("binary", "binary-stochmax")),
 )
 
@@ -101,6 +101,7 @@ class World:
         if role == "gradients":
             return [self.run(profile, role, name, role, times[0], seed, {
                 "steps": times[0], "stages": [{"epoch": 2, "layers": {"conv3": self.gradients(name, seed)}}],
+                "curve": [{"validation_accuracy": self.get("acc", name, role, None, seed)}],
             })]
         if role.startswith("binary"):
             result = self.measured(name, role, None, seed, spiking=False)

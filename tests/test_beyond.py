@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -127,7 +128,11 @@ def test_gradients_in_words():
         {"network": "N", "epoch": e, "to the other steps": 0.1 * (e + 1), "to itself": 0.3, "others, other batches": 0.05}
         for e in (0, 2)
     ]
-    (said,) = beyond.gradient_finding(pd.DataFrame(rows))
-    assert said.startswith("N after 2 epochs: cosine between different steps 0.30") and "more like itself (0.30)" in said
-    (flat,) = beyond.gradient_finding(pd.DataFrame([{**rows[0], "to itself": 0.05}]))
+    learnt, dead = ({"N": SimpleNamespace(result={"curve": [{"validation_accuracy": share}]})} for share in (0.3, 0.1))
+    (said,) = beyond.gradient_finding(pd.DataFrame(rows), learnt)
+    assert said.startswith("N after 2 epochs (30.0% on validation images): cosine between different steps 0.30")
+    assert "more like itself (0.30)" in said
+    (flat,) = beyond.gradient_finding(pd.DataFrame([{**rows[0], "to itself": 0.05}]), learnt)
     assert "no more like itself" in flat
+    (silent,) = beyond.gradient_finding(pd.DataFrame(rows), dead)
+    assert silent == "N after 2 epochs: at chance (10.0% on validation images), so its gradients say nothing."

@@ -325,6 +325,11 @@ def test_steps_without_gradient_are_not_diverse():
     assert found.verdict == INCONCLUSIVE and "gets no gradient at all, in every run" in found.conclusion.reason
 
 
+def test_gradients_of_a_network_that_does_not_learn_are_left_out():
+    found = judged("backres-diverse-gradients", World(both("acc", ("VGG3x4",), "gradients", 0.1)).evidence())
+    assert found.verdict == INCONCLUSIVE and "at chance after these epochs" in found.conclusion.reason
+
+
 def test_noise_of_single_batches_is_not_diversity():
     # a step is no more like itself on other images than like the other steps
     alike = both("repeated", (*PAIR, "VGG3x4"), "gradients", 0.1) | both("crossed", (*PAIR, "VGG3x4"), "gradients", 0.1)

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 from ..energy import SRAM
 from ..runs import Record
-from . import energy_tables, tables
+from . import energy_tables, tables, tables_agd
 from .estimators.backres import BINARY_PAIRS
-from .evidence import Sample
+from .evidence import LEARNT, Sample
 from .exhibits import origin
 from .recorded import reading_of
 from .style import PALETTE
@@ -235,15 +235,23 @@ def draw_hidden(table: pd.DataFrame) -> Figure:
 # --- gradients ----------------------------------------------------------------------------------------------
 
 
-def gradient_finding(table: pd.DataFrame) -> list[str]:
-    """What ``gradients.gradient_table`` says at the last epoch of each network, in sentences."""
+def gradient_finding(table: pd.DataFrame, runs: Mapping[str, Record]) -> list[str]:
+    """What ``gradients.gradient_table`` says at the last epoch of each network, in sentences; ``runs`` by network.
+
+    Of a network that is at chance by then nothing is said but that.
+    """
     said = []
     for name, course in table.groupby("network", sort=False):
         last = course[course["epoch"] == course["epoch"].max()]
+        after = f"{name} after {last['epoch'].iloc[0]} epochs"
+        accuracy = runs[name].result["curve"][-1]["validation_accuracy"]
+        if accuracy <= tables_agd.CHANCE + LEARNT:
+            said.append(f"{after}: at chance ({accuracy:.1%} on validation images), so its gradients say nothing.")
+            continue
         same, own, other = last[["to the other steps", "to itself", "others, other batches"]].mean()
         like = "more" if own > other else "no more"
         said.append(
-            f"{name} after {last['epoch'].iloc[0]} epochs: cosine between different steps {same:.2f} on the same images; on "
+            f"{after} ({accuracy:.1%} on validation images): cosine between different steps {same:.2f} on the same images; on "
             f"other images a step is {like} like itself ({own:.2f}) than like the others ({other:.2f})."
         )
     return said

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ...gradients import Split
-from ..evidence import Case, Series
+from ..evidence import LEARNT, Case, Sample, Series
 from ..grids_beyond import FOLLOWED
 from ..verdicts import Part, Range, above, at_least, at_most, below
 from .quantities import SIMILAR, difference
@@ -67,7 +67,7 @@ def iso(case: Case) -> Finding:
 
 @estimates("backres-diverse-gradients", tables=("figure-5",))
 def diverse_gradients(case: Case) -> Finding:
-    """Gradients of the shared weights in the spiking VGG3x2-v2 and VGG3x4 (T = 10), after the first epochs of training: mean
+    """Gradients of the shared weights in the spiking VGG3x2-v2 and VGG3x4 of Table 8, after the first epochs of training: mean
     cosine between different unrolling steps on the same images; and, as single batches are noisy, how much more alike one step is
     to itself on other images than to the other steps there."""
     parts = []
@@ -89,7 +89,8 @@ def diverse_gradients(case: Case) -> Finding:
 
 
 def _gradients(series: Series, what: str, of: Callable[[Split], float], expected: Range) -> Part:
-    """``of`` the gradients at the last stage, mean over shared layers, without the seeds where a step has no gradient at all."""
+    """``of`` the gradients at the last stage, mean over shared layers, without the seeds that have not learnt by then (the noise
+    of a dead network is diverse) and those where a step has no gradient at all."""
     part = Part(what, "", expected, keys=series.keys)
     if not series.samples:
         return replace(part, missing=(series.missing,))
@@ -97,7 +98,10 @@ def _gradients(series: Series, what: str, of: Callable[[Split], float], expected
         seed: [Split.from_json(split) for split in sample.measured["stages"][-1]["layers"].values()]
         for seed, sample in series.samples.items()
     }
-    left = {seed: splits for seed, splits in found.items() if all((split.norms > 0).all() for split in splits)}
+    learnt = {seed for seed, sample in series.samples.items() if _early_accuracy(sample) > sample.chance + LEARNT}
+    if not learnt:
+        return replace(part, void="at chance after these epochs, in every run")
+    left = {seed: found[seed] for seed in found if seed in learnt and all((split.norms > 0).all() for split in found[seed])}
     if not left:
         return replace(part, void="some unrolling step gets no gradient at all, in every run")
     gone = ", ".join(str(seed) for seed in found if seed not in left)
@@ -105,8 +109,13 @@ def _gradients(series: Series, what: str, of: Callable[[Split], float], expected
         part,
         seeds=tuple(left),
         values=tuple(sum(map(of, splits)) / len(splits) for splits in left.values()),
-        note=f"Excluded, as some unrolling step gets no gradient at all: seeds {gone}." if gone else "",
+        note=f"Excluded, as at chance or without a gradient at some unrolling step: seeds {gone}." if gone else "",
     )
+
+
+def _early_accuracy(sample: Sample) -> float:
+    """On validation images, when the gradients were taken last."""
+    return float(sample.measured["curve"][-1]["validation_accuracy"])
 
 
 def _between_steps(split: Split) -> float:
