@@ -79,6 +79,10 @@ def test_the_tables_by_hand(monkeypatch):
     runs = doubts.doubtful_table(results)
     assert runs["result"].tolist() == ["deep, seed 3", "wide, reading B, seed 3"]
     assert runs["doubts"].tolist() == ["overfitted (20.0 points); too good (EE 1.2e+02)", "overfitted (30.0 points)"]
+    assert doubts.raised(results)[0] == (
+        "overfitted (training accuracy more than 10.0 points above test accuracy): 2 of 3 results; "
+        "most: wide, reading B, seed 3: 30.0 points"
+    )
     said = doubts.finding(doubts.doubt_table(results))
     assert said[:2] == ["overfitted: 2 of 3 results", "too good: 1 of 3 results"]
     assert said[2].startswith("raised by no result: still learning; at chance; a silent layer; a saturated layer; saves nothing")

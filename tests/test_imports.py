@@ -71,6 +71,8 @@ def test_no_module_imports_a_higher_layer(module):
     for name in inside(imported(module, (PACKAGE / module).read_text())):
         if module == Path("runs/__main__.py") and name == "paper":
             continue  # the command line names the paper's tables and profiles
+        if module == Path("bench/network_step.py") and name == "paper":
+            continue  # it times the paper's own networks
         assert level(name) <= mine, f"{module} imports snncore.{name}"
 
 

@@ -51,7 +51,7 @@ def _own(sample: Sample) -> Mapping[str, Any]:
 
 
 def _rise(sample: Sample) -> float | None:
-    course = [epoch["validation_accuracy"] for epoch in _own(sample)["curve"]]
+    course = [epoch["validation_accuracy"] for epoch in _own(sample).get("curve", ())]
     return course[-1] - max(course[:-1]) if len(course) > 1 else None
 
 
@@ -69,7 +69,7 @@ def _efficiency(sample: Sample) -> float | None:
 
 
 def _collapsed(sample: Sample) -> float | None:
-    last = _own(sample)["curve"][-1]
+    last = (_own(sample).get("curve") or [{}])[-1]
     return float(collapsed(last) is not None) if "rho_others" in last else None
 
 
@@ -190,6 +190,16 @@ def doubtful_table(records: Iterable[Record]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["result", "accuracy", "doubts", "count"])
     table = table.sort_values(["count", "accuracy"], ascending=[False, True], kind="stable", ignore_index=True)
     return table.drop(columns="count")
+
+
+def raised(records: Iterable[Record]) -> list[str]:
+    """The doubts that the runs behind a verdict raise, each with how many results raise it and which does most."""
+    table = doubt_table(records)
+    said = []
+    for _, row in table[table["raised by"] > 0].iterrows():
+        short, _, rule = row["doubt"].partition(": ")
+        said.append(f"{short} ({rule}): {row['raised by']} of {row['asked of']} results; most: {row['most']}")
+    return said
 
 
 def finding(table: pd.DataFrame) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..runs import Record
 from . import ledger_words as words
 from .claims import claims
+from .doubts import raised
 from .estimators import load
 from .evidence import DEFAULT, PROFILES, Conditions
 from .exhibits import _seed
@@ -71,6 +72,7 @@ def in_full(judgement: Judgement) -> str:
     ]
     rows += [f"weigh: {judgement.caveat}"] if judgement.caveat else []
     rows += [f"problem: {text}" for text in judgement.problems]
+    rows += [f"doubt: {text}" for text in raised(judgement.records)]
     rows += [f"no grid has runs of exhibit {name}" for name in judgement.unplanned]
     rows += [_quantity(number, one, judgement) for number, one in enumerate(judgement.conclusion.parts, 1)]
     rows += [f"rests on: {words.behind(judgement)}", *(_run(record) for record in judgement.records)]

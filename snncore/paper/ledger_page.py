@@ -18,6 +18,7 @@ from ..runs import Record, Store, results_directory
 from . import ledger_words as words
 from . import style
 from .claims import METHODS, Claim
+from .doubts import raised
 from .evidence import minutes
 from .exhibits import _badge, _command, _commit, _exhibit, _inline, _seed, _tag, _uri, slug
 from .figures_ledger import alt, draw, numbered
@@ -182,6 +183,7 @@ def _judgement(judgement: Judgement, several: bool) -> str:
             ("why", html.escape(judgement.conclusion.reason))]
     rows += [("to weigh it", html.escape(judgement.caveat))] if judgement.caveat else []
     rows += [("problem", html.escape(text)) for text in judgement.problems]
+    rows += [("doubt", html.escape(text)) for text in raised(judgement.records)]
     rows += [("not planned", f"no grid has runs of exhibit {html.escape(table)}") for table in judgement.unplanned]
     pieces = [f'<p class="snn-scale">Profile {judgement.profile}</p>' if several else "", _list(rows)]
     if parts:
