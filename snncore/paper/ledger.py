@@ -145,6 +145,10 @@ def commands(entries: Sequence[Entry]) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
+    import signal
+
     from .ledger_command import main
 
+    if hasattr(signal, "SIGPIPE"):  # Windows has none
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # "| head" ends it without a traceback
     raise SystemExit(main())
