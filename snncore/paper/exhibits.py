@@ -354,7 +354,8 @@ def _cell(value: Any, spec: str | None, *, row_label: bool, numeric: bool) -> st
         if value == word:
             return f'<td><span class="snn-badge {css}">{word}</span></td>'
     text = _text(value, spec)
-    kinds = (("snn-none", text == NO_VALUE), ("snn-num", numeric or _is_number(value)), ("snn-long", len(text) > 24))
+    kinds = (("snn-none", text == NO_VALUE), ("snn-num", numeric or _is_number(value)), ("snn-long", len(text) > 24),
+             ("snn-longer", len(text) > 90))
     css = " ".join(name for name, holds in kinds if holds)
     attribute = f' class="{css}"' if css else ""
     return f'<th scope="row"{attribute}>{_inline(text)}</th>' if row_label else f"<td{attribute}>{_inline(text)}</td>"
