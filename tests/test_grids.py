@@ -222,11 +222,15 @@ def test_tuning_gives_ann_and_spiking_network_the_same_points():
 
 def test_deep_networks_have_their_own_recipe_and_the_sweep_shares_it():
     p = profile("laptop")
-    for table in ("14", "14-relu", "16", "16-readings", "16-rate"):
+    for table in ("14", "14-relu", "16", "16-readings", "16-recipe"):
         for e in grids.TABLES[table]("laptop", seeds=[0]):
             ann = e.role.startswith("ann")
             recipe = p.deep_ann if ann else p.deep_snn
-            assert e.spec.training == (replace(recipe, learning_rate=1e-3) if table in ("16", "16-readings") else recipe)
+            own = table in ("16", "16-readings") or e.role == "hybrid-low-gain"
+            assert e.spec.training == (replace(recipe, learning_rate=1e-3) if own else recipe)
+            if e.role == "hybrid-low-gain":
+                assert e.spec.network.gain == p.snn_network.gain < p.deep_network.gain
+                continue
             assert e.spec.network.gain == (p.ann_network.gain if ann else p.deep_network.gain)
 
 

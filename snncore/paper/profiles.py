@@ -42,7 +42,7 @@ class Profile:
     tuned: the longer recipe of regularised ANN baselines; dropout: theirs, before fc1.
     deep_ann, deep_snn, deep_network: the same for the deeper networks of Tables 14 and 16 (``grids.tuning_hybrid``).
     imagenet_rate: learning rate of Table 16, whose images and network are others than those that were tuned on; that of
-    the tuning is run beside it (``grids.vgg13_at_the_tuned_rate``).
+    the tuning is run beside it (``grids.vgg13_recipes``).
     alone: ReLU networks beside which nothing is trained end to end.
     gains, gammas, leaks: the axes of the map behind Table 8, the paper's leak first.
     signed: whether images are coded on [-1, 1].

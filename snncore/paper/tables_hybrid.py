@@ -40,6 +40,7 @@ NAMES: Mapping[str, str] = {
     "hybrid-backres": "hybrid, BackRes in the LIF layers",
     "ann-tuned-rate": "ANN, VGG9's learning rate",
     "hybrid-tuned-rate": "hybrid, 2 LIF convolutions, VGG9's learning rate",
+    "hybrid-low-gain": "hybrid, 2 LIF convolutions, smaller gain",
 }
 SAYS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("VGG9", "hybrid-stochmax"): ("hybrid-trains-deep", "hybrid-beats-ann", "hybrid-acc", "hybrid-ee"),
