@@ -1,4 +1,4 @@
-"""How often a run is repeated, decided before any of them is made.
+"""How often a run is repeated: a rule, so that nobody adds seeds until a verdict pleases.
 
 The first ``FEW`` seeds of a profile are for every run; all of its seeds for the pairs on which the main findings hang, because
 with three seeds a difference of one to three points stays undecided. The longest simulations run once (``ONCE_ABOVE``). A seed
