@@ -1,7 +1,7 @@
 # Two commands are all there is to know:
 #   make book    environment, every notebook through papermill, the book in _build/html, the gate
 #   make test    environment, lint, unit tests, reference notebooks, the gate if a book is built
-# Others: make notebooks | reference | types | screenshots | clean.  Use -j to choose how many notebooks run at once.
+# Others: make notebooks | reference | lint | screenshots | clean.  Use -j to choose how many notebooks run at once.
 
 PYTHON ?= python3
 # Papermill parameters for every notebook that declares them, as one YAML mapping: make book PARAMS='{profile: laptop}'
@@ -26,7 +26,7 @@ RUN := env MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=8589934592 P
 # A fixed date for what notebooks draw. Not for the book: it would set the copyright year.
 RUN_NOTEBOOK := $(RUN) SOURCE_DATE_EPOCH=1577836800
 
-.PHONY: book notebooks test lint types reference screenshots clean FORCE
+.PHONY: book notebooks test lint reference screenshots clean FORCE
 .DELETE_ON_ERROR:
 
 book: $(CHECKED)
@@ -58,8 +58,6 @@ $(CHECKED): $(EXECUTED) executed/.inputs $(BOOK_SOURCES) | $(READY)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
-
-types: $(READY)
 	$(VENV)/bin/mypy
 
 test: lint

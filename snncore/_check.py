@@ -18,14 +18,14 @@ def whole(name: str, value: Any, *, least: int = 1) -> int:
 
 def positive(name: str, value: Any) -> float:
     """Return ``value`` as a float; raise ``ValueError`` unless it is a finite number > 0."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < float("inf"):  # type: ignore[operator]
         raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
     return float(value)
 
 
 def between(name: str, value: Any, low: float, high: float) -> float:
     """Return ``value`` as a float; raise ``ValueError`` unless ``low <= value <= high``."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:  # type: ignore[operator]
         raise ValueError(f"{name} must lie between {low} and {high}, got {value!r}")
     return float(value)
 

@@ -30,7 +30,7 @@ class BackRes(nn.Module):
         super().__init__()
         self.body, self.repeats, self.match = body, whole("repeats", repeats), match
 
-    def forward(self, x, **context):
+    def forward(self, x, **context):  # type: ignore[no-untyped-def]
         for step in range(1, self.repeats + 1):
             if step > 1 and self.match is not None:
                 x = self.match(x, step=step, **context)

@@ -33,7 +33,7 @@ def rate_code(values: Tensor, steps: int, *, generator: torch.Generator) -> Tens
 
 class _RateCode(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, values, steps, generator):  # type: ignore[override]
+    def forward(ctx, values, steps, generator):  # type: ignore[no-untyped-def, override]
         largest = values.flatten(1).amax(1).view(-1, *[1] * (values.dim() - 1))
         rates = values / largest.clamp(min=torch.finfo(values.dtype).tiny)
         ctx.save_for_backward(largest)
@@ -41,7 +41,7 @@ class _RateCode(torch.autograd.Function):
         return (draws < rates).to(values.dtype)
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[override]
+    def backward(ctx, grad):  # type: ignore[no-untyped-def, override]
         (largest,) = ctx.saved_tensors
         # where nothing fires nothing is learnt: an all-zero image has no rate to change
         return torch.where(largest > 0, grad.sum(0) / largest, 0), None, None

@@ -381,7 +381,7 @@ def plan(
             out = (node.maps, *flow.shape[1:])
             weights = node.maps * flow.shape[0] * node.kernel**2
         else:
-            out = (node.features,)
+            out = (node.features,)  # type: ignore[assignment]
             features = 1
             for length in flow.shape:
                 features *= length
@@ -674,7 +674,7 @@ class Network(nn.Module):
         self.head = make_head(config.head, features, self.topology.classes, generator=generator,
                               **dict(config.head_options))
 
-    def _chain(self, nodes, path, named, generator) -> nn.Module:
+    def _chain(self, nodes, path, named, generator) -> nn.Module:  # type: ignore[no-untyped-def]
         modules: list[nn.Module] = []
         for index, node in enumerate(nodes):
             here = (*path, index)
@@ -692,14 +692,14 @@ class Network(nn.Module):
                 modules.append(self._block(node, here, named, generator))
         return _Chain(*modules)
 
-    def _block(self, node: Block, here, named, generator) -> nn.Module:
+    def _block(self, node: Block, here, named, generator) -> nn.Module:  # type: ignore[no-untyped-def]
         inside = [name for path, name in named.items() if path[: len(here)] == here]
-        first, last = self.layers[inside[0]].passes[0], self.layers[inside[-1]].passes[0]
+        first, last = self.layers[inside[0]].passes[0], self.layers[inside[-1]].passes[0]  # type: ignore[index]
         match = None
-        if node.repeats > 1 and first.in_shape != last.out_shape:
-            rule = ChannelMatch(str(node.match), last.out_shape[0], first.in_shape[0], generator=generator)
+        if node.repeats > 1 and first.in_shape != last.out_shape:  # type: ignore[union-attr]
+            rule = ChannelMatch(str(node.match), last.out_shape[0], first.in_shape[0], generator=generator)  # type: ignore[union-attr]
             self.add_module(f"match_{inside[0]}", rule)  # the channels it keeps belong to the network's state
-            match = _SignalMatch(rule, self.layers[inside[-1]].passes)
+            match = _SignalMatch(rule, self.layers[inside[-1]].passes)  # type: ignore[arg-type]
         return _Unrolled(BackRes(self._chain(node.body, here, named, generator), node.repeats, match=match))
 
     def forward(
@@ -746,7 +746,7 @@ class Network(nn.Module):
                              f"{self.topology.text!r}")
         return _count(signal.values), after
 
-    def _compute(self, x, steps, state, probe, generator) -> tuple[_Signal, State]:
+    def _compute(self, x, steps, state, probe, generator) -> tuple[_Signal, State]:  # type: ignore[no-untyped-def]
         timed = not self.plan[0].static
         if x.dim() != 4 + timed or tuple(x.shape[-3:]) != self.input_shape:
             wanted = ", ".join(map(str, (*(("T",) if timed else ()), "N", *self.input_shape)))
@@ -761,13 +761,13 @@ class Network(nn.Module):
         if probe is not None:
             probe("input", x, timed=timed)
         run = _Run(steps, state, {}, probe, generator)
-        return self._body(_Signal(x, timed), step=1, run=run), run.after
+        return self._body(_Signal(x, timed), step=1, run=run), run.after  # type: ignore[operator]
 
     def sites(self) -> Iterator[tuple[str, LIF]]:
         """(site, neuron parameters) of every spiking pass, in order."""
         for p in self.plan:
             if p.neuron in SPIKING:
-                yield p.site, self.layers[p.layer].neurons[p.step - 1]
+                yield p.site, self.layers[p.layer].neurons[p.step - 1]  # type: ignore[index, misc]
 
     def set_neuron(self, site: str, neuron: LIF) -> None:
         """Give one spiking pass its own neuron parameters, such as a balanced threshold.
@@ -776,6 +776,6 @@ class Network(nn.Module):
         """
         for p in self.plan:
             if p.site == site and p.neuron in SPIKING:
-                self.layers[p.layer].neurons[p.step - 1] = neuron
+                self.layers[p.layer].neurons[p.step - 1] = neuron  # type: ignore[assignment, operator]
                 return
         raise ValueError(f"site must be one of {', '.join(name for name, _ in self.sites())}, got {site!r}")

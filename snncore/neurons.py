@@ -66,7 +66,7 @@ class LIF:
         whole("refractory", self.refractory, least=0)
 
 
-def IF(**options) -> LIF:
+def IF(**options) -> LIF:  # type: ignore[no-untyped-def]
     """An integrate-and-fire neuron: ``LIF`` with ``leak=1``; takes every other option of ``LIF``."""
     return LIF(leak=1.0, **options)
 
@@ -121,7 +121,7 @@ class _Scan(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, current, membrane, before, held, neuron: LIF, steps, differentiable):  # type: ignore[override]
+    def forward(ctx, current, membrane, before, held, neuron: LIF, steps, differentiable):  # type: ignore[no-untyped-def, override]
         constant = steps is not None
         T = steps if constant else current.shape[0]
         if constant:
@@ -146,7 +146,7 @@ class _Scan(torch.autograd.Function):
             if left is None:
                 fires(now, neuron.threshold, out=spikes[t])
             else:
-                blocked = torch.gt(left, 0, out=holding[t % kept])
+                blocked = torch.gt(left, 0, out=holding[t % kept])  # type: ignore[index]
                 if U is not None:
                     torch.where(blocked, _after_reset(U, S, neuron), now, out=now)
                 torch.logical_and(fires(now, neuron.threshold), ~blocked, out=spikes[t])
@@ -162,7 +162,7 @@ class _Scan(torch.autograd.Function):
         return spikes, last_membrane, last_held
 
     @staticmethod
-    def backward(ctx, grad_spikes, grad_membrane, _):  # type: ignore[override]
+    def backward(ctx, grad_spikes, grad_membrane, _):  # type: ignore[no-untyped-def, override]
         potential, holding, membrane, before, held = ctx.saved_tensors
         neuron: LIF = ctx.neuron
         T = potential.shape[0]
@@ -229,7 +229,7 @@ def _count_down(left: Tensor, spikes: Tensor, neuron: LIF) -> Tensor:
     return torch.where(spikes > 0, neuron.refractory, passed).to(torch.int16)
 
 
-def _pull_back(grad, U, neuron: LIF, held, held_before, spikes_before):
+def _pull_back(grad, U, neuron: LIF, held, held_before, spikes_before):  # type: ignore[no-untyped-def]
     """dL/dU[t-1] from dL/dU[t]: the derivative of ``_charge`` (or of holding still) with respect to U[t-1].
 
     U is U[t-1]; held and held_before say which neurons were refractory at t and at t-1 (None without a period);
@@ -260,13 +260,13 @@ class _Spike(torch.autograd.Function):
     """Heaviside step with Eq. 4 as its derivative, for the reference loop."""
 
     @staticmethod
-    def forward(ctx, U, neuron: LIF):  # type: ignore[override]
+    def forward(ctx, U, neuron: LIF):  # type: ignore[no-untyped-def, override]
         ctx.save_for_backward(U)
         ctx.neuron = neuron
         return (U >= neuron.threshold if neuron.fire_at_equality else U > neuron.threshold).to(U.dtype)
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[override]
+    def backward(ctx, grad):  # type: ignore[no-untyped-def, override]
         (U,) = ctx.saved_tensors
         return grad * surrogate(U, threshold=ctx.neuron.threshold, gamma=ctx.neuron.gamma), None
 

