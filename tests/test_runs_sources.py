@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 
 import pytest
+import runs_fake
 
 from snncore.runs import sources
 
@@ -95,7 +96,7 @@ def test_the_form_is_frozen():
 
 def test_a_real_task_and_git(tmp_path):
     digest, modules = sources.of_task("fake")
-    assert {"runs_fake", "snncore.runs.outcome", "snncore.runs.spec"} <= set(modules)
+    assert {runs_fake.__name__, "snncore.runs.outcome", "snncore.runs.spec"} <= set(modules)
     assert "snncore.runs.store" not in modules and len(digest) == 64
 
     for path, text in TREE.items():
