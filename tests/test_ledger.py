@@ -23,7 +23,7 @@ ENERGY = {f"{convention}/{prices}": {"efficiency": 15.0, "snn_pj": 1.0}
           for convention in ("paper", "physical", "full") for prices in ("int32", "float32")}
 
 
-def record(entry: Entry, results: Path, correct: int = 500) -> Record:
+def record(entry: Entry, results: Path, correct: int = 5000) -> Record:
     """A made-up result of a planned run, stored as a real one."""
     steps = entry.spec.input.steps
     result: dict[str, Any] = {
@@ -47,7 +47,7 @@ def planned() -> list[Entry]:
 @pytest.fixture
 def results(tmp_path: Path, planned: list[Entry]) -> Path:
     for entry in planned:
-        record(entry, tmp_path / "results", 500 - 5 * (entry.role == "snn"))
+        record(entry, tmp_path / "results", 5000 - 50 * (entry.role == "snn"))
     return tmp_path / "results"
 
 
@@ -153,7 +153,7 @@ def test_conditions_choose_convention_prices_and_reading():
 def test_another_reading_takes_its_own_runs(results: Path):
     other = [e for e in grids.entries("laptop", ["8-readings"], [0, 1]) if e.network in ("VGG5", "VGG3x2-v2")]
     for entry in other:
-        record(entry, results, 300)
+        record(entry, results, 3000)
     default, alternative = loss(results), loss(results, conditions=Conditions(reading="B"))
     means = [one.judgements["agd-loss"].conclusion.parts[0].mean.mean for one in (default, alternative)]
     assert means == pytest.approx([-0.5, 0.0])
@@ -164,7 +164,7 @@ def test_another_reading_takes_its_own_runs(results: Path):
 def test_one_seed_is_told_apart(tmp_path: Path, planned: list[Entry]):
     for entry in planned:
         if entry.spec.seed == 0:
-            record(entry, tmp_path, 500)
+            record(entry, tmp_path, 5000)
     one = loss(tmp_path)
     assert one.judgements["agd-loss"].conclusion.one_seed and one.judgements["agd-loss"].verdict == SUPPORTED
 
@@ -172,7 +172,7 @@ def test_one_seed_is_told_apart(tmp_path: Path, planned: list[Entry]):
 def test_efficiency_of_one_seed_stays_open(tmp_path: Path, planned: list[Entry]):
     for entry in planned:
         if entry.spec.seed == 0:
-            record(entry, tmp_path, 500)
+            record(entry, tmp_path, 5000)
     ee = {"agd-ee": claim("agd-ee")}
     found = ledger("laptop", results=tmp_path, known=ee, estimators={"agd-ee": load()["agd-ee"]}).judgements["agd-ee"]
     assert found.verdict == INCONCLUSIVE and "one seed gives no interval" in found.conclusion.reason

@@ -43,7 +43,7 @@ def test_spread_of_a_series():
     assert row["seeds"] == 3 and row["accuracy"] == pytest.approx(0.52)
     assert row["sd"] == pytest.approx(2) and row["range"] == pytest.approx(4)
     assert row["pair"] == pytest.approx(2 * 2**0.5)
-    assert row["test images"] == pytest.approx(100 * (2 * 0.52 * 0.48 / 1000) ** 0.5)
+    assert row["test images"] == pytest.approx(100 * (2 * 0.52 * 0.48 / 10_000) ** 0.5)
     assert table.loc["ANN VGG5", "sd"] == 0
 
 

@@ -69,9 +69,16 @@ def test_one_seed_has_no_interval_but_that_of_the_images(images, verdict):
     assert "one seed" in found.reason
 
 
-def test_several_seeds_decide_whatever_the_images_say():
-    found = judge(part([2.9, 3.0, 3.1], images=(-9.0, 9.0)))
-    assert (found.verdict, found.one_seed) == (SUPPORTED, False)
+def test_of_the_two_intervals_the_wider_decides():
+    few = judge(part([2.9, 3.0, 3.1], images=(-9.0, 9.0)))  # seeds alone: 2.75 to 3.25, and supported
+    assert (few.verdict, few.one_seed, few.basis, few.low, few.high) == (INCONCLUSIVE, False, "images", -9.0, 9.0)
+    assert "3 seeds differ by less than the luck of the test images" in few.reason and "one seed" not in few.reason
+    many = judge(part([2.9, 3.0, 3.1], images=(2.9, 3.1)))
+    assert (many.verdict, many.basis) == (SUPPORTED, "seeds") and many.low == pytest.approx(3 - 4.3027 * 0.1 / 3**0.5, abs=1e-4)
+    # t(0.9875, 1) / t(0.975, 1) is 2.0, z's is 1.14: which one is wider may hang on the number of quantities
+    apart = part([0.6, 0.605], expected=below(0.5, "by hand"), images=(0.56, 0.645))
+    assert judge(apart).basis == "images" and judge(apart).verdict == CONTRADICTED
+    assert judge(apart, among=9).verdict == INCONCLUSIVE  # t at 99.4 % with one degree of freedom: 0.3154 to 0.8896
 
 
 def test_computed_values_are_exact():

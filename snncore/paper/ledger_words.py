@@ -68,14 +68,14 @@ def basis(judged: Judged) -> str:
     share = f"{100 * CONFIDENCE:g} %"
     return {
         "seeds": f"{share} over {judged.mean.count} seeds",
-        "images": f"{share} from the test images alone, one seed",
+        "images": f"{share} from the test images alone, {'one seed' if judged.one_seed else f'{judged.mean.count} seeds'}",
         "computed": "computed, exact",
         "none": "one seed",
     }[judged.basis]
 
 
 def images(judged: Judged) -> str:
-    """The interval from the test images, which stands beside that over seeds and never in its place."""
+    """The interval from the test images, which is shown beside whatever decides."""
     return NOTHING if judged.mean is None or judged.part.images is None else interval(*judged.part.images)
 
 

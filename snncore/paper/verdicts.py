@@ -3,9 +3,11 @@
 A claim is taken apart into quantities (``Part``), each with the range in which it supports the claim and the reason for
 that range's width. What is compared with the range is never a number but its interval:
 
-- two seeds or more: Student's t interval of the mean over seeds, values paired by seed;
-- one seed: there is no such interval. What is left is the interval from the test images alone, for accuracies and their
-  paired differences; where there is none, one seed decides nothing;
+- two seeds or more: Student's t interval of the mean over seeds, values paired by seed. All seeds are tested on the same
+  images, so it does not hold the error from having only these; where the interval from the test images alone, which
+  accuracies and their paired differences have, is the wider of the two, that one is compared;
+- one seed: there is no interval over seeds. What is left is that from the test images; where there is none, one seed
+  decides nothing;
 - computed: exact, its own interval.
 
     interval inside the range                              supported
@@ -171,39 +173,36 @@ def judge(part: Part, *, among: int = 1) -> Judged:
         verdict = INCONCLUSIVE if part.void and part.keys else NOT_TESTED  # there are runs, and they decide nothing
         return Judged(part, verdict, absent, None, None, None, "none")
     mean = mean_over_seeds(part.values)
-    if part.computed:
-        low, high, basis = min(part.values), max(part.values), "computed"
-    elif mean.low is not None and mean.high is not None:
-        low, high, basis = mean.low, mean.high, "seeds"
-    elif part.images is not None:
-        low, high, basis = *part.images, "images"
-    else:
-        low, high, basis = None, None, "none"
+    low, high, basis = _interval(part, CONFIDENCE)
     if part.void:
         return Judged(part, INCONCLUSIVE, part.void, mean, low, high, basis)
     if low is None or high is None:
         return Judged(part, INCONCLUSIVE, "one seed gives no interval", mean, None, None, basis)
     verdict, reason = _compare(part, low, high)
     if verdict == CONTRADICTED and among > 1:
-        wide = _wider(part, low, high, basis, 1 - (1 - CONFIDENCE) / among)
-        if _compare(part, *wide)[0] != CONTRADICTED:
+        wide_low, wide_high, _ = _interval(part, 1 - (1 - CONFIDENCE) / among)
+        assert wide_low is not None and wide_high is not None
+        if _compare(part, wide_low, wide_high)[0] != CONTRADICTED:
             verdict, reason = INCONCLUSIVE, f"outside the expected range, as one of {among} quantities may be by luck"
     if basis == "images":
-        reason += "; one seed, so the interval is that of the test images alone"
+        seeds = "one seed" if mean.count == 1 else f"{mean.count} seeds differ by less than the luck of the test images"
+        reason += f"; {seeds}, so the interval is that of the test images alone"
     return Judged(part, verdict, reason, mean, low, high, basis)
 
 
-def _wider(part: Part, low: float, high: float, basis: str, confidence: float) -> tuple[float, float]:
-    """The interval at a higher confidence than that of ``low`` to ``high``."""
-    if basis == "computed":
-        return low, high
-    if basis == "images":
-        factor = float(stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf((1 + CONFIDENCE) / 2))
-        value = part.values[0]
-        return value - factor * (value - low), value + factor * (high - value)
-    wide = mean_over_seeds(part.values, confidence=confidence)
-    assert wide.low is not None and wide.high is not None
-    return wide.low, wide.high
+def _interval(part: Part, confidence: float) -> tuple[float | None, float | None, str]:
+    """(low, high, what it comes from): of the intervals over seeds and from the test images the wider one."""
+    if part.computed:
+        return min(part.values), max(part.values), "computed"
+    mean = mean_over_seeds(part.values, confidence=confidence)
+    found: list[tuple[float, float, str]] = []
+    if mean.low is not None and mean.high is not None:
+        found.append((mean.low, mean.high, "seeds"))
+    if part.images is not None:
+        stretch = float(stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf((1 + CONFIDENCE) / 2))
+        low, high = (mean.mean + stretch * (bound - mean.mean) for bound in part.images)
+        found.append((low, high, "images"))
+    return max(found, key=lambda one: one[1] - one[0], default=(None, None, "none"))
 
 
 def _compare(part: Part, low: float, high: float) -> tuple[str, str]:
