@@ -186,7 +186,7 @@ WORLDS: dict[str, dict[str, Changes]] = {
         for verdict, value in ((SUPPORTED, 1.3), (DIRECTION, 2.0), (CONTRADICTED, 0.9))
     },
     "backres-ee-range": {
-        SUPPORTED: {}, DIRECTION: both("ee", ("VGG3x4",), "snn", 5.0), CONTRADICTED: both("ee", ("VGG3x4",), "snn", 0.5),
+        SUPPORTED: {}, DIRECTION: both("ee", ("VGG3x4",), "snn", 4.0), CONTRADICTED: both("ee", ("VGG3x4",), "snn", 0.5),
     },
     "backres-energy-vs-deep": {
         verdict: both("energy", ("VGG7-conv",), CONV, value)
@@ -352,11 +352,19 @@ def test_efficiency_is_taken_where_the_accuracy_has_settled():
     assert "T = 100" in found.conclusion.parts[0].part.what
 
 
-def test_steps_needed_are_not_known_from_one_T_and_the_ledger_says_so():
-    first = [("VGG7-conv", CONV, (10, 100)), ("VGG5", "snn", (25,))]
-    runs = tuple(run for name, role, times in first for run in World({}).runs("laptop", name, role, times, 0))
-    found = judged("agd-latency", Evidence("laptop", runs))
-    assert found.verdict == NOT_TESTED and "VGG5, T = 25 is not recorded at a second T" in found.conclusion.reason
+def test_steps_at_equal_accuracy_stand_beside_those_at_own_accuracy():
+    course = {10: 0.2, 100: 0.52, 250: 0.595, 2000: 0.6}
+    changes = {("acc", "VGG7-conv", CONV, T): value for T, value in course.items()}
+    found = judged("agd-latency", World(changes).evidence())
+    own, equal = found.conclusion.parts
+    assert own.part.values == (250 / 25,) * 3 and equal.part.values == (100 / 25,) * 3 and equal.part.beside
+    assert found.verdict == SUPPORTED
+    better = judged("agd-latency", World(changes | {("acc", "VGG5", "snn"): 0.7}).evidence())
+    assert better.conclusion.parts[1].reason == "the converted VGG7 is never as accurate"
+    runs = [("VGG7-conv", CONV, (10, 100), 1), ("VGG5", "snn", (25,), 0)]
+    made = tuple(run for *where, seed in runs for run in World({}).runs("laptop", *where, seed))
+    apart = judged("agd-latency", Evidence("laptop", made))
+    assert "no seed has both networks" in apart.conclusion.reason
 
 
 def test_pairs_must_have_the_same_images():

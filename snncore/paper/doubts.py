@@ -133,7 +133,7 @@ DOUBTS: tuple[Doubt, ...] = (
     ),
     Doubt(
         "collapsed: stochmax keeps all classes or drops all others",
-        "it is softmax, or no classifier at all",
+        "rho no longer chooses rivals: it is softmax in form, or nothing is left to learn from",
         _collapsed,
         lambda yes: yes,
         lambda yes: "yes",

@@ -16,7 +16,8 @@ from .evidence import PROFILES
 from .ledger import Judgement, Ledger, ledger
 from .verdicts import CONTRADICTED, DIRECTION, NOT_TESTED, SUPPORTED, VERDICTS
 
-#: What the article's conclusion (section 9) says of its three techniques. Chosen by the article, not by our results.
+#: What the article's conclusion (section 9) says of its three techniques, in its own words or in those of the sections before.
+#: Chosen by the article, not by our results.
 KEY = (
     "backres-ee-range", "backres-energy-vs-deep", "backres-iso-accuracy", "stochmax-acc", "stochmax-sparser", "stochmax-ee",
     "hybrid-trains-deep", "hybrid-stdp-like-ann", "hybrid-ee", "imagenet-hybrid-iso", "agd-vgg3x4-beats-ann",
@@ -85,7 +86,7 @@ def markdown(found: Headline, *, link: Callable[[str], str] = lambda name: f"`{n
         "",
         *(f"- `{name}`: {words.scale(name)}. {_weight(found, name)}" for name in found.counts),
         "",
-        "What the article's conclusion says of its three techniques:",
+        "Of the article's three techniques, the sentences that its conclusion (section 9) rests on:",
         "",
         *(_bullet(line, link) for line in found.key if line.judgement.verdict != NOT_TESTED),
     ]
@@ -95,7 +96,8 @@ def markdown(found: Headline, *, link: Callable[[str], str] = lambda name: f"`{n
     if found.contradicted:
         rows += ["", "Contradicted besides these:", ""]
         rows += [
-            f"- “{_plain(line.claim.quote)}” ({link(line.claim.id)}, `{line.judgement.profile}`)" for line in found.contradicted
+            f"- “{_plain(line.claim.quote)}” ({link(line.claim.id)}, `{line.judgement.profile}`).{_weigh(line.judgement)}"
+            for line in found.contradicted
         ]
     return "\n".join(rows) + "\n"
 
@@ -114,8 +116,13 @@ def _bullet(line: Line, link: Callable[[str], str]) -> str:
     scale = f"`{judgement.profile}`, {words.behind(judgement)}"
     return (
         f"- **{words.signed(judgement.verdict)}** “{_plain(line.claim.quote)}” ({link(line.claim.id)}): "
-        f"{_plain(words.found(judgement))} ({scale})"
+        f"{_plain(words.found(judgement))} ({scale}).{_weigh(judgement)}"
     )
+
+
+def _weigh(judgement: Judgement) -> str:
+    """What a reader must know to weigh a contradiction, the harshest verdict and the one most easily misread."""
+    return f" {_plain(judgement.caveat)}" if judgement.verdict == CONTRADICTED and judgement.caveat else ""
 
 
 def _plain(text: str) -> str:

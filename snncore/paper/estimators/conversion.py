@@ -17,6 +17,11 @@ PLAIN = "VGG7-conv"
 BACKRES = ("VGG2x4", "VGG3x2-v1")
 NETS = (PLAIN, *BACKRES)
 CONVERTED = "converted"
+OWN_T = (
+    "Every network is read at its own T, the first within 1 point of its last accuracy, and a test image or two may "
+    "decide which T "
+    "that is; chapter 4 has the same at equal T."
+)
 AGD = (("VGG3x2-v2", "snn"), ("VGG3x4", "snn"), ("VGG3x2-v2", "snn-stochmax"))  # BackRes networks trained end to end
 
 
@@ -48,7 +53,7 @@ def lossless(case: Case) -> Finding:
 def latency(case: Case) -> Finding:
     """Accuracy of the converted VGG7 at the largest T minus that at T = 100 and at T = 10, same networks and images."""
     expected = at_least(
-        5, '"large" is read as 5 points or more, half of what separates a net that fails from one that works'
+        5, '"large" is read as 5 points or more, which is more than any loss that the article calls minimal'
     )
     return Finding(
         [
@@ -145,14 +150,15 @@ def backres_ee(case: Case) -> Finding:
     """EE of the BackRes networks, each against its own ANN, over that of VGG7; every network at the smallest T within 1 point
     of its accuracy at the largest T."""
     expected = at_least(1.1, '"significant" is read as a tenth or more')
-    return Finding([_ee_ratio(case, name, PLAIN, expected) for name in BACKRES])
+    return Finding([_ee_ratio(case, name, PLAIN, expected) for name in BACKRES], caveat=OWN_T)
 
 
 @estimates("conv-ee-2x4-vs-3x2", tables=("2",))
 def ee_2x4(case: Case) -> Finding:
     """EE of VGG2x4 over that of VGG3x2-v1, each at the smallest T within 1 point of its accuracy at the largest T."""
     return Finding(
-        [_ee_ratio(case, *BACKRES, around(1.15, 1.5, "1.3 within what rounds to 1.2 or 1.4, and a little more"))]
+        [_ee_ratio(case, *BACKRES, around(1.15, 1.5, "1.3 within what rounds to 1.2 or 1.4, and a little more"))],
+        caveat=OWN_T,
     )
 
 
@@ -293,17 +299,16 @@ def energy_vs_deep(case: Case) -> Finding:
                 what=f"energy of {plain.name} over that of {other.name}",
             )
             for other in (case.settled(name, CONVERTED) for name in BACKRES)
-        ]
+        ],
+        caveat=f"{OWN_T} The sentence speaks of all three training methods; the converted networks alone decide here.",
     )
 
 
 @estimates("backres-ee-range", tables=("2", "6", "8", "11"))
 def ee_range(case: Case) -> Finding:
-    """EE of the BackRes networks of Tables 2, 8 and 11 and EE_Conv of Table 6, each at the smallest T within 1 point of its
-    accuracy at the largest T."""
-    expected = around(
-        10, 100, "the text's own range; " + FACTOR_2.split(":")[0] + " is not added, as the range is wide"
-    )
+    """EE of the BackRes networks of Tables 2, 8 and 11, each at the smallest T within 1 point of its accuracy at the largest T;
+    beside it EE_Conv of Table 6, which our target rate sets."""
+    expected = around(5, 200, "the text's range with " + FACTOR_2)
     parts = []
     for name, role in (*((name, CONVERTED) for name in BACKRES), *AGD):
         series = case.settled(name, role)
@@ -323,6 +328,7 @@ def ee_range(case: Case) -> Finding:
             lambda s: s.convolutions_efficiency(case.conditions),
             expected,
             direction=above(1),
+            beside=True,
             what=f"EE_Conv of {convolutions.name}",
         )
     )

@@ -117,7 +117,10 @@ def real_input(case: Case) -> Finding:
                 around(0.9, 1.1, '"nearly-same" is read as within a tenth'),
                 what=f"energy of {real.name} over that of {coded.name}",
             ),
-        ]
+        ],
+        caveat="X[t] is X over its maximum, as a probability must be, so it is weaker than X as well as noisier. The "
+        "gain was not "
+        "tuned for it.",
     )
 
 
@@ -179,5 +182,7 @@ def vgg13_ee(case: Case) -> Finding:
                 direction=above(1),
                 what=f"EE of {series.name}",
             )
-        ]
+        ],
+        caveat="With two spiking layers of thirteen the shape of the network leaves EE little room, whatever the layers learn: "
+        "chapter 11 has its bounds.",
     )

@@ -9,7 +9,7 @@ from .quantities import POINT, difference, ratio
 from .registry import Finding, estimates
 
 #: What weighs on every claim about ImageNet here.
-SUBSET = "Judged on ten of ImageNet's classes, imagenette, on which accuracies are higher and differences smaller."
+SUBSET = "Judged on ten of ImageNet's classes, imagenette, at low resolution and small width."
 
 
 @estimates("imagenet-conv-loss", tables=("4",))

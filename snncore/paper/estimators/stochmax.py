@@ -13,6 +13,11 @@ from .quantities import POINT, difference, ratio
 from .registry import Finding, estimates
 
 SOFT, STOCH = "snn", "snn-stochmax"
+RHO = (
+    "Stochmax here is DropMax with q = p. The article does not say how rho is taught; chapter 8 shows what ours "
+    "learns, and how far "
+    "it stays where the entropy term alone would leave it, at one half."
+)
 
 
 @estimates("stochmax-low-T", tables=("10",))
@@ -22,7 +27,8 @@ def low_t(case: Case) -> Finding:
         [
             difference(case.series("VGG3", STOCH, steps), case.series("VGG3", SOFT, steps), above(0))
             for steps in (5, 10, 25)
-        ]
+        ],
+        caveat=RHO,
     )
 
 
@@ -39,7 +45,8 @@ def gain(case: Case) -> Finding:
                 direction=above(0),
             )
             for name in PAIR
-        ]
+        ],
+        caveat=RHO,
     )
 
 
@@ -64,7 +71,7 @@ def ee(case: Case) -> Finding:
                 what = f"at equal accuracy: EE of {early.name} over EE of {reached.name}"
                 parts.append(replace(_ratio(case, early, reached, expected, what), beside=True))
                 break
-    return Finding(parts, caveat="The sentence mixes sparser spikes with a lower T; equal T decides here.")
+    return Finding(parts, caveat=f"The sentence mixes sparser spikes with a lower T; equal T decides here. {RHO}")
 
 
 def _ratio(case: Case, one: Series, two: Series, expected: Range, what: str) -> Part:
@@ -81,7 +88,7 @@ def sparser(case: Case) -> Finding:
         for layer in _layers(one):
             parts.append(ratio(one, two, _rate(layer), below(1), what=f"rate of {layer} of {one.name} over {two.name}"))
         weaker.append(ratio(one, two, lambda s: s.mean_rate, below(1), what=f"mean rate of {one.name} over {two.name}"))
-    return Finding(parts, weaker)
+    return Finding(parts, weaker, caveat=RHO)
 
 
 def _layers(series: Series) -> tuple[str, ...]:
