@@ -8,7 +8,8 @@ import pytest
 from made_up import World
 
 from snncore.paper import sensitivity
-from snncore.paper.evidence import DEFAULT, Evidence, Run
+from snncore.paper.evidence import DEFAULT, Evidence, Run, _own_reading
+from snncore.paper.exhibits import NO_VALUE
 from snncore.paper.verdicts import CONTRADICTED, NOT_TESTED, SUPPORTED
 from snncore.runs import Record
 
@@ -57,6 +58,26 @@ def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
     assert counts.loc["prices float32", "moved"] == len(movers) > 0
     assert (counts.drop(columns="moved").sum(axis=1) == len(judged.ledgers["default"].judgements)).all()
     assert judged.finding.startswith(f"{len(movers)} of ") and f"prices float32: {len(movers)}" in judged.finding
+
+
+def test_a_reading_that_is_not_run_is_not_asked():
+    world = World({("acc", "VGG3", "snn-stochmax"): 0.53}).evidence()
+    judged = sensitivity.judged("laptop", found=world)
+    assert judged.ledgers["default"].judgements["stochmax-low-T"].verdict == SUPPORTED
+    other = judged.ledgers["reading B"].judgements["stochmax-low-T"]
+    assert other.verdict == NOT_TESTED and "SNN VGG3, T = 5" in other.unasked
+    assert not judged.asked("stochmax-low-T", "reading B") and not judged.moved("stochmax-low-T", "reading B")
+    assert judged.asked("stochmax-low-T", "reading C")  # VGG3 has no such reading, so it is the same network
+    counts = judged.counts.set_index("choice")
+    assert counts.loc["reading B", "not asked"] >= 1 and counts.loc["default", "not asked"] == 0
+    assert judged._cell("stochmax-low-T", "reading B") == NO_VALUE
+
+
+def test_an_ann_is_the_same_in_readings_that_only_say_what_spikes():
+    assert [_own_reading("VGG13", "ann", reading) for reading in "ABC"] == ["A", "A", "A"]
+    assert [_own_reading("VGG13", "hybrid", reading) for reading in "ABC"] == ["A", "B", "C"]
+    assert _own_reading("VGG5", "ann", "B") == "B"  # another topology
+    assert _own_reading("VGG9", "hybrid-stochmax", "B") == "A"  # it has no other
 
 
 def test_without_records_nothing_moves():

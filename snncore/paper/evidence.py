@@ -19,7 +19,7 @@ import torch
 
 from .._check import one_of
 from ..data import DataConfig
-from ..network import Pass, plan
+from ..network import Pass, as_ann, plan
 from ..runs import Entry, Record, RecordError, Store, executing, key, results_directory
 from ..runs.tasks import train
 from . import grids, networks, statistics
@@ -247,13 +247,15 @@ class Series:
 
 @dataclass
 class Case:
-    """What one claim asks of the evidence; it keeps account of what was used, what is missing and what is wrong."""
+    """What one claim asks of the evidence; it keeps account of what was used, what is missing, what no plan has, and what is
+    wrong."""
 
     runs: Sequence[Run]
     profile: str
     conditions: Conditions = DEFAULT
     used: dict[str, Record] = field(default_factory=dict)
     absent: dict[str, Entry] = field(default_factory=dict)
+    unplanned: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -271,6 +273,7 @@ class Case:
         name = called(network, role, steps, view)
         found = self._find(network, role, steps, table)
         if not found:
+            self.unplanned.append(name)
             return Series(name, {}, f"no run of {name} is planned for profile {self.profile}")
         kept: dict[int, Sample] = {}
         for run in found:
@@ -315,7 +318,7 @@ class Case:
         return last
 
     def _find(self, network: str, role: str, steps: int | None, table: str | None) -> list[Run]:
-        reading = self.conditions.reading if self.conditions.reading in networks.readings(network) else "A"
+        reading = _own_reading(network, role, self.conditions.reading)
         return [
             run
             for run in self.runs
@@ -386,6 +389,16 @@ def _seedless(spec: Any) -> Any:
     names = {field.name for field in fields(spec)}
     inner = {name: _seedless(getattr(spec, name)) for name in ("ann", "data") if name in names}
     return replace(spec, **inner, **({"seed": 0} if "seed" in names else {}))
+
+
+@cache
+def _own_reading(network: str, role: str, reading: str) -> str:
+    """The reading under which the runs of a network are recorded: the first where it has no other, and for an ANN where readings
+    differ only in which layers spike."""
+    if reading not in networks.readings(network):
+        return "A"
+    read, first = (as_ann(networks.network(network, one).topology) for one in (reading, "A"))
+    return "A" if role.startswith("ann") and read == first else reading
 
 
 def _reading(entry: Entry) -> str | None:

@@ -28,7 +28,8 @@ class Judgement:
 
     method: how it is estimated. parts come with ``conclusion``. records: the runs it rests on. missing: planned runs that
     nobody has recorded, commands: what makes them. unplanned: exhibits that
-    no grid has runs of. problems: records that must not be used. caveat: what weighs on the verdict.
+    no grid has runs of; unasked: networks that are not run at all under these conditions, such as in another reading.
+    problems: records that must not be used. caveat: what weighs on the verdict.
     """
 
     claim: Claim
@@ -39,6 +40,7 @@ class Judgement:
     missing: tuple[Entry, ...] = ()
     commands: tuple[str, ...] = ()
     unplanned: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     caveat: str = ""
 
@@ -133,6 +135,7 @@ def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
         missing=missing,
         commands=commands(missing),
         unplanned=unplanned,
+        unasked=tuple(dict.fromkeys(case.unplanned)),
         problems=tuple(case.problems),
         caveat=finding.caveat,
     )

@@ -18,6 +18,7 @@ import pandas as pd
 from ..energy import CONVENTIONS, PRICES
 from . import networks
 from .evidence import DEFAULT, Conditions, Evidence, Run, _reading, evidence
+from .exhibits import NO_VALUE
 from .grids_beyond import UNSTATED, UNSTATED_NETWORK
 from .ledger import Ledger, ledger
 from .profiles import profile
@@ -46,13 +47,15 @@ class Judged:
 
     @property
     def counts(self) -> pd.DataFrame:
-        """One row per choice: how many claims have each verdict, and how many verdicts differ from the default's."""
-        return pd.DataFrame(
-            [
-                {"choice": name, **one.counts, "moved": sum(self.moved(claim, name) for claim in one.judgements)}
-                for name, one in self.ledgers.items()
-            ]
-        )
+        """One row per choice: how many claims have each verdict, of how many the choice was not asked because their networks are
+        not run in that reading, and how many verdicts differ from the default's."""
+        rows = []
+        for name, one in self.ledgers.items():
+            unasked = sum(not self.asked(claim, name) for claim in one.judgements)
+            counts = {verdict: count - (unasked if verdict == NOT_TESTED else 0) for verdict, count in one.counts.items()}
+            moved = sum(self.moved(claim, name) for claim in one.judgements)
+            rows.append({"choice": name, **counts, "not asked": unasked, "moved": moved})
+        return pd.DataFrame(rows)
 
     @property
     def movers(self) -> pd.DataFrame:
@@ -60,13 +63,22 @@ class Judged:
         rows = []
         for claim, judgement in self._default.judgements.items():
             if any(self.moved(claim, name) for name in self.ledgers):
-                verdicts = {name: _shown(one.judgements[claim].verdict) for name, one in self.ledgers.items()}
+                verdicts = {name: self._cell(claim, name) for name in self.ledgers}
                 rows.append({"claim": claim, "the paper": f"“{judgement.claim.quote}”", **verdicts})
         return pd.DataFrame(rows, columns=["claim", "the paper", *self.ledgers])
 
     def moved(self, claim: str, name: str) -> bool:
-        """Whether a verdict under one choice differs from the default's."""
-        return self.ledgers[name].judgements[claim].verdict != self._default.judgements[claim].verdict
+        """Whether a verdict under one choice differs from the default's; not where the choice was not put to it."""
+        verdict = self.ledgers[name].judgements[claim].verdict
+        return self.asked(claim, name) and verdict != self._default.judgements[claim].verdict
+
+    def asked(self, claim: str, name: str) -> bool:
+        """Whether a choice was put to a claim: not where its networks are run in the default reading and not in this one."""
+        other, default = self.ledgers[name].judgements[claim], self._default.judgements[claim]
+        return other.verdict != NOT_TESTED or not set(other.unasked) - set(default.unasked)
+
+    def _cell(self, claim: str, name: str) -> str:
+        return _shown(self.ledgers[name].judgements[claim].verdict) if self.asked(claim, name) else NO_VALUE
 
     @property
     def finding(self) -> str:
