@@ -62,7 +62,7 @@ def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
 
 def test_a_reading_that_is_not_run_is_not_asked():
     world = World({("acc", "VGG3", "snn-stochmax"): 0.53}).evidence()
-    judged = sensitivity.judged("laptop", found=world)
+    judged = sensitivity.judged("laptop", found=priced(world, floats=1))
     assert judged.ledgers["default"].judgements["stochmax-low-T"].verdict == SUPPORTED
     other = judged.ledgers["reading B"].judgements["stochmax-low-T"]
     assert other.verdict == NOT_TESTED and "SNN VGG3, T = 5" in other.unasked

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from ..data import DataConfig
 from ..runs import Entry, Record
 from ..training import TrainingConfig
+from . import grids_conversion, grids_stdp
 from .claims import Claim
 from .evidence import called
 from .exhibits import _find
@@ -144,11 +145,13 @@ def scale(profile_name: str) -> str:
     p = profile(profile_name)
     epochs = [recipe.epochs for recipe in _within(p, TrainingConfig)]
     cifar = [data for data in _within(p, DataConfig) if data.name == p.data.name]
+    converted, subset, stdp = grids_conversion.CIFAR[p.name], grids_conversion.IMAGENET[p.name], grids_stdp.SCALES[p.name]
     images = " or ".join(f"{train:,}" for train in sorted({data.train for data in cifar}))
     return (
         f"{p.data.name}, {images} training and {p.data.test:,} test images, networks at {_share(p.width)}; in place of ImageNet "
-        f"{_data(p.imagenet)}, networks at {_share(p.imagenet_width)}; {min(epochs)} to {max(epochs)} epochs; up to "
-        f"{len(p.seeds)} seeds"
+        f"{_data(p.imagenet)}, networks at {_share(p.imagenet_width)}; {min(epochs)} to {max(epochs)} epochs. Converted networks are "
+        f"tested on {converted.test:,} of these images ({subset.test:,} of ImageNet classes). STDP: networks at {_share(stdp.width)}, "
+        f"{stdp.unlabelled:,} images without labels, {stdp.train:,} with, {stdp.test:,} test images. Up to {len(p.seeds)} seeds"
     )
 
 
