@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 from made_up import World
@@ -61,8 +62,9 @@ def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
 
 
 def test_a_reading_that_is_not_run_is_not_asked():
-    world = World({("acc", "VGG3", "snn-stochmax"): 0.53}).evidence()
-    judged = sensitivity.judged("laptop", found=priced(world, floats=1))
+    world = priced(World({("acc", "VGG3", "snn-stochmax"): 0.53}).evidence(), floats=1)
+    runs = [replace(run, entry=replace(run.entry, note="reading A")) if run.entry.network == "VGG3" else run for run in world.runs]
+    judged = sensitivity.judged("laptop", found=Evidence("laptop", tuple(runs)))
     assert judged.ledgers["default"].judgements["stochmax-low-T"].verdict == SUPPORTED
     other = judged.ledgers["reading B"].judgements["stochmax-low-T"]
     assert other.verdict == NOT_TESTED and "SNN VGG3, T = 5" in other.unasked

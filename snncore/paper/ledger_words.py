@@ -149,9 +149,10 @@ def scale(profile_name: str) -> str:
     images = " or ".join(f"{train:,}" for train in sorted({data.train for data in cifar}))
     return (
         f"{p.data.name}, {images} training and {p.data.test:,} test images, networks at {_share(p.width)}; in place of ImageNet "
-        f"{_data(p.imagenet)}, networks at {_share(p.imagenet_width)}; {min(epochs)} to {max(epochs)} epochs. Converted networks are "
-        f"tested on {converted.test:,} of these images ({subset.test:,} of ImageNet classes). STDP: networks at {_share(stdp.width)}, "
-        f"{stdp.unlabelled:,} images without labels, {stdp.train:,} with, {stdp.test:,} test images. Up to {len(p.seeds)} seeds"
+        f"{_data(p.imagenet)}, networks at {_share(p.imagenet_width)}; {min(epochs)} to {max(epochs)} epochs. Converted networks "
+        f"are tested on {converted.test:,} of these images ({subset.test:,} of ImageNet classes). STDP: networks at "
+        f"{_share(stdp.width)}, {stdp.unlabelled:,} images without labels, {stdp.train:,} with, {stdp.test:,} test images. "
+        f"Up to {len(p.seeds)} seeds"
     )
 
 
