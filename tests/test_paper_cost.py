@@ -138,6 +138,17 @@ def test_hours_per_grid(tmp_path):
     assert (table[["quick runs", "laptop runs", "paper runs"]] > 0).all(axis=None)
     assert (table["laptop hours"] > 0).all() and (table["laptop recorded"] == 0).all()
     assert (table["paper hours"] > table["laptop hours"]).all()
+    once = cost.total_hours(tmp_path)
+    assert once["laptop"] < table["laptop hours"].sum() and once["paper"] < table["paper hours"].sum()  # shared runs
+    assert once["measured"] == 0
+
+
+def test_measured_hours_are_those_of_planned_runs():
+    """A record that is no longer planned, or that another seed of the plan made, is in no row."""
+    results = ROOT / "results"
+    table, once = cost.minutes_table(results).set_index("runs of"), cost.total_hours(results)
+    assert (table["laptop recorded"] <= table["laptop runs"]).all()
+    assert 0 < once["measured"] <= table["laptop hours measured"].sum()
 
 
 def test_the_committed_benchmark_is_whole():

@@ -67,6 +67,8 @@ def test_differences_beside_their_stated_size():
     assert still["± over seeds"] == 0 and still["resolved"] == "yes"
     said = seed_noise.finding(seed_noise.spread_table("laptop", found=varied()), table)
     assert f"{len(table)} differences" in said[1]
+    assert table.loc[table["claim"] == "agd-vgg3x4-beats-ann", "quantity"].tolist() == ["SNN VGG3x4, T = 25 minus ANN VGG3x4"]
+    assert not table["quantity"].str.contains("convnn, learned minus").any()  # ConvNN's gain has no size in the sentence
     single = seed_noise.difference_table(ledger("laptop", found=World({}).evidence(seeds=[0])))
     assert set(single["resolved"]) == {"–"} and single["± over seeds"].isna().all()
 

@@ -63,7 +63,8 @@ def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
 
 def test_a_reading_that_is_not_run_is_not_asked():
     world = priced(World({("acc", "VGG3", "snn-stochmax"): 0.53}).evidence(), floats=1)
-    runs = [replace(run, entry=replace(run.entry, note="reading A")) if run.entry.network == "VGG3" else run for run in world.runs]
+    only = lambda run: replace(run, entry=replace(run.entry, note="reading A")) if run.entry.network == "VGG3" else run  # noqa: E731
+    runs = map(only, world.runs)
     judged = sensitivity.judged("laptop", found=Evidence("laptop", tuple(runs)))
     assert judged.ledgers["default"].judgements["stochmax-low-T"].verdict == SUPPORTED
     other = judged.ledgers["reading B"].judgements["stochmax-low-T"]

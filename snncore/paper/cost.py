@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ..bench import command
 from ..bench.report import SCHEMA, Spread
-from ..runs import Record
+from ..runs import Record, key
 from ..runs.executing import OLDER, RECORDED
 from ..runs.store import Store, seal
 from . import grids
@@ -248,27 +248,44 @@ NOTEBOOKS = {"2": "04 conversion", "4": "05 conversion", "6": "06 STDP", "8": "0
 def minutes_table(results: str | Path) -> pd.DataFrame:
     """For each grid of runs and each profile: runs, estimated time, and for what is recorded the measured one.
 
-    Estimates are those of ``python -m snncore.runs plan``, for two CPU cores. A run that several grids show counts in each.
-    Raises ``RecordError`` for a record that must not be used.
+    Estimates are those of ``python -m snncore.runs plan``, for two CPU cores. A run that several grids show counts in each, and a
+    record that is planned no more in none. Raises ``RecordError`` for a record that must not be used.
     """
-    records, errors = Store(results).read_all()
-    if errors:
-        raise errors[0]
+    seconds = _recorded(results)
     rows = []
     for name, grid in grids.TABLES.items():
         row: dict[str, Any] = {"notebook": NOTEBOOKS.get(name, NOTEBOOKS.get(name.partition("-")[0], "recipes")), "runs of": name}
         for profile in PROFILES.values():
             planned = grid(profile.name)
-            found = [r for r in records if r.labels["profile"] == profile.name and name in r.labels["tables"]]
+            found = [seconds[one] for one in {key(entry.spec) for entry in planned} if one in seconds]
             row |= {f"{profile.name} runs": len(planned), f"{profile.name} hours": minutes(planned) / 60,
                     f"{profile.name} recorded": len(found),
-                    f"{profile.name} measured": sum(r.provenance["seconds"] for r in found) / 3600}
+                    f"{profile.name} measured": sum(found) / 3600}
         rows.append(row)
     table = pd.DataFrame(rows).rename(columns={"quick hours": "quick minutes", "laptop measured": "laptop hours measured"})
     table["quick minutes"] *= 60
     columns = ["notebook", "runs of", "quick runs", "quick minutes", "laptop runs", "laptop hours", "laptop recorded",
                "laptop hours measured", "paper runs", "paper hours", "paper recorded"]
     return table[columns].sort_values("notebook", kind="stable").reset_index(drop=True)
+
+
+def total_hours(results: str | Path) -> dict[str, float]:
+    """Of all planned runs, each counted once: by profile the estimated hours, and those "measured" at laptop scale."""
+    seconds, found = _recorded(results), {}
+    for profile in PROFILES.values():
+        planned = grids.entries(profile.name)
+        found[profile.name] = minutes(planned) / 60
+        if profile.name == "laptop":
+            found["measured"] = sum(seconds.get(key(entry.spec), 0.0) for entry in planned) / 3600
+    return found
+
+
+def _recorded(results: str | Path) -> dict[str, float]:
+    """Seconds that every recorded run took, by key."""
+    records, errors = Store(results).read_all()
+    if errors:
+        raise errors[0]
+    return {record.key: float(record.provenance["seconds"]) for record in records}
 
 
 # --- figures -----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from .claims import Claim
 from .evidence import Evidence, _reading, called, evidence, samples
-from .ledger import Ledger
+from .ledger import Judgement, Ledger
 from .repeats import seed_of
 from .style import PALETTE
 from .verdicts import Judged
@@ -27,6 +27,8 @@ from .verdicts import Judged
 #: Sizes above this many percent in a sentence are accuracies, and the article's differences are all below it.
 LARGEST = 20.0
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:\s*-\s*(\d+(?:\.\d+)?))?\s?%")
+#: Where a claim has several quantities in points and the sentence sizes one: what its name holds.
+_OF = {"agd-vgg3x4-beats-ann": "ANN VGG3x4"}
 _LEFT_OUT = ("map", "tuning-ann", "tuning-snn", "gradients")
 
 
@@ -160,5 +162,10 @@ def _measured(one: Ledger) -> list[tuple[Claim, tuple[float, float], Judged]]:
         for judgement in one.judgements.values()
         if (size := stated(judgement.claim)) is not None
         for j in judgement.conclusion.parts
-        if j.part.unit == "points" and j.part.values and not j.part.computed
+        if j.part.unit == "points" and j.part.values and not j.part.computed and _sized(judgement, j)
     ]
+
+
+def _sized(judgement: Judgement, j: Judged) -> bool:
+    """Whether it is this quantity whose size the sentence gives: not one that only shows a direction or is an estimator's own."""
+    return j not in judgement.conclusion.weaker and _OF.get(judgement.claim.id, "") in j.part.what

@@ -157,7 +157,7 @@ def vanishing(case: Case) -> Finding:
                 working=False,
             ),
         ],
-        weaker=[value(series, last_over_first, below(1), what=ends, working=False)],
+        weaker=[value(series, last_over_first, below(1), what=f"{ends}, whether it falls at all", working=False)],
     )
 
 
