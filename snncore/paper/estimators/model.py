@@ -61,8 +61,8 @@ def _activity(passes: tuple[Pass, ...], rate: float) -> dict[str, SiteActivity]:
 @estimates("coding-integrity", tables=())
 def integrity(case: Case) -> Finding:
     """Of 50 real images (scikit-learn's digits), coded as Poisson spikes and averaged over T: root mean square error at T =
-    1,000, and its ratio to that at T = 100, which is 1 over the root of 10 for independent spikes; beside them the error at the T of
-    most tables here, 25. Five seeds of the code."""
+    1,000, and its ratio to that at T = 100, which is 1 over the root of 10 for independent spikes; beside them the error at T =
+    25, that of most tables here. Five seeds of the code."""
     images = to_unit(load(DataConfig("digits", train=50, validation=0, test=1, size=8)).train.images)
     early, late, fall = [], [], []
     for seed in SEEDS:
@@ -97,6 +97,6 @@ def integrity(case: Case) -> Finding:
                 beside=True,
             ),
         ],
-        caveat='A law of chance, which no run can break. "Several time steps" is given no number: at the T of most tables the error is '
-        "still seen.",
+        caveat='A law of chance, which no run can break. "Several time steps" is given no number: at the T of most tables '
+        "the error is still seen.",
     )
