@@ -20,7 +20,7 @@ MADE = {
     "date": "2026-01-01", "command": "remake",
 }
 DATA = {"name": "cifar10", "train": 100, "validation": 10, "test": IMAGES, "size": None, "seed": 0}
-LONG = (10, 100, 250, 2000)
+LONG = (10, 100, 250, 500, 2000)
 CLASSIFIERS = ("fc", "fc-stochmax", "convnn")
 
 #: network, role, T: every run that an estimator may ask for.

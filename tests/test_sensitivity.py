@@ -68,7 +68,7 @@ def test_a_reading_that_is_not_run_is_not_asked():
     judged = sensitivity.judged("laptop", found=Evidence("laptop", tuple(runs)))
     assert judged.ledgers["default"].judgements["stochmax-low-T"].verdict == SUPPORTED
     other = judged.ledgers["reading B"].judgements["stochmax-low-T"]
-    assert other.verdict == NOT_TESTED and "SNN VGG3, T = 5" in other.unasked
+    assert other.verdict == NOT_TESTED and "SNN VGG3, T = 5" in other.conclusion.reason
     assert not judged.asked("stochmax-low-T", "reading B") and not judged.moved("stochmax-low-T", "reading B")
     assert judged.asked("stochmax-low-T", "reading C")  # VGG3 has no such reading, so it is the same network
     counts = judged.counts.set_index("choice")

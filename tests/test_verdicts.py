@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -79,6 +80,22 @@ def test_of_the_two_intervals_the_wider_decides():
     apart = part([0.6, 0.605], expected=below(0.5, "by hand"), images=(0.56, 0.645))
     assert judge(apart).basis == "images" and judge(apart).verdict == CONTRADICTED
     assert judge(apart, among=9).verdict == INCONCLUSIVE  # t at 99.4 % with one degree of freedom: 0.3154 to 0.8896
+
+
+def test_a_coarse_quantity_is_known_no_better_than_its_steps():
+    tie = part([10.0, 10.0], expected=around(5, 30, "by hand"), direction=above(1))
+    assert judge(tie).verdict == SUPPORTED  # by an interval without width, from the luck of a tie
+    coarse = judge(replace(tie, grain=(4.0, 10.0)))
+    assert (coarse.verdict, coarse.basis, coarse.low, coarse.high) == (DIRECTION, "grain", 4.0, 10.0)
+    assert "how finely it is known" in coarse.reason
+    alone = judge(replace(tie, values=(10.0,), seeds=(0,), grain=(4.0, 10.0)))
+    assert (alone.verdict, alone.basis) == (INCONCLUSIVE, "none")
+
+
+def test_a_contradiction_by_several_seeds_does_not_rest_on_one():
+    alone, many = part([3.0], images=(2.5, 3.5)), part([9.0, 9.1, 9.2])
+    assert not conclude([alone, many]).one_seed and conclude([alone, many]).verdict == CONTRADICTED
+    assert conclude([part([9.0], images=(8.9, 9.1)), YES]).one_seed
 
 
 def test_computed_values_are_exact():

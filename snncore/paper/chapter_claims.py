@@ -18,7 +18,9 @@ from .exhibits import NO_VALUE
 from .ledger import ledger
 from .verdicts import Judged, number
 
-_BASES = {"seeds": "seeds", "images": "test images alone", "computed": "computed", "none": "one seed"}
+_BASES = {
+    "seeds": "seeds", "images": "test images alone", "grain": "steps of the quantity", "computed": "computed", "none": "one seed",
+}
 COLUMNS = ("claim", "the paper", "quantity", "our estimate", "interval", "interval over", "seeds")
 
 

@@ -191,7 +191,7 @@ class Sample:
 
 
 def samples(record: Record, view: str = "") -> dict[int | None, Sample]:
-    """What a record holds, by T.
+    """What a record holds, by T, rising.
 
     view: of a run that holds several results. Of an STDP run, the classifier and what it reads, "fc/learned"; of a
     conversion, "ann" for the network it started from, on the images that were simulated.
@@ -206,7 +206,8 @@ def samples(record: Record, view: str = "") -> dict[int | None, Sample]:
     if record["task"] == "convert":
         if view == "ann":
             return {None: Sample(record, None, result["ann"])}
-        return {int(steps): Sample(record, int(steps), measured) for steps, measured in result["snn"].items()}
+        simulated = sorted((int(steps), measured) for steps, measured in result["snn"].items())  # as text "50" follows "2000"
+        return {steps: Sample(record, steps, measured) for steps, measured in simulated}
     steps = result.get("steps")
     return {steps: Sample(record, steps, result)}
 
@@ -247,15 +248,13 @@ class Series:
 
 @dataclass
 class Case:
-    """What one claim asks of the evidence; it keeps account of what was used, what is missing, what no plan has, and what is
-    wrong."""
+    """What one claim asks of the evidence; it keeps account of what was used, what is missing and what is wrong."""
 
     runs: Sequence[Run]
     profile: str
     conditions: Conditions = DEFAULT
     used: dict[str, Record] = field(default_factory=dict)
     absent: dict[str, Entry] = field(default_factory=dict)
-    unplanned: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -273,7 +272,6 @@ class Case:
         name = called(network, role, steps, view)
         found = self._find(network, role, steps, table)
         if not found:
-            self.unplanned.append(name)
             return Series(name, {}, f"no run of {name} is planned for profile {self.profile}")
         kept: dict[int, Sample] = {}
         for run in found:
@@ -301,12 +299,14 @@ class Case:
         return tuple(sorted(steps for steps in found if steps is not None))
 
     def settled(self, network: str, role: str, *, table: str | None = None) -> Series:
-        """The runs at the smallest T whose accuracy is within 1 point of that at the largest T.
+        """The runs at the smallest T whose accuracy is within 1 point of that at the largest T that as many seeds have.
 
-        An efficiency is judged there: at a smaller T it is that of a net that does not work, at a larger one T is wasted.
+        An efficiency is judged there: at a smaller T it is that of a net that does not work, at a larger one T is wasted. A T
+        with fewer seeds than another is left out, or the longest simulations, which run once, would leave one seed of all.
         """
         every = [self.series(network, role, steps, table=table) for steps in self.times(network, role, table=table)]
-        every = [series for series in every if series.samples]
+        most = max((len(series.samples) for series in every), default=0)
+        every = [series for series in every if most and len(series.samples) == most]
         if not every:
             wanted = self.planned(network, role, table=table)
             return self.series(network, role, wanted[-1] if wanted else None, table=table)

@@ -28,8 +28,7 @@ class Judgement:
 
     method: how it is estimated. parts come with ``conclusion``. records: the runs it rests on. missing: planned runs that
     nobody has recorded, commands: what makes them. unplanned: exhibits that
-    no grid has runs of; unasked: networks that are not run at all under these conditions, such as in another reading.
-    problems: records that must not be used. caveat: what weighs on the verdict.
+    no grid has runs of. problems: records that must not be used. caveat: what weighs on the verdict.
     """
 
     claim: Claim
@@ -40,7 +39,6 @@ class Judgement:
     missing: tuple[Entry, ...] = ()
     commands: tuple[str, ...] = ()
     unplanned: tuple[str, ...] = ()
-    unasked: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     caveat: str = ""
 
@@ -123,6 +121,7 @@ def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
     finding = estimator.find(case)
     conclusion = conclude(finding.parts, weaker=finding.weaker)
     missing = tuple(case.absent.values())
+    counted = {name for j in conclusion.parts for name in j.part.keys}  # not what was looked up and has no partner
     unplanned = tuple(table for table in estimator.tables if table not in grids.TABLES)
     if conclusion.verdict == NOT_TESTED and case.problems:
         conclusion = Conclusion(NOT_TESTED, "; ".join((conclusion.reason, *case.problems)), conclusion.parts)
@@ -131,11 +130,10 @@ def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
         case.profile,
         conclusion,
         method=estimator.method,
-        records=tuple(case.used.values()),
+        records=tuple(record for name, record in case.used.items() if name in counted),
         missing=missing,
         commands=commands(missing),
         unplanned=unplanned,
-        unasked=tuple(dict.fromkeys(case.unplanned)),
         problems=tuple(case.problems),
         caveat=finding.caveat,
     )

@@ -70,6 +70,7 @@ def basis(judged: Judged) -> str:
     return {
         "seeds": f"{share} over {judged.mean.count} seeds",
         "images": f"{share} from the test images alone, {'one seed' if judged.one_seed else f'{judged.mean.count} seeds'}",
+        "grain": f"how finely it is known, {judged.mean.count} seeds",
         "computed": "computed, exact",
         "none": "one seed",
     }[judged.basis]

@@ -47,8 +47,8 @@ class Judged:
 
     @property
     def counts(self) -> pd.DataFrame:
-        """One row per choice: how many claims have each verdict, of how many the choice was not asked because their networks are
-        not run in that reading, and how many verdicts differ from the default's."""
+        """One row per choice: how many claims have each verdict, of how many the choice was not asked because its runs are not
+        there, and how many verdicts differ from the default's."""
         rows = []
         for name, one in self.ledgers.items():
             unasked = sum(not self.asked(claim, name) for claim in one.judgements)
@@ -73,9 +73,9 @@ class Judged:
         return self.asked(claim, name) and verdict != self._default.judgements[claim].verdict
 
     def asked(self, claim: str, name: str) -> bool:
-        """Whether a choice was put to a claim: not where its networks are run in the default reading and not in this one."""
+        """Whether a choice was put to a claim: not where the default is tested, and what the choice needs is not recorded."""
         other, default = self.ledgers[name].judgements[claim], self._default.judgements[claim]
-        return other.verdict != NOT_TESTED or not set(other.unasked) - set(default.unasked)
+        return other.verdict != NOT_TESTED or default.verdict == NOT_TESTED
 
     def _cell(self, claim: str, name: str) -> str:
         return _shown(self.ledgers[name].judgements[claim].verdict) if self.asked(claim, name) else NO_VALUE

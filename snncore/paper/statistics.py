@@ -86,7 +86,7 @@ def hits(bits: str, total: int) -> np.ndarray:
 class Paired:
     """Accuracy of one network minus that of another on the same images.
 
-    difference: mean over images (and seeds). error: its standard error from the images alone. seeds: the same
+    difference: mean over images (and seeds). error: its standard error from the images alone, never 0. seeds: the same
     difference over seeds, with its interval. only_first, only_second: images that one of the two got right, and p the
     exact McNemar test of their being equally many; None where there is more than one seed.
     """
@@ -108,10 +108,10 @@ class Paired:
 def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray], *, confidence: float = CONFIDENCE) -> Paired:
     """Compare two networks image by image; ``first`` and ``second`` hold the hits of one run per seed, (images,) each.
 
-    d_i, the difference at image i, is averaged over seeds; the standard error is that of the mean over images,
-    ``sqrt((mean(d^2) - mean(d)^2) / n)``. With one seed this is McNemar's setting, ``n_10 - n_01`` discordant images, and
-    the exact test asks whether a fair coin would divide them as unevenly. Raises ``ValueError`` for no runs, for runs
-    that are not in pairs, and for different numbers of images.
+    d_i, the difference at image i, is averaged over seeds; the standard error is that of the mean over images (``image_error``).
+    With one seed this is McNemar's setting, ``n_10 - n_01`` discordant images, and the exact test asks whether a fair coin
+    would divide them as unevenly. Raises ``ValueError`` for no runs, for runs that are not in pairs, and for different
+    numbers of images.
     """
     if not len(first) or len(first) != len(second):
         raise ValueError(f"first and second must have as many runs, at least one, got {len(first)} and {len(second)}")
@@ -123,12 +123,25 @@ def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray], *, confide
     only_first, only_second = int((by_run[0] > 0).sum()), int((by_run[0] < 0).sum())
     return Paired(
         difference=float(by_image.mean()),
-        error=float(by_image.std() / math.sqrt(by_image.size)),
+        error=image_error(by_image),
         seeds=mean_over_seeds(by_run.mean(1).tolist(), confidence=confidence),
         only_first=only_first if one else None,
         only_second=only_second if one else None,
         p=mcnemar(only_first, only_second) if one else None,
     )
+
+
+def image_error(differences: np.ndarray) -> float:
+    """Standard error of the mean of differences d_i at n test images, from the images alone.
+
+    Two images are added to the n, as half an image each way and one with no difference (Agresti and Min 2005): two networks
+    that agree on a few hundred images may still differ, and an error of 0 would say that they cannot. With N = n + 2,
+
+        sqrt((sum(d^2) + 1) / N - (sum(d) / N)^2) / sqrt(N) .
+    """
+    count = differences.size + 2
+    mean, square = float(differences.sum()) / count, (float(np.square(differences).sum()) + 1) / count
+    return math.sqrt((square - mean * mean) / count)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -102,7 +102,8 @@ class Part:
 
     what: the quantity in words, with its T. unit: "points" (of accuracy), "%" or "×" (a ratio).
     expected: where it supports the claim. direction: where it at least points the claimed way, if there is such a thing.
-    values: one per seed of ``seeds``, or the one ``computed`` value. images: its interval from the test images alone.
+    values: one per seed of ``seeds``, or the one ``computed`` value. images: its interval from the test images alone. grain:
+    between what bounds the mean is known at all, where it can only take coarse steps.
     missing: runs that it needs and that are not there, in words. void: why the values decide nothing (a net at chance).
     keys: the runs behind it. beside: shown, but no part of the verdict. note: what a reader should know of it.
     """
@@ -114,6 +115,7 @@ class Part:
     values: tuple[float, ...] = ()
     seeds: tuple[int, ...] = ()
     images: tuple[float, float] | None = None
+    grain: tuple[float, float] | None = None
     computed: bool = False
     missing: tuple[str, ...] = ()
     void: str = ""
@@ -134,8 +136,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Judged:
-    """A part with its verdict. basis: what the interval ``low`` to ``high`` comes from, "seeds", "images", "computed" or
-    "none"."""
+    """A part with its verdict. basis: what the interval ``low`` to ``high`` comes from, "seeds", "images", "grain", "computed"
+    or "none"."""
 
     part: Part
     verdict: str
@@ -162,8 +164,11 @@ class Conclusion:
 
     @property
     def one_seed(self) -> bool:
-        """Whether a decisive verdict rests on a single seed."""
-        return any(p.one_seed for p in self.parts if not p.part.beside and p.verdict != NOT_TESTED)
+        """Whether a decisive verdict rests on a single seed: any quantity that decides it, all of them where all must hold."""
+        counted = [p for p in self.parts if not p.part.beside and p.verdict != NOT_TESTED]
+        if self.verdict == CONTRADICTED:  # one quantity is enough
+            return all(p.one_seed for p in counted if p.verdict == CONTRADICTED)
+        return any(p.one_seed for p in counted)
 
 
 def judge(part: Part, *, among: int = 1) -> Judged:
@@ -187,11 +192,16 @@ def judge(part: Part, *, among: int = 1) -> Judged:
     if basis == "images":
         seeds = "one seed" if mean.count == 1 else f"{mean.count} seeds differ by less than the luck of the test images"
         reason += f"; {seeds}, so the interval is that of the test images alone"
+    if basis == "grain":
+        reason += "; the seeds agree better than it can be measured, so the interval is how finely it is known"
     return Judged(part, verdict, reason, mean, low, high, basis)
 
 
 def _interval(part: Part, confidence: float) -> tuple[float | None, float | None, str]:
-    """(low, high, what it comes from): of the intervals over seeds and from the test images the wider one."""
+    """(low, high, what it comes from): of the intervals over seeds and from the test images the wider one.
+
+    The grain of a coarse quantity counts beside that over seeds only: without seeds it says nothing of other runs.
+    """
     if part.computed:
         return min(part.values), max(part.values), "computed"
     mean = mean_over_seeds(part.values, confidence=confidence)
@@ -202,6 +212,8 @@ def _interval(part: Part, confidence: float) -> tuple[float | None, float | None
         stretch = float(stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf((1 + CONFIDENCE) / 2))
         low, high = (mean.mean + stretch * (bound - mean.mean) for bound in part.images)
         found.append((low, high, "images"))
+    if part.grain is not None and mean.count > 1:
+        found.append((*part.grain, "grain"))
     return max(found, key=lambda one: one[1] - one[0], default=(None, None, "none"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from statistics import mean
 
 from ..evidence import LEARNT, Case, Sample, Series
 from ..verdicts import Part, above, around, at_least, at_most, below
@@ -202,14 +203,17 @@ def latency(case: Case) -> Finding:
         if not absent:
             seeds = [seed for seed in trained.samples if seed in converted.samples]
             reached = {seed: reaching([s.samples[seed] for s in every if seed in s.samples], goal(seed)) for seed in seeds}
-            found = {seed: steps / trained.steps for seed, steps in reached.items() if steps and trained.steps}
+            found = {seed: between for seed, between in reached.items() if between}
             never = f"Never as accurate, and left out: seeds {', '.join(str(s) for s in seeds if s not in found)}."
+            own = trained.steps or 1
             part = replace(
                 part,
-                values=tuple(found.values()),
+                values=tuple(last / own for _, last in found.values()),
                 seeds=tuple(found),
-                keys=trained.keys + converted.keys,
-                void="" if found else "the converted VGG7 is never as accurate" if seeds else "no seed has both networks",
+                grain=(mean(a / own for a, _ in found.values()), mean(b / own for _, b in found.values())) if found else None,
+                keys=tuple(s.samples[seed].record.key for s in (trained, converted) for seed in seeds),
+                missing=() if seeds else ("no seed has both networks",),
+                void="the converted VGG7 is never as accurate" if seeds and not found else "",
                 note=never if found and len(found) < len(seeds) else "",
             )
         parts.append(part)
@@ -220,9 +224,11 @@ def latency(case: Case) -> Finding:
     )
 
 
-def reaching(course: Sequence[Sample], accuracy: float) -> int | None:
-    """The smallest T of a network, given in order of T, at which it has that accuracy; None where it never has."""
-    return next((s.steps for s in course if s.steps and s.accuracy >= accuracy), None)
+def reaching(course: Sequence[Sample], accuracy: float) -> tuple[int, int] | None:
+    """Between which two simulated T a network, given in order of T, reaches an accuracy: (0, first T) where it has it from the
+    start, None where it never has."""
+    times = [0, *(s.steps or 0 for s in course)]
+    return next(((before, now) for before, now, s in zip(times, times[1:], course, strict=False) if s.accuracy >= accuracy), None)
 
 
 @estimates("agd-resnet7-hard", tables=("8", "8-others"))

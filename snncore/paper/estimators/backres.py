@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from ...gradients import Split
 from ..evidence import LEARNT, Case, Sample, Series
 from ..grids_beyond import FOLLOWED
 from ..verdicts import Part, Range, above, at_least, at_most, below
-from .quantities import SIMILAR, difference
+from .quantities import SIMILAR, difference, over_images
 from .registry import Finding, estimates
 
 RULES = ("drop", "top", "average")
@@ -20,18 +22,21 @@ BINARY_PAIRS = (("VGG3x2-v2", "VGG5"), ("VGG3x4", "VGG7-agd"))
 def limit(case: Case) -> Finding:
     """Accuracy of the ANN VGG2x8, one convolution computed 15 times, minus that of VGG16 with 16 convolutions; and that this loss
     exceeds the loss of VGG2x4 against VGG8, same images."""
-    deep, plain_deep = case.series("VGG2x8", "ann"), case.series("VGG16c", "ann")
-    flat, plain_flat = case.series("VGG2x4c", "ann"), case.series("VGG8c", "ann")
+    series = [case.series(name, "ann") for name in ("VGG2x8", "VGG16c", "VGG2x4c", "VGG8c")]
+    deep, plain_deep, flat, plain_flat = series
     loss = difference(deep, plain_deep, below(0), baseline=True)
     lesser = difference(flat, plain_flat, below(0), baseline=True, beside=True)
     both = tuple(seed for seed in loss.seeds if seed in lesser.seeds)
     grown = tuple(loss.values[loss.seeds.index(s)] - lesser.values[lesser.seeds.index(s)] for s in both)
+    signs = (1, -1, -1, 1)
+    by_image = [np.sum([s * one.samples[seed].hits for s, one in zip(signs, series, strict=True)], axis=0) for seed in both]
     growth = Part(
         "how much the loss grows from 8 to 16 convolutions",
         "points",
         below(0),
         values=grown,
         seeds=both,
+        images=over_images(grown, by_image) if both else None,
         missing=loss.missing + lesser.missing,
         keys=loss.keys + lesser.keys,
         void=loss.void or lesser.void,

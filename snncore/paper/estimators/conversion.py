@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 
 from ...network import parameter_count
 from ..evidence import Case, Sample, Series
 from ..networks import network
 from ..verdicts import Part, Range, above, around, at_least, at_most, below
 from .agd import FACTOR_2
-from .quantities import POINT, SIMILAR, difference, ratio, value
+from .quantities import POINT, SIMILAR, difference, over_images, ratio, value
 from .registry import Finding, estimates
 
 PLAIN = "VGG7-conv"
@@ -83,10 +83,12 @@ def monotone(case: Case) -> Finding:
     every = [case.series(PLAIN, CONVERTED, steps) for steps in times]
     last = longest(case, PLAIN)
     seeds = tuple(last.samples)
-    falls = []
+    falls, by_image = [], []
     for seed in seeds:
-        curve = [100 * series.samples[seed].accuracy for series in every if seed in series.samples]
-        falls.append(max(max(curve[: i + 1]) - now for i, now in enumerate(curve)))
+        curve = [series.samples[seed] for series in every if seed in series.samples]
+        high, low = max(combinations_with_replacement(curve, 2), key=lambda pair: pair[0].accuracy - pair[1].accuracy)
+        falls.append(100 * (high.accuracy - low.accuracy))
+        by_image.append(high.hits.astype(float) - low.hits)
     rise = difference(
         last, every[0] if every else last, above(0), what="rise of accuracy from the smallest T to the largest"
     )
@@ -96,6 +98,7 @@ def monotone(case: Case) -> Finding:
         at_most(1, "1 point: once the accuracy has levelled off, it goes up and down by the luck of the spikes"),
         values=tuple(falls),
         seeds=seeds,
+        images=over_images(falls, by_image) if seeds else None,
         keys=last.keys,
         missing=(last.missing,) if last.missing else (),
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+
+import numpy as np
+from scipy import stats
 
 from .. import statistics
 from ..evidence import LEARNT, Case, Sample, Series
 from ..verdicts import Part, Range, above
 
 POINTS = 100.0
+Z = float(stats.norm.ppf((1 + statistics.CONFIDENCE) / 2))
 
 #: Reasons that several estimators give.
 POINT = "the sentence gives whole points with a tilde: half a point beyond them still rounds to what it says"
@@ -70,6 +74,13 @@ def difference(
         images=(POINTS * images[0], POINTS * images[1]),
         void=f"both are at chance (less than {POINTS * LEARNT:g} points above it)" if stuck else "",
     )
+
+
+def over_images(values: Sequence[float], by_image: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The interval from the test images alone of a mean in points. by_image: what each image adds, (images,) per seed."""
+    half = Z * POINTS * statistics.image_error(np.mean(by_image, axis=0))
+    centre = float(np.mean(values))
+    return centre - half, centre + half
 
 
 def ratio(
