@@ -55,7 +55,7 @@ def test_one_pair_of_codes():
     for view in (beyond.ACCURACY, beyond.ENERGY):
         assert set(view) <= set(beyond.role_table(runs))
     (said,) = beyond.role_finding(beyond.role_table(runs))
-    assert said.startswith("VGG5, T = 25, snn-latency: +20.0 points") and "over test images, one seed" in said
+    assert said.startswith("VGG5, T = 25, snn-latency: +20.0 points") and "over test images alone, 1 seed)" in said
     assert said.endswith("0.25 times the spikes, 0.25 times the energy.")
 
 

@@ -54,7 +54,7 @@ def test_one_seed():
     z2 = 3.841459
     half = math.sqrt(z2 / 40 + z2**2 / 400) / (1 + z2 / 10)
     assert second["over test images"] == f"{100 * (0.5 - half):.1f} to {100 * (0.5 + half):.1f}"
-    error = math.sqrt((0.4 - 0.2**2) / 10)
+    error = math.sqrt((5 / 12 - (2 / 12) ** 2) / 12)  # 4 of 10 images differ, and two are added
     assert second["minus ANN"] == pytest.approx(-20)
     expected = f"{100 * (-0.2 - 1.959964 * error):+.1f} to {100 * (-0.2 + 1.959964 * error):+.1f}"
     assert second["difference over test images"] == expected
@@ -228,3 +228,9 @@ def test_scale_in_words():
     other = grids.table8("laptop", seeds=[0], timesteps=[5], names=["VGG5"])[0]
     with pytest.raises(ValueError, match=r"records must be of one scale, got profile laptop: .*; profile quick: "):
         scale([*records, SimpleNamespace(labels=other.labels, spec=other.spec)])
+
+
+def test_of_two_printed_intervals_the_wider_decides():
+    assert tables.wider("-1.3 to -0.7", "-1.8 to -0.1") == ("-1.8 to -0.1", "test images alone")
+    assert tables.wider("-8.0 to +6.0", "-1.8 to -0.1") == ("-8.0 to +6.0", "seeds")
+    assert tables.wider("no interval", "-1.8 to -0.1") == ("-1.8 to -0.1", "test images alone")

@@ -50,7 +50,8 @@ def by_role(records: Sequence[Record]) -> Runs:
 def role_table(records: Sequence[Record], *, reference: str = "snn") -> pd.DataFrame:
     """Every role beside the ``reference`` role of the same network and T (views: ``ACCURACY``, ``ENERGY``).
 
-    accuracy, reference: means over all of their seeds. difference: in points, paired by seed and test image, with its two
+    accuracy, reference: means over the seeds that both have, and so for all other means; without a pair, and for the reference's
+    own row, over all seeds. difference: in points, paired by seed and test image, with its two
     intervals (95 %). EE: convention paper, int32 prices, against the ANN of the same shape. energy: of the spiking network
     under convention full (neuron updates included). spikes: of all neurons over all T steps, without the input's, which
     "input spikes" are. Ratios are means of paired ratios.
@@ -61,22 +62,23 @@ def role_table(records: Sequence[Record], *, reference: str = "snn") -> pd.DataF
         base = runs.get((name, reading, reference, steps), {})
         both = sorted(seeds.keys() & base.keys())
         row: dict[str, Any] = {"network": name, "reading": reading, "T": steps, "role": role}
-        row["accuracy"] = _mean([run.result["accuracy"] for run in seeds.values()])
+        shown = [seeds[seed] for seed in both or seeds]
+        row["accuracy"] = _mean([run.result["accuracy"] for run in shown])
         if role != reference:
             found = tables._difference(seeds, base)
             row |= {
-                "reference": _mean([run.result["accuracy"] for run in base.values()]),
+                "reference": _mean([base[seed].result["accuracy"] for seed in both or base]),
                 "difference": found["minus ANN"],
                 "over seeds": found["difference over seeds"],
                 "over test images": found["difference over test images"],
                 "pairs": len(both),
             }
         for column, of in (("EE", _efficiency), ("energy (nJ)", _energy), ("spikes per image", _spikes)):
-            row[column] = _mean([of(run) for run in seeds.values()])
+            row[column] = _mean([of(run) for run in shown])
             if role != reference:
                 ratio = column.replace("energy (nJ)", "energy").replace("spikes per image", "spike") + " ratio"
                 row[ratio] = _ratio([(of(seeds[seed]), of(base[seed])) for seed in both])
-        row["input spikes"] = _mean([_input_spikes(run) for run in seeds.values()])
+        row["input spikes"] = _mean([_input_spikes(run) for run in shown])
         row["origin"] = origin(list(seeds.values()))
         rows.append(row)
     columns = [*dict.fromkeys((*ACCURACY, *ENERGY)), "reading"]
@@ -91,10 +93,10 @@ def role_finding(table: pd.DataFrame) -> list[str]:
         return ["No two of these runs can be compared yet: the others are not recorded."]
     said = []
     for _, row in pairs.iterrows():
-        span = row["over seeds"] if " to " in str(row["over seeds"]) else row["over test images"]
+        span, over = tables.wider(row["over seeds"], row["over test images"])
         low, high = (float(x) for x in span.split(" to "))
         sure = "more accurate" if low > 0 else "less accurate" if high < 0 else "neither more nor less accurate for sure"
-        kind = "over seeds" if span is row["over seeds"] else "over test images, one seed"
+        kind = f"over {over}, {row['pairs']:.0f} seed{'s' if row['pairs'] > 1 else ''}"
         said.append(
             f"{row['network']}, T = {row['T']}, {row['role']}: {row['difference']:+.1f} points ({span} {kind}), {sure}; "
             f"{row['spike ratio']:.2f} times the spikes, {row['energy ratio']:.2f} times the energy."

@@ -63,17 +63,20 @@ def accuracy_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def settled(table: pd.DataFrame, *, margin: float = MARGIN, chance: float = 0.1) -> pd.DataFrame:
-    """The row of each run at the smallest T whose accuracy is within ``margin`` of its accuracy at the largest T.
+    """One row per network, means over seeds, at the smallest T whose mean accuracy is within ``margin`` of that at the largest T.
 
-    This is where an efficiency is read. Runs that are at or below twice chance at the largest T have no such row.
+    This is where an efficiency is read. Networks that are at or below twice chance at the largest T have no such row.
     """
+    means = ["SNN", "ANN", *(f"EE {c}" for c in CONVENTIONS)]
     chosen = []
-    for _, run in table.groupby(["network", "reading", "role", "seed"], sort=False):
-        ordered = run.sort_values("T")
-        last = ordered["SNN"].iloc[-1]
+    for (name, reading, role), runs in table.groupby(["network", "reading", "role"], sort=False):
+        course = runs.groupby("T")[means].mean()  # by rising T
+        last = course["SNN"].iloc[-1]
         if last > 2 * chance:
-            chosen.append(ordered[ordered["SNN"] >= last - margin].iloc[0])
-    return pd.DataFrame(chosen).reset_index(drop=True)
+            settled_at = course.index[course["SNN"] >= last - margin - 1e-9][0]
+            where = {"network": name, "reading": reading, "role": role, "seeds": runs["seed"].nunique(), "T": int(settled_at)}
+            chosen.append({**where, **course.loc[settled_at], "images": int(runs["images"].iloc[0])})
+    return pd.DataFrame(chosen)
 
 
 def threshold_table(records: Sequence[Record]) -> pd.DataFrame:

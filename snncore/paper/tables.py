@@ -252,6 +252,16 @@ def _efficiency(runs: Sequence[Record], convention: str) -> float | None:
     return None if None in values else float(np.mean(values))
 
 
+def wider(over_seeds: str, over_images: str) -> tuple[str, str]:
+    """Of two printed intervals of one difference the wider one, which decides as in the ledger, and what it is over."""
+    widths = {}
+    for span, over in ((over_images, "test images alone"), (over_seeds, "seeds")):
+        if " to " in span:
+            low, high = map(float, span.split(" to "))
+            widths[span, over] = high - low
+    return max(widths, key=lambda place: widths[place])
+
+
 def _span(low: float | None, high: float | None, *, signed: bool = False) -> str:
     """An interval in per cent, or of a difference in points: "58.1 to 60.3"; "no interval" where there is none."""
     if low is None or high is None:

@@ -118,7 +118,8 @@ def operating_table(records: Sequence[Record], *, plain: str = "VGG7-conv", at: 
 
     T is the settled one (``settled``), or ``at``. "SNN" is the accuracy there, "at the largest T" that of the longest
     simulation. Energies are nJ per image, int32 prices, convention paper. "EE over ``plain``" and "energy of ``plain`` over
-    its own" compare with that network at its own T; None where it is not among the records, or not read out at ``at``.
+    its own" compare with that network at its own T, over the seeds that both have; None where it is not among the records, or
+    not read out at ``at``.
     """
     groups = grouped(records)
     chosen = {
@@ -133,6 +134,9 @@ def operating_table(records: Sequence[Record], *, plain: str = "VGG7-conv", at: 
         runs = groups[kind]
         own = {c: _mean(runs, steps, c, "efficiency") for c in CONVENTIONS}
         energy = _mean(runs, steps, "paper", "snn_pj")
+        plains = {} if base is None else groups[base]
+        both = [seed for seed in runs if seed in plains]
+        one, two = ({seed: group[seed] for seed in both} for group in (runs, plains))
         rows.append(
             {
                 "network": name,
@@ -145,13 +149,13 @@ def operating_table(records: Sequence[Record], *, plain: str = "VGG7-conv", at: 
                 "ANN": accuracy(runs, None),
                 **{f"EE {c}": value for c, value in own.items()},
                 f"EE over {plain}": None
-                if base is None
-                else own["paper"] / _mean(groups[base], chosen[base], "paper", "efficiency"),
+                if base is None or not both
+                else _mean(one, steps, "paper", "efficiency") / _mean(two, chosen[base], "paper", "efficiency"),
                 "SNN (nJ)": energy * NJ,
                 "ANN (nJ)": _mean(runs, steps, "paper", "ann_pj") * NJ,
                 f"energy of {plain} over its own": None
-                if base is None
-                else _mean(groups[base], chosen[base], "paper", "snn_pj") / energy,
+                if base is None or not both
+                else _mean(two, chosen[base], "paper", "snn_pj") / _mean(one, steps, "paper", "snn_pj"),
                 "seeds": len(runs),
             }
         )

@@ -380,11 +380,11 @@ def finding(records: Sequence[Record], name: str, role: str) -> tuple[str, list[
         return None
     row = hybrid_table(pair).iloc[1]
     gain, count = row["minus ANN"], row["pairs"]
-    over = row["difference over seeds"] if count > 1 else row["difference over test images"]
+    over, source = tables.wider(row["difference over seeds"], row["difference over test images"])
     at = scale(pair)
     return (
         f"{name} with ReLU and LIF layers ({row['role']}, T = {row['T']}) reaches {row['accuracy']:.1%}, {abs(gain):.1f} points "
         f"{'above' if gain >= 0 else 'below'} its ANN at {row['ANN accuracy']:.1%} (difference {over} points, 95 % over "
-        f"{'seeds' if count > 1 else 'test images alone'}; {count} seed{'s' if count > 1 else ''}), with EE "
+        f"{source}; {count} seed{'s' if count > 1 else ''}), with EE "
         f"{row['EE paper']:.2f} under convention paper, of at most {row['at most']:.2f}. {at[0].upper()}{at[1:]}."
     ), pair

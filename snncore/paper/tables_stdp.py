@@ -20,6 +20,7 @@ from . import statistics
 from .exhibits import NO_VALUE, origin
 from .grids_stdp import BASELINES, CLASSIFIERS, stdp_spec
 from .profiles import profile
+from .tables import NO_INTERVAL, _span, wider
 
 SOURCES = {"learned": "STDP", "random": "random kernels", "pixels": "raw pixels"}
 ACCURACY = ("network", "ANN", "STDP", "random kernels", "raw pixels", "over test images", "seeds", "origin")
@@ -51,7 +52,8 @@ def stdp_table(records: Sequence[Record], table: str) -> pd.DataFrame:
         for name, roles in groups.items()
         if "stdp" in roles
     ]
-    return pd.DataFrame(rows, columns=list(dict.fromkeys((*ACCURACY, *DIFFERENCE, *ENERGY))))
+    over_seeds = [f"over {word}, seeds" for word in ("ANN", "random", "pixels")]
+    return pd.DataFrame(rows, columns=list(dict.fromkeys((*ACCURACY, *DIFFERENCE, *over_seeds, *ENERGY))))
 
 
 def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind: str) -> dict[str, object]:
@@ -60,7 +62,8 @@ def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind
     total = first.result["total"]
     row: dict[str, object] = {"network": name, "seeds": len(runs), "pairs": len(runs.keys() & anns.keys())}
     row["T"] = first.spec.stdp.steps
-    row["ANN"] = _mean([run.result["accuracy"] for run in anns.values()])
+    with_ann = [anns[seed] for seed in anns if seed in runs] or list(anns.values())
+    row["ANN"] = _mean([run.result["accuracy"] for run in with_ann])
     for source, word in SOURCES.items():
         row[word] = _mean([f[source]["accuracy"] for f in found.values() if source in f])
     mean = _mean([f["learned"]["accuracy"] for f in found.values()])
@@ -77,8 +80,9 @@ def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind
             pair = statistics.paired(*([statistics.hits(h[seed], total) for seed in both] for h in (learned, hits)))
             row[f"minus {word}"] = 100 * pair.difference
             row[f"over {word}"] = _span(*pair.interval(), signed=True)
+            row[f"over {word}, seeds"] = _span(pair.seeds.low, pair.seeds.high, signed=True)
         else:
-            row[f"minus {word}"], row[f"over {word}"] = float("nan"), "no pair"
+            row[f"minus {word}"], row[f"over {word}"], row[f"over {word}, seeds"] = float("nan"), "no pair", NO_INTERVAL
     topology, plain, shape = _topologies(name, first, kind)
     passes = plan(topology, shape)
     static = sum(macs(p) for p in passes if p.neuron not in ("lif", "if"))
@@ -267,8 +271,11 @@ def classifier_table(records: Sequence[Record]) -> pd.DataFrame:
 def gap_table(six: Sequence[Record], twelve: Sequence[Record]) -> pd.DataFrame:
     """How far STDP stays behind the ANN of the same topology under either classifier, in points: records of both tables.
 
-    One row per network that has a pair in both; "change" is negative where ConvNN makes the gap smaller.
+    One row per network that has a pair in both, over the seeds that have; "change" is negative where ConvNN makes the gap
+    smaller.
     """
+    full = {(r.labels["network"], r.spec.seed) for r in _with_both([*six, *twelve], ("stdp", *BASELINES.values()))}
+    six, twelve = ([r for r in records if (r.labels["network"], r.spec.seed) in full] for records in (six, twelve))
     tables = [stdp_table(records, name).set_index("network") for records, name in ((six, "6"), (twelve, "12"))]
     rows = []
     for name in tables[0].index.intersection(tables[1].index, sort=False):
@@ -276,6 +283,14 @@ def gap_table(six: Sequence[Record], twelve: Sequence[Record]) -> pd.DataFrame:
         if np.isfinite(small) and np.isfinite(large):
             rows.append({"network": name, "gap, FC1 and FC2": small, "gap, ConvNN": large, "change": large - small})
     return pd.DataFrame(rows, columns=["network", "gap, FC1 and FC2", "gap, ConvNN", "change"])
+
+
+def _with_both(records: Sequence[Record], roles: Sequence[str]) -> list[Record]:
+    """The records of those networks and seeds that have a run in each of these roles."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for r in records:
+        found.setdefault((r.labels["network"], r.spec.seed), set()).add(r.labels["role"])
+    return [r for r in records if set(roles) <= found[r.labels["network"], r.spec.seed]]
 
 
 def choices_table(config: StdpConfig) -> pd.DataFrame:
@@ -319,6 +334,7 @@ def finding(records: Sequence[Record], table: str, name: str) -> tuple[str, list
     None where the network was not trained with STDP.
     """
     runs = [r for r in records if r.labels["network"] == name and r.labels["role"] in ("stdp", BASELINES[table])]
+    runs = _with_both(runs, ("stdp", BASELINES[table])) or runs
     made = stdp_table(runs, table)
     if made.empty:
         return None
@@ -329,10 +345,11 @@ def finding(records: Sequence[Record], table: str, name: str) -> tuple[str, list
         gap = row[f"minus {word}"]
         if not np.isnan(gap):
             side = "above" if gap >= 0 else "below"
-            parts.append(f"{abs(gap):.1f} points {side} {other} at {row[shown]:.1%} ({row[f'over {word}']})")
+            span, over = wider(row[f"over {word}, seeds"], row[f"over {word}"])
+            parts.append(f"{abs(gap):.1f} points {side} {other} at {row[shown]:.1%} ({span} over {over})")
     top = {"6": "FC1 and FC2", "12": "ConvNN"}[table]
     seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
-    against = f": {', '.join(parts)}, 95 % over test images" if parts else ""
+    against = f": {', '.join(parts)}, intervals 95 %" if parts else ""
     return (
         f"{name} with kernels learnt by STDP reaches {row['STDP']:.1%} under {top}{against}; {seeds}, T = {row['T']}, EE of the "
         f"whole network {row['EE full']:.2f} and of the spiking layers {row['EE conv']:.1f} under convention paper. "
@@ -376,8 +393,3 @@ def _known(values: Sequence[float | None]) -> float:
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
-
-
-def _span(low: float, high: float, *, signed: bool = False) -> str:
-    sign = "+" if signed else ""
-    return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"

@@ -79,7 +79,8 @@ def pairs(records: Sequence[Record]) -> Pairs:
 def heads_table(records: Sequence[Record]) -> pd.DataFrame:
     """One row per network, reading and T (views: ``ACCURACY``, ``ENERGY``).
 
-    softmax, stochmax: mean accuracy over seeds. difference: stochmax minus softmax in points, paired by seed and test image,
+    softmax, stochmax: mean accuracy over seeds; where both heads are recorded, over those seeds that both have, and so for all
+    other means. difference: stochmax minus softmax in points, paired by seed and test image,
     with its two intervals (95 %). EE: against the ANN of the same shape, mean over seeds, convention paper, int32 prices;
     "EE ratio" is the mean of the paired ratios, and "EE ratio physical", "EE ratio full" the same under the other conventions.
     rate: spikes per neuron and step over all spiking neurons. Where one head is missing its cells are empty.
@@ -89,8 +90,9 @@ def heads_table(records: Sequence[Record]) -> pd.DataFrame:
         found = tables._difference(heads["stochmax"], heads["softmax"])
         both = sorted(heads["stochmax"].keys() & heads["softmax"].keys())
         row: dict[str, Any] = {"network": name, "reading": reading, "T": steps}
-        for head, runs in heads.items():
-            row[head] = _mean([run.result["accuracy"] for run in runs.values()])
+        shown = {head: [runs[seed] for seed in both or runs] for head, runs in heads.items()}
+        for head, runs in shown.items():
+            row[head] = _mean([run.result["accuracy"] for run in runs])
         row |= {
             "difference": found["minus ANN"],
             "over seeds": found["difference over seeds"],
@@ -98,9 +100,9 @@ def heads_table(records: Sequence[Record]) -> pd.DataFrame:
             "pairs": len(both),
             "McNemar p": found["McNemar p"],
         }
-        for head, runs in heads.items():
-            row[f"EE {head}"] = _mean([_efficiency(run) for run in runs.values()])
-            row[f"rate {head}"] = _mean([_rate(run) for run in runs.values()])
+        for head, runs in shown.items():
+            row[f"EE {head}"] = _mean([_efficiency(run) for run in runs])
+            row[f"rate {head}"] = _mean([_rate(run) for run in runs])
         stoch, soft = ([heads[head][seed] for seed in both] for head in ("stochmax", "softmax"))
         for convention in CONVENTIONS:
             ratios = [_efficiency(a, convention) / _efficiency(b, convention) for a, b in zip(stoch, soft, strict=True)]
@@ -108,7 +110,7 @@ def heads_table(records: Sequence[Record]) -> pd.DataFrame:
         # a network that never spikes has no rate to divide by
         rates = [_rate(a) / _rate(b) for a, b in zip(stoch, soft, strict=True) if _rate(b) > 0]
         row["rate ratio"] = _mean(rates) if len(rates) == len(both) else None
-        row["origin"] = origin([run for runs in heads.values() for run in runs.values()])
+        row["origin"] = origin([run for runs in shown.values() for run in runs])
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -421,7 +423,7 @@ def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list
     row = heads_table(runs).iloc[0]
     gain = row["difference"]
     seeds = f"{len(both)} seed{'s' if len(both) > 1 else ''}"
-    over, source = (row["over seeds"], "seeds") if len(both) > 1 else (row["over test images"], "test images alone")
+    over, source = tables.wider(row["over seeds"], row["over test images"])
     at = scale(runs)
     return (
         f"Stochmax {'gains' if gain >= 0 else 'loses'} {abs(gain):.1f} points against softmax for {name} at T = {steps} "
