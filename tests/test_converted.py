@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -64,6 +65,15 @@ def test_an_efficiency_is_read_where_the_accuracy_has_settled():
     assert converted.settled(table)["T"].tolist() == [100]
     assert converted.settled(table, margin=0.5)["T"].tolist() == [10]
     assert converted.settled(table, chance=0.3).empty  # at 50 %, not above twice chance
+
+
+def test_a_network_has_one_settled_row_whatever_its_seeds():
+    other = record()
+    other.spec = replace(other.spec, ann=replace(other.spec.ann, seed=1))
+    other.result["snn"]["100"] = reading("f8", 5, 5.0, {"conv1": 0.4})
+    other.result["snn"]["100"]["agreement"] = {}
+    (row,) = converted.settled(converted.accuracy_table([record(), other])).to_dict("records")
+    assert (row["seeds"], row["T"], row["SNN"], row["EE paper"]) == (2, 100, 4.5 / 8, 4.0)
 
 
 @pytest.mark.parametrize(("values", "up", "down"), [

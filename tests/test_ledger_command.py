@@ -68,8 +68,12 @@ def test_choices_that_no_record_knows_are_refused(monkeypatch: pytest.MonkeyPatc
         return ledger(profile, **{**more, "results": None}, found=World({}).evidence())
 
     monkeypatch.setattr(ledger_command, "ledger", judged)
-    assert main(["agd-ee", "--prices", "wooden"]) == 2
-    assert "cannot be judged under these choices: 'paper/wooden'" in capsys.readouterr().err
+    assert main(["agd-ee", "--prices", "float32"]) == 2  # made-up records hold int32 alone
+    assert "cannot be judged under these choices: 'paper/float32'" in capsys.readouterr().err
+    for option, value in (("--prices", "wooden"), ("--convention", "bogus"), ("--reading", "Z")):
+        with pytest.raises(SystemExit) as stopped:
+            main(["agd-loss", option, value])
+        assert stopped.value.code == 2 and f"invalid choice: '{value}'" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_module(tmp_path: Path):

@@ -100,9 +100,9 @@ def test_the_retrained_network_takes_the_place_of_the_default_one():
     weak = alternative(world, "snn-signed", {("acc", "VGG5", "snn-signed"): 0.3})
     found = Evidence("laptop", world.evidence().runs + weak)
     put = sensitivity.substituted(found, "snn-signed", 25)
-    assert len(put.runs) == len(found.runs) - 3  # the alternatives have moved, the defaults are gone
+    assert len(put.runs) == len(found.runs) - 6  # the alternatives have moved, the defaults at T = 25 and 50 are gone
     verdict = put.case().series("VGG5", "snn", 25)
-    assert verdict.accuracy() == pytest.approx(0.3) and put.case().series("VGG5", "snn", 50).accuracy() == pytest.approx(0.5)
+    assert verdict.accuracy() == pytest.approx(0.3) and not put.case().series("VGG5", "snn", 50).samples  # it has no T = 50
     table = sensitivity.retrained("laptop", found=found)
     assert list(table.columns) == ["claim", "quantity", "snn", "snn-signed"]
     (row,) = table[(table["claim"] == "agd-loss") & table["quantity"].str.contains("VGG5")].to_dict("records")

@@ -230,6 +230,18 @@ def test_a_finding_in_words(shown):
     assert tables_stdp.finding([r for r in records if r.labels["role"] != "stdp"], table, "ResNet2") is None
 
 
+def test_a_finding_rests_on_the_seeds_that_both_sides_have(shown):
+    table, records = shown
+    make = grids_stdp.table6 if table == "6" else grids_stdp.table12
+    other = next(record(e) for e in make("quick", seeds=[1]) if (e.network, e.role) == ("ResNet2", "stdp"))
+    for top in other.result["classifiers"].values():
+        top["learned"] = outcome_of(120)
+    text, runs = tables_stdp.finding([*records, other], table, "ResNet2")
+    assert (text, runs) == tables_stdp.finding(records, table, "ResNet2") and other not in runs
+    row = tables_stdp.stdp_table([*records, other], table).set_index("network").loc["ResNet2"]
+    assert (row["seeds"], row["pairs"], row["ANN"]) == (2, 1, 0.6)
+
+
 def test_tables_share_one_stdp_run_and_anns_share_its_images():
     six, twelve = grids_stdp.table6("laptop", seeds=[1]), grids_stdp.table12("laptop", seeds=[1])
     assert [e.spec for e in six if e.role == "stdp"] == [e.spec for e in twelve if e.role == "stdp"]

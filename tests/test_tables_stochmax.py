@@ -60,10 +60,12 @@ def test_one_pair():
         assert set(view) <= set(table)
 
 
-def test_seeds_without_a_partner_count_for_the_mean_and_not_for_the_difference():
-    records = [made("snn", SOFT, seed=s) for s in (0, 1)] + [made("snn-stochmax", STOCH, seed=1, ee=20.0)]
+def test_seeds_without_a_partner_count_for_nothing_where_others_have_one():
+    records = [made("snn", STOCH, seed=0, ee=90.0), made("snn", SOFT, seed=1), made("snn-stochmax", STOCH, seed=1, ee=20.0)]
     (row,) = tables.heads_table(records).to_dict("records")
     assert row["softmax"] == 0.5 and row["pairs"] == 1 and row["EE ratio"] == pytest.approx(2)
+    assert row["difference"] == pytest.approx(100 * (row["stochmax"] - row["softmax"]))
+    assert row["EE stochmax"] / row["EE softmax"] == pytest.approx(row["EE ratio"])
     (alone,) = tables.heads_table(records[:2]).to_dict("records")
     assert alone["stochmax"] is None and alone["difference"] is None and alone["pairs"] == 0
     assert len(tables.claim_table(tables.heads_table(records[:2]))) == 0

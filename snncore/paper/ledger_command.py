@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..energy import CONVENTIONS, PRICES
 from ..runs import Record
 from . import ledger_words as words
 from .claims import claims
@@ -19,6 +20,7 @@ from .estimators import load
 from .evidence import DEFAULT, PROFILES, Conditions
 from .exhibits import _seed
 from .ledger import Judgement, Ledger, ledger
+from .networks import names, readings
 from .verdicts import Judged
 
 
@@ -29,9 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help="ids of claims; none means all, one line each")
     parser.add_argument("--profile", choices=PROFILES, default=PROFILES[0], help="scale to judge at (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=None, help="folder of recorded runs (default: the repository's)")
-    parser.add_argument("--convention", default=DEFAULT.convention, help="of the energy (default: %(default)s)")
-    parser.add_argument("--prices", default=DEFAULT.prices, help="price list of the energy (default: %(default)s)")
-    parser.add_argument("--reading", default=DEFAULT.reading, help="of networks that have several (default: %(default)s)")
+    letters = sorted({reading for name in names() for reading in readings(name)})
+    for option, values, default, what in (
+        ("--convention", CONVENTIONS, DEFAULT.convention, "of the energy"),
+        ("--prices", tuple(PRICES), DEFAULT.prices, "price list of the energy"),
+        ("--reading", letters, DEFAULT.reading, "of networks that have several"),
+    ):
+        parser.add_argument(option, choices=values, default=default, help=f"{what} (default: %(default)s)")
     given = parser.parse_args(argv)
     known = claims()
     if unknown := [name for name in given.claims if name not in known]:

@@ -22,6 +22,7 @@ from .exhibits import NO_VALUE
 from .grids_beyond import UNSTATED, UNSTATED_NETWORK
 from .ledger import Ledger, ledger
 from .profiles import profile
+from .repeats import seed_of
 from .verdicts import NOT_TESTED, SIGNS
 
 
@@ -107,12 +108,13 @@ def judged(profile_name: str, *, results: str | Path | None = None, found: Evide
 def substituted(found: Evidence, role: str, steps: int) -> Evidence:
     """The evidence with the runs of ``role`` in place of the spiking VGG5's at T = ``steps``, seed by seed.
 
-    A seed that has no such run has none of either. Raises ``ValueError`` for a role that is no alternative.
+    A seed that has no such run has none of either, and the default's runs at other T go, too: the alternative has none.
+    Raises ``ValueError`` for a role that is no alternative.
     """
     if role not in UNSTATED:
         raise ValueError(f"role must be one of {', '.join(UNSTATED)}, got {role!r}")
     others = [run for run in found.runs if run.entry.role == role and _is_vgg5(run, role, steps)]
-    kept = [run for run in found.runs if not _is_vgg5(run, "snn", steps) and run.key not in {other.key for other in others}]
+    kept = [run for run in found.runs if not _is_vgg5(run, "snn") and run.key not in {other.key for other in others}]
     return Evidence(found.profile, tuple(kept + [replace(run, entry=replace(run.entry, role="snn")) for run in others]))
 
 
@@ -121,15 +123,20 @@ def retrained(
 ) -> pd.DataFrame:
     """Quantities that rest on the spiking VGG5 at the first T, its ANN and nothing else, judged again with each alternative.
 
-    One row per claim and quantity, one column per role; a cell holds verdict and mean. Roles of which no run is recorded are left
-    out; without any the table is empty. found: in place of the recorded runs.
+    One row per claim and quantity, one column per role; a cell holds verdict and mean. Roles of which no run is recorded are
+    left out; without any the table is empty. All columns rest on the seeds that all of them have. found: in place of the
+    recorded runs.
     """
     steps = profile(profile_name).steps["8"][0]
     found = evidence(profile_name, results=results, tables=["8", "8-others", "unstated"]) if found is None else found
-    cases = {"snn": found}
-    for role in roles:
-        if any(run.record is not None and _is_vgg5(run, role, steps) for run in found.runs):
-            cases[role] = substituted(found, role, steps)
+    seeds = {role: {seed_of(r.entry) for r in found.runs if r.record is not None and _is_vgg5(r, role, steps)} for role in roles}
+    common = set.intersection(*(own for own in seeds.values() if own)) if any(seeds.values()) else set()
+    found = Evidence(found.profile, tuple(
+        run for run in found.runs
+        if run.entry.network != UNSTATED_NETWORK or run.entry.role == "ann" or seed_of(run.entry) in common
+    ))  # fmt: skip
+    default = Evidence(found.profile, tuple(r for r in found.runs if not _is_vgg5(r, "snn") or _is_vgg5(r, "snn", steps)))
+    cases = {"snn": default} | {role: substituted(found, role, steps) for role in roles if seeds[role]}
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for role, case in cases.items() if len(cases) > 1 else ():
         own = {run.key for run in case.runs if _is_vgg5(run, "snn", steps)}
@@ -173,9 +180,10 @@ def _list(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
-def _is_vgg5(run: Run, role: str, steps: int) -> bool:
-    """Whether it is VGG5 in ``role`` at T = ``steps``, in the default reading."""
-    same = run.entry.network == UNSTATED_NETWORK and run.entry.role == role and run.entry.spec.input.steps == steps
+def _is_vgg5(run: Run, role: str, steps: int | None = None) -> bool:
+    """Whether it is VGG5 in ``role`` at T = ``steps`` (None: any), in the default reading."""
+    same = run.entry.network == UNSTATED_NETWORK and run.entry.role == role
+    same = same and (steps is None or run.entry.spec.input.steps == steps)
     return same and _reading(run.entry) in (None, DEFAULT.reading)
 
 

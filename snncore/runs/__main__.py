@@ -16,11 +16,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import provenance, verifications
+from . import provenance, sources, verifications
 from .entry import Entry
 from .executing import execute, freshness, minutes, results_directory, runs_directory
 from .importing import import_record
-from .spec import SpecError, from_dict, key
+from .spec import SpecError, from_dict, key, task_of
 from .store import Busy, Record, RecordError, Store, StoreError
 from .verifying import Verdict, verify
 
@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
             "--table", nargs="+", action="extend", metavar="N", help="only the runs of these exhibits"
         )
         sub.add_argument(
-            "--seeds", nargs="+", type=int, action="extend", metavar="S", help="only these seeds"
+            "--seeds", nargs="+", type=int, action="extend", metavar="S",
+            help="only these of the planned seeds; seeds that the profile does not have are never refused",
         )
 
     sub = command("list", _list, "all recorded runs with what made them")
@@ -189,6 +190,8 @@ def _record(options: argparse.Namespace) -> int:
     torch.set_num_threads(options.threads or provenance.usable_cores())
     store, entries = _target(options), _entries(options)
     store.check_writable()
+    for task in {task_of(entry.spec) for entry in entries}:
+        sources.of_task(task)  # of the code as it is loaded now: hours later, files on disk may have changed
     started, worked, estimated = time.perf_counter(), 0.0, 0.0
     made, failed = 0, []
     for entry in {key(e.spec): e for e in entries}.values():
@@ -320,7 +323,10 @@ def _entries(options: argparse.Namespace) -> list[Entry]:
     if getattr(options, "spec", None) is None:
         if options.profile is None:
             raise Usage("record needs --profile or --spec")
-        entries: list[Entry] = _grids(options).entries(options.profile, options.table, options.seeds)
+        try:
+            entries: list[Entry] = _grids(options).entries(options.profile, options.table, options.seeds)
+        except ValueError as error:
+            raise Usage(str(error)) from None
         if not entries:
             raise Usage(f"no runs of profile {options.profile} fit the given tables and seeds")
         return entries
