@@ -150,6 +150,8 @@ def test_an_equal_second_result_is_dropped_and_a_different_one_kept_beside(store
         store.read(KEY)
     assert str(beside) in str(error.value) and str(store.path(KEY)) in str(error.value)
     assert store.all_keys() == [KEY]
+    assert store.write(record_of(made="elsewhere"), ARRAYS).data == first.data  # it agrees, and is no second dispute
+    assert list(store.directory.glob("*.conflict-*.json")) == [beside]
     beside.unlink()
     assert store.read(KEY).data == first.data
 
