@@ -92,9 +92,9 @@ def test_refusals():
 
 
 def test_equal_accuracy_takes_the_smallest_t_that_is_as_good():
-    def row(steps, soft, stoch, ee):
+    def row(steps, soft, stoch, ee, pairs=1):
         return {"network": "VGG5", "reading": "A", "T": steps, "softmax": soft, "stochmax": stoch,
-                "EE softmax": ee, "EE stochmax": ee}
+                "EE softmax": ee, "EE stochmax": ee, "pairs": pairs}
 
     table = pd.DataFrame([row(25, 0.5, 0.55, 20.0), row(50, 0.55, 0.6, 10.0)])
     (found,) = tables.equal_accuracy(table).to_dict("records")
@@ -102,6 +102,8 @@ def test_equal_accuracy_takes_the_smallest_t_that_is_as_good():
     table = pd.DataFrame([row(25, 0.5, 0.4, 20.0), row(50, 0.55, 0.5, 10.0)])
     assert tables.equal_accuracy(table)["T stochmax"].tolist() == ["not reached"]
     assert tables.equal_accuracy(table.assign(stochmax=np.nan)).empty
+    (fewer,) = tables.equal_accuracy(pd.DataFrame([row(25, 0.5, 0.55, 20.0, 3), row(50, 0.55, 0.6, 10.0)])).to_dict("records")
+    assert (fewer["T softmax"], fewer["T stochmax"]) == (25, 25)  # one seed at T = 50 against three
 
 
 def test_layer_rates_are_paired_and_drawn():

@@ -130,8 +130,9 @@ def _rate(record: Record) -> float:
 def equal_accuracy(table: pd.DataFrame) -> pd.DataFrame:
     """Stochmax at the smallest T that reaches the accuracy of softmax at the largest T, from a ``heads_table``.
 
-    Only T that as many pairs of runs have as any other T are compared. One row per network. The gain is the ratio of both EE, of which a lower T has most; "not reached" where no T of stochmax
-    gets there. Networks without softmax runs, or without stochmax runs, are left out.
+    Only T that as many pairs of runs have as any other T are compared. One row per network. The gain is the ratio of both EE,
+    of which a lower T has most; "not reached" where no T of stochmax gets there. Networks without softmax runs, or without
+    stochmax runs, are left out.
     """
     rows = []
     for (name, reading), here in table.groupby(["network", "reading"], sort=False):
