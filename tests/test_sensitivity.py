@@ -61,6 +61,20 @@ def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
     assert judged.finding.startswith(f"{len(movers)} of ") and f"prices float32: {len(movers)}" in judged.finding
 
 
+def test_conversions_by_percentile_take_the_place_of_the_others():
+    world = priced(World({("acc", "VGG7-conv", "converted-percentile"): 0.2}).evidence(), floats=1)
+    assert "thresholds by percentile" not in sensitivity.judged("laptop", found=world).ledgers  # none is recorded
+    more = World({("acc", "VGG7-conv", "converted-percentile"): 0.2}).runs(
+        "laptop", "VGG7-conv", "converted-percentile", (10, 100, 250, 500, 2000), 0)
+    found = priced(Evidence("laptop", (*world.runs, *more)), floats=1)
+    put = sensitivity.by_percentile(found).case()
+    assert put.series("VGG7-conv", "converted", 2000).accuracy() == pytest.approx(0.2)
+    assert set(put.series("VGG7-conv", "converted", 2000).samples) == {0}  # seeds without it have neither
+    assert put.series("VGG2x4", "converted", 2000).accuracy() == pytest.approx(0.5)  # it has none by percentile
+    judged = sensitivity.judged("laptop", found=found)
+    assert "thresholds by percentile" in set(judged.counts["choice"])
+
+
 def test_a_reading_that_is_not_run_is_not_asked():
     world = priced(World({("acc", "VGG3", "snn-stochmax"): 0.53}).evidence(), floats=1)
     only = lambda run: replace(run, entry=replace(run.entry, note="reading A")) if run.entry.network == "VGG3" else run  # noqa: E731

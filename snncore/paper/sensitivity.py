@@ -1,9 +1,10 @@
 """Do verdicts hang on what the paper leaves unstated?
 
-Three choices need no new run, because records hold what they need: the convention of the energy, its price list and the
-reading of the networks. Under each the whole ledger is judged again. The choices about neurons and input change the
-training, so VGG5 was trained again with one other answer each (``grids_beyond.UNSTATED``); those statements that rest on its
-spiking network, its ANN and nothing else can then be judged again.
+Some choices need no new run, because records hold what they need: the convention of the energy, its price list, the reading
+of the networks and, for some conversions, how thresholds are balanced. Under each the whole ledger is judged again. The
+choices about neurons and input change the training, so VGG5 was trained again with one other answer each
+(``grids_beyond.UNSTATED``); those statements that rest on its spiking network, its ANN and nothing else can then be judged
+again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pandas as pd
 
 from ..energy import CONVENTIONS, PRICES
 from . import networks
+from .estimators.conversion import CONVERTED
 from .evidence import DEFAULT, Conditions, Evidence, Run, _reading, evidence
 from .exhibits import NO_VALUE
 from .grids_beyond import UNSTATED, UNSTATED_NETWORK
@@ -24,6 +26,9 @@ from .ledger import Ledger, ledger
 from .profiles import profile
 from .repeats import seed_of
 from .verdicts import NOT_TESTED, SIGNS
+
+#: Conversions whose thresholds are a percentile of the weighted input and not its maximum: recorded beside the others.
+PERCENTILE = "converted-percentile"
 
 
 def conditions() -> dict[str, Conditions]:
@@ -99,7 +104,18 @@ class Judged:
 def judged(profile_name: str, *, results: str | Path | None = None, found: Evidence | None = None) -> Judged:
     """Every claim under every one of ``conditions``, from the records in ``results``. found: in their place."""
     found = evidence(profile_name, results=results) if found is None else found
-    return Judged({name: ledger(profile_name, conditions=one, found=found) for name, one in conditions().items()})
+    ledgers = {name: ledger(profile_name, conditions=one, found=found) for name, one in conditions().items()}
+    if any(run.record is not None and run.entry.role == PERCENTILE for run in found.runs):
+        ledgers["thresholds by percentile"] = ledger(profile_name, found=by_percentile(found))
+    return Judged(ledgers)
+
+
+def by_percentile(found: Evidence) -> Evidence:
+    """The evidence with conversions balanced by a percentile in place of those by the maximum, for the networks that have any."""
+    have = {run.entry.network for run in found.runs if run.record is not None and run.entry.role == PERCENTILE}
+    others = [run for run in found.runs if run.entry.network not in have or run.entry.role not in (CONVERTED, PERCENTILE)]
+    moved = [run for run in found.runs if run.entry.network in have and run.entry.role == PERCENTILE]
+    return Evidence(found.profile, tuple(others + [replace(run, entry=replace(run.entry, role=CONVERTED)) for run in moved]))
 
 
 # --- choices that were trained again ------------------------------------------------------------------------
@@ -167,7 +183,7 @@ def choice_table(profile_name: str) -> pd.DataFrame:
             rows += [_choice(f"{option} ({role})", getattr(place, option), other, text) for option, other in values.items()]
     rows.append(_choice("initialisation and surrogate", f"gain {p.snn_network.gain:g}, gamma {p.snn_network.gamma:g}",
                         f"gains {_list(p.gains)}; gammas {_list(p.gammas)}; leaks {_list(p.leaks)}", "chapter 7, the map"))
-    rows.append(_choice("threshold of a conversion", "maximum", "99.9th percentile", "chapter 4, variants"))
+    rows.append(_choice("threshold of a conversion", "maximum", "99.9th percentile", "every claim judged again below"))
     rows.append(_choice("what Equation 7 leaves open", "DropMax with q = p", "variants of it", "chapter 8"))
     return pd.DataFrame(rows)
 

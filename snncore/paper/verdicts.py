@@ -164,7 +164,7 @@ class Conclusion:
 
     @property
     def one_seed(self) -> bool:
-        """Whether a decisive verdict rests on a single seed: any quantity that decides it, all of them where all must hold."""
+        """Whether the verdict rests on a single seed: that of any quantity, or where one refutes the claim, of all that do."""
         counted = [p for p in self.parts if not p.part.beside and p.verdict != NOT_TESTED]
         if self.verdict == CONTRADICTED:  # one quantity is enough
             return all(p.one_seed for p in counted if p.verdict == CONTRADICTED)

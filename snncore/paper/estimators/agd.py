@@ -91,8 +91,7 @@ def _trains(case: Case) -> Finding:
     return Finding(
         [learns(deep), difference(deep, plain, lead, direction=above(0))],
         caveat="Half of the claim is that the plain VGG7 fails, which agd-vgg7-fails judges by itself. Where VGG7 "
-        "trains as well, "
-        "the claim is contradicted though VGG3x4 trains.",
+        "trains as well, the claim is contradicted though VGG3x4 trains.",
     )
 
 
@@ -247,6 +246,5 @@ def resnet7_hard(case: Case) -> Finding:
             )
         ],
         caveat='"Difficult to train" has no number. It is read as the text reads VGG7\'s failure: at chance. A net '
-        'that trains, but '
-        "worse than a shallower one, at most shows the direction.",
+        "that trains, but worse than a shallower one, at most shows the direction.",
     )

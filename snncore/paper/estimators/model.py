@@ -72,30 +72,13 @@ def integrity(case: Case) -> Finding:
         late.append(errors[2])
         fall.append(errors[2] / errors[1])
     root = 10**-0.5
+    unseen, unit = at_most(0.02, "a fiftieth of the brightest pixel is not seen"), "in units of the brightest pixel"
+    law = around(0.95 * root, 1.05 * root, "within a twentieth of the law of independent spikes")
     return Finding(
         [
-            Part(
-                "error at T = 1,000, in units of the brightest pixel",
-                "",
-                at_most(0.02, "a fiftieth of the brightest pixel is not seen"),
-                values=tuple(late),
-                seeds=SEEDS,
-            ),
-            Part(
-                "error at T = 1,000 over that at T = 100",
-                "×",
-                around(0.95 * root, 1.05 * root, "within a twentieth of the law of independent spikes"),
-                values=tuple(fall),
-                seeds=SEEDS,
-            ),
-            Part(
-                "error at T = 25, in units of the brightest pixel",
-                "",
-                at_most(0.02, "a fiftieth of the brightest pixel is not seen"),
-                values=tuple(early),
-                seeds=SEEDS,
-                beside=True,
-            ),
+            Part(f"error at T = 1,000, {unit}", "", unseen, values=tuple(late), seeds=SEEDS),
+            Part("error at T = 1,000 over that at T = 100", "×", law, values=tuple(fall), seeds=SEEDS),
+            Part(f"error at T = 25, {unit}", "", unseen, values=tuple(early), seeds=SEEDS, beside=True),
         ],
         caveat='A law of chance, which no run can break. "Several time steps" is given no number: at the T of most tables '
         "the error is still seen.",
