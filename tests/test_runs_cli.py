@@ -394,3 +394,14 @@ def test_exit_codes_of_the_process(repository):
     done = python(repository, "show", "zzz")
     assert done.returncode == 2 and done.stderr == "error: a key is up to 16 hexadecimal digits, got 'zzz'\n"
     assert python(repository, "nonsense").returncode == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets the size of a pipe")
+def test_a_listing_that_is_cut_short_ends_without_a_traceback():
+    plan = subprocess.Popen(
+        [sys.executable, "-m", "snncore.runs", "plan", "--profile", "laptop"], cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, pipesize=4096, text=True,
+    )  # fmt: skip
+    assert plan.stdout.readline().split()[0] == "1"
+    plan.stdout.close()  # as "| head -1" does; the plan is longer than this pipe holds
+    assert plan.stderr.read() == "" and plan.wait() == -signal.SIGPIPE

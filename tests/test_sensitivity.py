@@ -67,9 +67,13 @@ def test_conversions_by_percentile_take_the_place_of_the_others():
     more = World({("acc", "VGG7-conv", "converted-percentile"): 0.2}).runs(
         "laptop", "VGG7-conv", "converted-percentile", (10, 100, 250, 500, 2000), 0)
     found = priced(Evidence("laptop", (*world.runs, *more)), floats=1)
-    put = sensitivity.by_percentile(found).case()
+    by_maximum, by_percentile = (one.case() for one in sensitivity.of_both_balancings(found))
+    assert set(by_maximum.series("VGG7-conv", "converted", 2000).samples) == {0}  # the seeds that have both
+    assert by_maximum.series("VGG7-conv", "converted", 2000).accuracy() == pytest.approx(0.5)
+    put = by_percentile
     assert put.series("VGG7-conv", "converted", 2000).accuracy() == pytest.approx(0.2)
-    assert set(put.series("VGG7-conv", "converted", 2000).samples) == {0}  # seeds without it have neither
+    assert set(put.series("VGG7-conv", "converted", 2000).samples) == {0}
+    assert set(put.series("VGG2x4", "converted", 2000).samples) == {0, 1, 2}
     assert put.series("VGG2x4", "converted", 2000).accuracy() == pytest.approx(0.5)  # it has none by percentile
     judged = sensitivity.judged("laptop", found=found)
     assert "thresholds by percentile" in set(judged.counts["choice"])
@@ -88,6 +92,25 @@ def test_a_reading_that_is_not_run_is_not_asked():
     counts = judged.counts.set_index("choice")
     assert counts.loc["reading B", "not asked"] >= 1 and counts.loc["default", "not asked"] == 0
     assert judged._cell("stochmax-low-T", "reading B") == NO_VALUE
+
+
+def test_a_reading_with_fewer_seeds_is_held_against_the_default_over_the_same_seeds():
+    world, lucky = World({("acc", "VGG3", "snn-stochmax"): 0.53}), World({("acc", "VGG3", "snn-stochmax"): 0.4})
+    read = lambda runs, reading: [  # noqa: E731
+        replace(run, key=run.key + reading, entry=replace(run.entry, note=f"reading {reading}")) for run in runs
+    ]
+    is_vgg3 = lambda run: run.entry.network == "VGG3"  # noqa: E731
+    first = [run for run in lucky.evidence(seeds=[0]).runs if is_vgg3(run)]  # seed 0 alone fails
+    rest = [run for run in world.evidence().runs if is_vgg3(run) and run.entry.spec.seed > 0]
+    others = [run for run in world.evidence().runs if not is_vgg3(run)]
+    found = Evidence("laptop", (*read(first, "A"), *read(rest, "A"), *read(first, "B"), *others))
+    judged = sensitivity.judged("laptop", found=priced(found, floats=1))
+    claim = "stochmax-low-T"
+    assert judged._same_seeds(claim, "reading B") == judged._verdict(claim, "reading B") == CONTRADICTED
+    assert judged._verdict(claim, "default") != CONTRADICTED
+    assert judged.asked(claim, "reading B") and not judged.moved(claim, "reading B")
+    assert "default over the same seeds: ✘ contradicted" in judged._cell(claim, "reading B")
+    assert judged._cell(claim, "reading C") == judged._cell(claim, "default")
 
 
 def test_an_ann_is_the_same_in_readings_that_only_say_what_spikes():

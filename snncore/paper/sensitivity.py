@@ -1,8 +1,9 @@
 """Do verdicts hang on what the paper leaves unstated?
 
 Some choices need no new run, because records hold what they need: the convention of the energy, its price list, the reading
-of the networks and, for some conversions, how thresholds are balanced. Under each the whole ledger is judged again. The
-choices about neurons and input change the training, so VGG5 was trained again with one other answer each
+of the networks and, for some conversions, how thresholds are balanced. Under each the whole ledger is judged again. Where a
+choice has runs of its own, it is held against the default over the seeds that both have: a verdict must not move because one
+side has more seeds. The choices about neurons and input change the training, so VGG5 was trained again with one other answer each
 (``grids_beyond.UNSTATED``); those statements that rest on its spiking network, its ANN and nothing else can then be judged
 again.
 """
@@ -10,7 +11,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ import pandas as pd
 from ..energy import CONVENTIONS, PRICES
 from . import networks
 from .estimators.conversion import CONVERTED
-from .evidence import DEFAULT, Conditions, Evidence, Run, _reading, evidence
+from .evidence import DEFAULT, Conditions, Evidence, Run, _own_reading, _reading, evidence
 from .exhibits import NO_VALUE
 from .grids_beyond import UNSTATED, UNSTATED_NETWORK
 from .ledger import Ledger, ledger
 from .profiles import profile
-from .repeats import seed_of
+from .repeats import seed_of, steps_of
 from .verdicts import NOT_TESTED, SIGNS
 
 #: Conversions whose thresholds are a percentile of the weighted input and not its maximum: recorded beside the others.
@@ -47,9 +48,14 @@ def conditions() -> dict[str, Conditions]:
 
 @dataclass(frozen=True)
 class Judged:
-    """All claims of one profile under several conditions; the default first."""
+    """All claims of one profile under several conditions; the default first.
+
+    ledgers: by choice. baselines: what a choice is held against, the default over the seeds that both have; the default itself
+    where none is given, as for choices that read the same runs.
+    """
 
     ledgers: Mapping[str, Ledger]
+    baselines: Mapping[str, Ledger] = field(default_factory=dict)
 
     @property
     def counts(self) -> pd.DataFrame:
@@ -74,17 +80,24 @@ class Judged:
         return pd.DataFrame(rows, columns=["claim", "the paper", *self.ledgers])
 
     def moved(self, claim: str, name: str) -> bool:
-        """Whether a verdict under one choice differs from the default's; not where the choice was not put to it."""
-        verdict = self.ledgers[name].judgements[claim].verdict
-        return self.asked(claim, name) and verdict != self._default.judgements[claim].verdict
+        """Whether a verdict under one choice differs from the default's over the same seeds; not where it was not put to it."""
+        return self.asked(claim, name) and self._verdict(claim, name) != self._same_seeds(claim, name)
 
     def asked(self, claim: str, name: str) -> bool:
         """Whether a choice was put to a claim: not where the default is tested, and what the choice needs is not recorded."""
-        other, default = self.ledgers[name].judgements[claim], self._default.judgements[claim]
-        return other.verdict != NOT_TESTED or default.verdict == NOT_TESTED
+        return self._verdict(claim, name) != NOT_TESTED or self._verdict(claim, "default") == NOT_TESTED
 
     def _cell(self, claim: str, name: str) -> str:
-        return _shown(self.ledgers[name].judgements[claim].verdict) if self.asked(claim, name) else NO_VALUE
+        if not self.asked(claim, name):
+            return NO_VALUE
+        shown, same = _shown(self._verdict(claim, name)), self._same_seeds(claim, name)
+        return shown if same == self._verdict(claim, "default") else f"{shown} (default over the same seeds: {_shown(same)})"
+
+    def _verdict(self, claim: str, name: str) -> str:
+        return self.ledgers[name].judgements[claim].verdict
+
+    def _same_seeds(self, claim: str, name: str) -> str:
+        return self.baselines.get(name, self._default).judgements[claim].verdict
 
     @property
     def finding(self) -> str:
@@ -104,18 +117,49 @@ class Judged:
 def judged(profile_name: str, *, results: str | Path | None = None, found: Evidence | None = None) -> Judged:
     """Every claim under every one of ``conditions``, from the records in ``results``. found: in their place."""
     found = evidence(profile_name, results=results) if found is None else found
-    ledgers = {name: ledger(profile_name, conditions=one, found=found) for name, one in conditions().items()}
+    ledgers, baselines = {}, {}
+    for name, one in conditions().items():
+        shared = found
+        if one.reading != DEFAULT.reading:
+            shared = of_both_readings(found, one.reading)
+            baselines[name] = ledger(profile_name, found=shared)
+        ledgers[name] = ledger(profile_name, conditions=one, found=shared)
     if any(run.record is not None and run.entry.role == PERCENTILE for run in found.runs):
-        ledgers["thresholds by percentile"] = ledger(profile_name, found=by_percentile(found))
-    return Judged(ledgers)
+        by_maximum, by_percentile = of_both_balancings(found)
+        ledgers["thresholds by percentile"] = ledger(profile_name, found=by_percentile)
+        baselines["thresholds by percentile"] = ledger(profile_name, found=by_maximum)
+    return Judged(ledgers, baselines)
 
 
-def by_percentile(found: Evidence) -> Evidence:
-    """The evidence with conversions balanced by a percentile in place of those by the maximum, for the networks that have any."""
-    have = {run.entry.network for run in found.runs if run.record is not None and run.entry.role == PERCENTILE}
-    others = [run for run in found.runs if run.entry.network not in have or run.entry.role not in (CONVERTED, PERCENTILE)]
-    moved = [run for run in found.runs if run.entry.network in have and run.entry.role == PERCENTILE]
-    return Evidence(found.profile, tuple(others + [replace(run, entry=replace(run.entry, role=CONVERTED)) for run in moved]))
+def of_both_readings(found: Evidence, reading: str) -> Evidence:
+    """The evidence with, of networks that ``reading`` changes, the roles, T and seeds that are recorded under both readings."""
+    both = (DEFAULT.reading, reading)
+    have = [{_place(run) for run in found.runs if run.record is not None and _reading(run.entry) == one} for one in both]
+    shared = have[0] & have[1]
+    return Evidence(found.profile, tuple(
+        run for run in found.runs
+        if _reading(run.entry) not in both or _place(run) in shared
+        or _own_reading(run.entry.network, run.entry.role, reading) == DEFAULT.reading
+    ))  # fmt: skip
+
+
+def of_both_balancings(found: Evidence) -> tuple[Evidence, Evidence]:
+    """The evidence with conversions balanced by the maximum, and by a percentile in their place.
+
+    Of networks that have any by a percentile, both hold the seeds that are recorded both ways.
+    """
+    have = {
+        role: {(run.entry.network, seed_of(run.entry)) for run in found.runs if run.record is not None and run.entry.role == role}
+        for role in (CONVERTED, PERCENTILE)
+    }
+    varied, shared = {network for network, _ in have[PERCENTILE]}, have[CONVERTED] & have[PERCENTILE]
+    others = [run for run in found.runs if run.entry.network not in varied or run.entry.role not in have]
+    maximum, percentile = (
+        [run for run in found.runs if run.entry.role == role and (run.entry.network, seed_of(run.entry)) in shared]
+        for role in (CONVERTED, PERCENTILE)
+    )
+    moved = [replace(run, entry=replace(run.entry, role=CONVERTED)) for run in percentile]
+    return Evidence(found.profile, tuple(others + maximum)), Evidence(found.profile, tuple(others + moved))
 
 
 # --- choices that were trained again ------------------------------------------------------------------------
@@ -174,10 +218,10 @@ def choice_table(profile_name: str) -> pd.DataFrame:
     p, text = profile(profile_name), "trained again below"
     rows: list[dict[str, Any]] = []
     names = {"convention": "convention of the energy", "prices": "price list", "reading": "reading of the networks"}
-    for field in fields(DEFAULT):
-        here = getattr(DEFAULT, field.name)
-        others = [getattr(one, field.name) for one in conditions().values() if getattr(one, field.name) != here]
-        rows.append(_choice(names[field.name], here, ", ".join(others), "every claim judged again below"))
+    for one_field in fields(DEFAULT):
+        here = getattr(DEFAULT, one_field.name)
+        others = [getattr(one, one_field.name) for one in conditions().values() if getattr(one, one_field.name) != here]
+        rows.append(_choice(names[one_field.name], here, ", ".join(others), "every claim judged again below"))
     for role, (network, code) in UNSTATED.items():
         for place, values in ((p.snn_network, network), (p.input("poisson", 1), code)):
             rows += [_choice(f"{option} ({role})", getattr(place, option), other, text) for option, other in values.items()]
@@ -201,6 +245,11 @@ def _is_vgg5(run: Run, role: str, steps: int | None = None) -> bool:
     same = run.entry.network == UNSTATED_NETWORK and run.entry.role == role
     same = same and (steps is None or run.entry.spec.input.steps == steps)
     return same and _reading(run.entry) in (None, DEFAULT.reading)
+
+
+def _place(run: Run) -> tuple[str, str, int | None, int]:
+    """What a run shares with its counterpart under another reading: network, role, T and seed."""
+    return run.entry.network, run.entry.role, steps_of(run.entry), seed_of(run.entry)
 
 
 def _shown(verdict: str) -> str:

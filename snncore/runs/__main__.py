@@ -8,6 +8,7 @@ import json
 import math
 import random
 import re
+import signal
 import sys
 import time
 import traceback
@@ -436,4 +437,6 @@ if __name__ == "__main__":
         from ..launch import relaunch_with_tuned_malloc
 
         relaunch_with_tuned_malloc()
+    elif hasattr(signal, "SIGPIPE"):  # Windows has none
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # "plan | head" ends it without a traceback
     sys.exit(main())
