@@ -37,7 +37,7 @@ PLAN: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     *((name, "snn", (25,)) for name in ("VGG4", "VGG2x2", "ResNet7")),
     *(("VGG3", role, (5, 10, 25)) for role in ("snn", "snn-stochmax")),
     *((name, "snn-stochmax", (25, 50)) for name in ("VGG5", "VGG3x2-v2")),
-    *(("VGG9", role, (25,)) for role in ("hybrid-stochmax", "hybrid-rate")),
+    *(("VGG9", role, (25,)) for role in ("hybrid-stochmax", "hybrid-rate", "hybrid-softmax", "relu-0")),
     *(("VGG9", role, ()) for role in ("ann", "ann-bn")),
     ("VGG8x2", "hybrid-stochmax", (25,)),
     *(("VGG13", role, (10,)) for role in ("hybrid", "hybrid-lif4", "hybrid-lif6", "hybrid-lif8", "hybrid-backres")),
@@ -114,6 +114,8 @@ class World:
 
     def run(self, profile: str, task: str, name: str, role: str, T: int | None, seed: int, result: dict) -> Run:
         key = f"{name}-{role}-{T}-{seed}"
+        one = role in ("converted", "converted-shared", "converted-relu-2", "converted-percentile")  # from the same ANN
+        result = {"weights_sha256": f"{name}-{seed}" if one else key, **result}
         net = network(name).with_classes(10)
         spec = {
             "topology": as_ann(net.topology) if role.startswith("ann") else net.topology,

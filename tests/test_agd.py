@@ -51,7 +51,7 @@ def test_finding_in_words():
     assert agd.finding(records, "VGG5", 50) is None and agd.finding(records, "VGG3x2-v2", 25) is None
     better = with_specs([ann(SNN), ann(SNN, seed=1), run("snn", ANN, steps=25, ee=2), run("snn", ANN, steps=25, seed=1, ee=4)])
     text, behind = agd.finding(better, "VGG5", 25)
-    assert "20.0 points above its ANN" in text and "over test images alone; 2 seeds), with EE 3.0" in text
+    assert "20.0 points above its ANN" in text and "over seeds and test images; 2 seeds), with EE 3.0" in text
     assert len(behind) == 4
 
 

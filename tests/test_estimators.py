@@ -92,11 +92,11 @@ WORLDS: dict[str, dict[str, Changes]] = {
     },
     "stdp-deeper-worse": {SUPPORTED: acc("ResNet3", "stdp", 0.46), CONTRADICTED: acc("ResNet3", "stdp", 0.54)},
     "stdp-backres-better": {
-        SUPPORTED: acc("ResNet2x2", "stdp", 0.54) | {("conv_ee", "ResNet2x2"): 30.0},  # an efficiency that we set decides nothing
+        DIRECTION: acc("ResNet2x2", "stdp", 0.54) | {("conv_ee", "ResNet2x2"): 10.0},  # an efficiency that we set decides nothing
         CONTRADICTED: acc("ResNet2x2", "stdp", 0.46) | {("conv_ee", "ResNet2x2"): 10.0},
     },
     "stdp-ee-conv-full": {SUPPORTED: {}, CONTRADICTED: {("conv_ee", "ResNet3"): 8.0}},
-    "stdp-few-samples": {SUPPORTED: {}, CONTRADICTED: acc("ResNet2", "stdp-more", 0.55)},
+    "stdp-few-samples": {DIRECTION: {}, INCONCLUSIVE: acc("ResNet2", "stdp-more", 0.55)},  # 1,000 images cannot refute 5,000
     "stdp-kn-updates": {
         SUPPORTED: {("updates", "ResNet2x2"): 2000}, DIRECTION: {("updates", "ResNet2x2"): 3000}, CONTRADICTED: {},
     },
@@ -153,7 +153,7 @@ WORLDS: dict[str, dict[str, Changes]] = {
         for verdict, value in ((SUPPORTED, 0.515), (DIRECTION, 0.56), (CONTRADICTED, 0.47))
     },
     "hybrid-trains-deep": {
-        SUPPORTED: acc("VGG7-agd", "snn", 0.1), DIRECTION: acc("VGG7-agd", "snn", 0.47),
+        SUPPORTED: acc("VGG9", "relu-0", 0.1), DIRECTION: acc("VGG9", "relu-0", 0.47),
         CONTRADICTED: acc("VGG9", HYBRID, 0.12),
     },
     "hybrid-beats-ann": {
@@ -174,7 +174,7 @@ WORLDS: dict[str, dict[str, Changes]] = {
         CONTRADICTED: acc("VGG9", "hybrid-rate", 0.47) | {("energy", "VGG9", "hybrid-rate"): 200.0},
     },
     "hybrid-more-lif-hurts": {
-        verdict: {("acc", "VGG13", f"hybrid-lif{count}"): value for count in (4, 6, 8)}
+        verdict: acc("VGG13", "hybrid-lif8", value)
         for verdict, value in ((SUPPORTED, 0.45), (DIRECTION, 0.494), (CONTRADICTED, 0.53))
     },
     "hybrid-vgg13-backres": {
@@ -183,7 +183,7 @@ WORLDS: dict[str, dict[str, Changes]] = {
     "imagenet-hybrid-iso": {SUPPORTED: acc("VGG13", "hybrid", 0.49), CONTRADICTED: acc("VGG13", "hybrid", 0.45)},
     "imagenet-hybrid-ee": {
         verdict: both("ee", ("VGG13",), "hybrid", value)
-        for verdict, value in ((SUPPORTED, 1.3), (DIRECTION, 2.0), (CONTRADICTED, 0.9))
+        for verdict, value in ((SUPPORTED, 1.3), (DIRECTION, 1.2), (CONTRADICTED, 0.9))
     },
     "backres-ee-range": {
         SUPPORTED: {}, DIRECTION: both("ee", ("VGG3x4",), "snn", 4.0), CONTRADICTED: both("ee", ("VGG3x4",), "snn", 0.5),
@@ -213,7 +213,7 @@ AT_FULL_SCALE: dict[str, dict[str, Changes]] = {
     "hybrid-stdp-gap": {
         SUPPORTED: stdp("convnn", 0.48) | stdp("fc", 0.3),
         DIRECTION: stdp("convnn", 0.4) | stdp("fc", 0.3),
-        CONTRADICTED: stdp("convnn", 0.3) | stdp("fc", 0.4),
+        CONTRADICTED: stdp("convnn", 0.48) | stdp("fc", 0.49),  # the gap is small, and was smaller before
     },
     "hybrid-stdp-like-ann": {SUPPORTED: stdp("convnn", 0.48), CONTRADICTED: stdp("convnn", 0.4)},
     "hybrid-stdp-acc": {SUPPORTED: stdp("convnn", 0.79), CONTRADICTED: stdp("convnn", 0.6)},
@@ -236,11 +236,13 @@ NOISE = {"acc": 0.35, "ee": 0.6, "conv_ee": 0.6, "energy": 0.6, "rate": 0.9, "th
 
 #: Where scatter about the supporting world still shows something: worlds on the edge.
 EDGE: dict[str, Changes] = {
+    "stdp-backres-better": acc("ResNet2x2", "stdp", 0.54),
+    "stdp-few-samples": {},
     "conv-monotone-T": {},
     "agd-vgg7-fails": both("acc", ("VGG7-agd", "VGG5"), "snn", 0.2),
     "agd-resnet7-hard": both("acc", ("ResNet7", "VGG5"), "snn", 0.2),
     "agd-vanishing": both("rate", ("VGG7-agd",), "snn", [0.2, 0.18, 0.16, 0.14, 0.13, 0.12, 0.1]),
-    "hybrid-trains-deep": acc("VGG9", HYBRID, 0.25) | acc("VGG7-agd", "snn", 0.2),
+    "hybrid-trains-deep": acc("VGG9", HYBRID, 0.25) | acc("VGG9", "relu-0", 0.2),
     "hybrid-ee": both("ee", ("VGG9",), HYBRID, 2.0),
     "imagenet-hybrid-ee": both("ee", ("VGG13",), "hybrid", 1.0),
     "backres-diverse-gradients": both("cosine", ("VGG3x4",), "gradients", 0.45),
@@ -291,13 +293,16 @@ def test_without_runs_it_is_not_tested_and_says_why(name: str):
 
 
 @pytest.mark.parametrize("name, verdict, changes", rows(WORLDS))
-def test_one_seed_decides_by_test_images_alone(name: str, verdict: str, changes: Changes):
+def test_one_seed_decides_only_what_one_trained_network_shows(name: str, verdict: str, changes: Changes):
     found = judged(name, World(changes).evidence(seeds=[0]))
     counted = [j for j in found.conclusion.parts if not j.part.beside]
-    if any(j.part.images is None for j in counted):
-        assert found.verdict != SUPPORTED
-    else:
+    within = [j.part.images is not None and not j.part.apart for j in counted]
+    if not any(within):
+        assert found.verdict == INCONCLUSIVE
+    elif all(within):
         assert found.verdict in (verdict, INCONCLUSIVE, DIRECTION)
+    else:
+        assert found.verdict != SUPPORTED
     assert found.conclusion.one_seed
     assert all(j.mean is None or j.mean.low is None for j in counted)
 
@@ -349,7 +354,9 @@ def test_efficiency_is_taken_where_the_accuracy_has_settled():
     world = acc("VGG2x4", CONV, 0.3, 10) | {("ee", "VGG2x4", CONV, 10): 900.0, ("ee", "VGG2x4", CONV, 100): 13.0}
     found = judged("conv-ee-2x4-vs-3x2", World(world).evidence())
     assert found.verdict == SUPPORTED  # 13, at T = 100, and not 900, at T = 10
-    assert "T = 100" in found.conclusion.parts[0].part.what
+    both, own = found.conclusion.parts  # at one T, where both have settled, though VGG3x2-v1 has so at T = 10
+    assert both.part.what == "EE of converted VGG2x4, T = 100 over EE of converted VGG3x2-v1, T = 100"
+    assert own.part.beside and own.part.what.startswith("each at its own T: ") and own.part.what.endswith("VGG3x2-v1, T = 10")
 
 
 def test_steps_at_equal_accuracy_stand_beside_those_at_own_accuracy():
@@ -377,6 +384,31 @@ def test_pairs_must_have_the_same_images():
             runs.append(run)
     found = judged("agd-loss", Evidence("laptop", tuple(runs)))
     assert found.verdict == NOT_TESTED and "were not run on the same images" in found.conclusion.reason
+
+
+def test_all_images_that_the_sentence_speaks_of_can_refute_it():
+    def on(count: int) -> Evidence:
+        runs = []
+        for run in World(acc("ResNet2", "stdp-more", 0.55)).evidence().runs:
+            data = {**run.record.data, "spec": {**run.record["spec"], "unlabelled": count * (1 + (run.entry.role == "stdp-more"))}}
+            runs.append(type(run)(run.entry, run.key, type(run.record)(data, run.record.path, "recorded", run.entry.labels)))
+        return Evidence("laptop", tuple(runs))
+
+    assert judged("stdp-few-samples", on(5000)).verdict == CONTRADICTED
+    fewer = judged("stdp-few-samples", on(4999))
+    assert fewer.verdict == INCONCLUSIVE and "4,999 images were used" in fewer.conclusion.reason
+
+
+def test_variants_of_one_network_are_told_from_networks_trained_apart():
+    parts = {name: judged(name, World({}).evidence()).conclusion.parts for name in ("conv-multi-threshold", "agd-loss", "conv-lossless")}
+    assert not any(j.part.apart for name in ("conv-multi-threshold", "conv-lossless") for j in parts[name])
+    assert all(j.part.apart for j in parts["agd-loss"])
+    runs = list(World({}).evidence().runs)
+    for number, run in enumerate(runs):
+        if run.entry.role == "converted-shared":  # from another ANN than that with a threshold per step
+            data = {**run.record.data, "result": {**run.record.result, "weights_sha256": "another"}}
+            runs[number] = type(run)(run.entry, run.key, type(run.record)(data, run.record.path, "recorded", run.entry.labels))
+    assert all(j.part.apart for j in judged("conv-multi-threshold", Evidence("laptop", tuple(runs))).conclusion.parts)
 
 
 def test_an_estimator_is_registered_once_and_says_what_it_does():

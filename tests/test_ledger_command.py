@@ -28,7 +28,7 @@ def test_one_claim_in_full(made):
     text = in_full(made.judgements["agd-loss"])
     assert text.startswith("agd-loss: ✔ supported, at profile laptop\n“minimal accuracy loss (~2 - 3%)” (section 8.1, Table 8)\n")
     for said in (
-        "1. SNN VGG5, T = 25 minus ANN VGG5 (decides): 0 points [−0.0196 to 0.0196] (95 % from the test images alone, 3 seeds)",
+        "1. SNN VGG5, T = 25 minus ANN VGG5 (decides): 0 points [−0.0196 to 0.0196] (95 % over 3 seeds and the test images)",
         "seeds 0, 1, 2",
         "expected at least −3.5 (the sentence gives whole points", "(shown beside)", "rests on: 18 runs, 3 seeds",
         f"VGG5-ann-None-0  VGG5 ann, seed 0, recorded, commit {MADE['commit'][:10]}",

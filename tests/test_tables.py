@@ -230,7 +230,6 @@ def test_scale_in_words():
         scale([*records, SimpleNamespace(labels=other.labels, spec=other.spec)])
 
 
-def test_of_two_printed_intervals_the_wider_decides():
-    assert tables.wider("-1.3 to -0.7", "-1.8 to -0.1") == ("-1.8 to -0.1", "test images alone")
-    assert tables.wider("-8.0 to +6.0", "-1.8 to -0.1") == ("-8.0 to +6.0", "seeds")
-    assert tables.wider("no interval", "-1.8 to -0.1") == ("-1.8 to -0.1", "test images alone")
+def test_two_printed_intervals_become_one():
+    assert tables.joint("-4.0 to +2.0", "-5.0 to +3.0") == ("-6.0 to +4.0", "seeds and test images")  # -1 -+ sqrt(3^2 + 4^2)
+    assert tables.joint("no interval", "-1.8 to -0.1") == ("-1.8 to -0.1", "test images alone")

@@ -63,23 +63,35 @@ def test_without_a_direction_there_is_none():
     ((-1.0, 7.0), INCONCLUSIVE),
 ])
 def test_one_seed_has_no_interval_but_that_of_the_images(images, verdict):
-    found = judge(part([3.0], direction=above(0), images=images))
+    found = judge(part([3.0 if images is None else sum(images) / 2], direction=above(0), images=images))
     assert found.verdict == verdict and found.one_seed
     assert found.mean.low is None and found.basis == ("none" if images is None else "images")
-    assert (found.low, found.high) == ((None, None) if images is None else images)
+    assert (found.low, found.high) == ((None, None) if images is None else pytest.approx(images))
     assert "one seed" in found.reason
 
 
-def test_of_the_two_intervals_the_wider_decides():
+def test_errors_of_seeds_and_of_test_images_are_added_as_squares():
     few = judge(part([2.9, 3.0, 3.1], images=(-9.0, 9.0)))  # seeds alone: 2.75 to 3.25, and supported
-    assert (few.verdict, few.one_seed, few.basis, few.low, few.high) == (INCONCLUSIVE, False, "images", -9.0, 9.0)
-    assert "3 seeds differ by less than the luck of the test images" in few.reason and "one seed" not in few.reason
-    many = judge(part([2.9, 3.0, 3.1], images=(2.9, 3.1)))
-    assert (many.verdict, many.basis) == (SUPPORTED, "seeds") and many.low == pytest.approx(3 - 4.3027 * 0.1 / 3**0.5, abs=1e-4)
-    # t(0.9875, 1) / t(0.975, 1) is 2.0, z's is 1.14: which one is wider may hang on the number of quantities
-    apart = part([0.6, 0.605], expected=below(0.5, "by hand"), images=(0.56, 0.645))
-    assert judge(apart).basis == "images" and judge(apart).verdict == CONTRADICTED
-    assert judge(apart, among=9).verdict == INCONCLUSIVE  # t at 99.4 % with one degree of freedom: 0.3154 to 0.8896
+    assert (few.verdict, few.one_seed, few.basis) == (INCONCLUSIVE, False, "both") and "one seed" not in few.reason
+    half = 4.302653 * 0.1 / 3**0.5  # 0.2484
+    assert (few.low, few.high) == pytest.approx((3 - math.hypot(half, 12), 3 + math.hypot(half, 6)), abs=1e-5)  # each side
+    # neither reaches 3.5, both together do: sqrt(0.2484^2 + 0.45^2) = 0.5140
+    edge = part([2.9, 3.0, 3.1], images=(2.55, 3.45), expected=around(2.5, 3.5, "by hand"))
+    assert judge(replace(edge, images=None)).verdict == judge(replace(edge, values=(3.0,), seeds=(0,))).verdict == SUPPORTED
+    assert judge(edge).verdict == INCONCLUSIVE and judge(edge).high == pytest.approx(3.5140, abs=1e-4)
+    tied = judge(part([3.0, 3.0, 3.0], images=(2.9, 3.2)))
+    assert (tied.low, tied.high, tied.basis) == (pytest.approx(2.9), pytest.approx(3.2), "both")
+
+
+def test_one_seed_says_nothing_of_networks_that_were_trained_apart():
+    pair = part([-2.0], images=(-2.5, -1.5), expected=above(0))
+    assert judge(pair).verdict == CONTRADICTED  # the same weights, read out in two ways
+    apart = judge(replace(pair, apart=True))
+    assert (apart.verdict, apart.low, apart.high, apart.basis) == (INCONCLUSIVE, -2.5, -1.5, "images")
+    assert apart.reason == "one seed, so how much another training run would differ is not known"
+    many = replace(pair, values=(-2.0, -2.1, -1.9), seeds=(0, 1, 2), apart=True)
+    assert judge(many).verdict == CONTRADICTED
+    assert judge(replace(pair, apart=True, void="at chance")).reason == "at chance"
 
 
 def test_a_coarse_quantity_is_known_no_better_than_its_steps():

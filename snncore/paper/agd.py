@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..runs import Record
 from .recorded import reading_of, scale
-from .tables import sentence, table8, wider
+from .tables import joint, sentence, table8
 
 #: The networks of which both sentences speak.
 CLAIMED = ("VGG5", "VGG3x2-v2")
@@ -77,7 +77,7 @@ def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list
     row = table.iloc[1]
     loss = row["minus ANN"]
     seeds = f"{row['pairs']} seed{'s' if row['pairs'] > 1 else ''}"
-    over, source = wider(row["difference over seeds"], row["difference over test images"])
+    over, source = joint(row["difference over seeds"], row["difference over test images"])
     return (
         f"{name} trained with spikes (AGD, T = {steps}) reaches {row['accuracy']:.1%}, {abs(loss):.1f} points "
         f"{'below' if loss < 0 else 'above'} its ANN at {row['ANN accuracy']:.1%} (difference {over} points, 95 % over "

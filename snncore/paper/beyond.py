@@ -93,9 +93,10 @@ def role_finding(table: pd.DataFrame) -> list[str]:
         return ["No two of these runs can be compared yet: the others are not recorded."]
     said = []
     for _, row in pairs.iterrows():
-        span, over = tables.wider(row["over seeds"], row["over test images"])
+        span, over = tables.joint(row["over seeds"], row["over test images"])
         low, high = (float(x) for x in span.split(" to "))
         sure = "more accurate" if low > 0 else "less accurate" if high < 0 else "neither more nor less accurate for sure"
+        sure += ", in this one pair of runs" if row["pairs"] == 1 else ""
         kind = f"over {over}, {row['pairs']:.0f} seed{'s' if row['pairs'] > 1 else ''}"
         said.append(
             f"{row['network']}, T = {row['T']}, {row['role']}: {row['difference']:+.1f} points ({span} {kind}), {sure}; "

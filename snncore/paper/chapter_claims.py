@@ -19,7 +19,8 @@ from .ledger import ledger
 from .verdicts import Judged, number
 
 _BASES = {
-    "seeds": "seeds", "images": "test images alone", "grain": "steps of the quantity", "computed": "computed", "none": "one seed",
+    "seeds": "seeds", "both": "seeds and test images", "images": "test images alone", "grain": "steps of the quantity",
+    "computed": "computed", "none": "one seed",
 }
 COLUMNS = ("claim", "the paper", "quantity", "our estimate", "interval", "interval over", "seeds")
 

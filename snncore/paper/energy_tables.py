@@ -221,6 +221,15 @@ def draw_same_memory(m: Measured, *, prices: Prices = INT32) -> Figure:
     return figure
 
 
+def efficiency_bounds(passes: Sequence[Pass], steps: int) -> tuple[float, float]:
+    """EE under ``paper`` where every spiking layer fires at every one of T = ``steps`` steps, and where none ever does."""
+    found = []
+    for rate in (1.0, 0.0):
+        activity = {site: SiteActivity("spikes", rate, rate) for p in passes for site in (p.site, *p.sources)}
+        found.append(report(passes, activity, steps, convention="paper").efficiency)
+    return found[0], found[1]
+
+
 def silent_bounds(networks: Sequence[PaperNetwork]) -> pd.DataFrame:
     """The largest EE each network can reach under ``paper`` and ``physical``: that of silent spiking layers.
 

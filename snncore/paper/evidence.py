@@ -48,6 +48,8 @@ ROLES = {
     "stdp-more": "STDP-trained {} on more images",
     "hybrid": "hybrid {}",
     "hybrid-stochmax": "hybrid {}",
+    "hybrid-softmax": "hybrid {} with softmax",
+    "relu-0": "{} with all layers spiking",
     "hybrid-rate": "hybrid {} on rate-coded X",
     "hybrid-lif4": "{} with 4 spiking layers",
     "hybrid-lif6": "{} with 6 spiking layers",
@@ -299,23 +301,24 @@ class Case:
         return tuple(sorted(steps for steps in found if steps is not None))
 
     def settled(self, network: str, role: str, *, table: str | None = None) -> Series:
-        """The runs at the smallest T whose accuracy is within 1 point of that at the largest T that as many seeds have.
+        """The runs at the smallest T whose accuracy is within 1 point of that at the largest T, over the seeds that both have.
 
         An efficiency is judged there: at a smaller T it is that of a net that does not work, at a larger one T is wasted. A T
-        with fewer seeds than another is left out, or the longest simulations, which run once, would leave one seed of all.
+        with fewer seeds than another is compared with and not chosen, or the longest simulations, which run once, would leave
+        one seed of all; so where no T of the others comes that near, it is the largest of them.
         """
         every = [self.series(network, role, steps, table=table) for steps in self.times(network, role, table=table)]
-        most = max((len(series.samples) for series in every), default=0)
-        every = [series for series in every if most and len(series.samples) == most]
+        every = [series for series in every if series.samples]
         if not every:
             wanted = self.planned(network, role, table=table)
             return self.series(network, role, wanted[-1] if wanted else None, table=table)
-        last = every[-1]
-        for series in every:
+        last, most = every[-1], max(len(series.samples) for series in every)
+        often = [series for series in every if len(series.samples) == most]
+        for series in often:
             common = series.samples.keys() & last.samples.keys()
             if common and series.accuracy(common) >= last.accuracy(common) - 0.01 - 1e-9:
                 return series
-        return last
+        return often[-1]
 
     def _find(self, network: str, role: str, steps: int | None, table: str | None) -> list[Run]:
         reading = _own_reading(network, role, self.conditions.reading)

@@ -96,7 +96,8 @@ def markdown(found: Headline, *, link: Callable[[str], str] = lambda name: f"`{n
     if found.contradicted:
         rows += ["", "Contradicted besides these:", ""]
         rows += [
-            f"- “{_plain(line.claim.quote)}” ({link(line.claim.id)}, `{line.judgement.profile}`).{_weigh(line.judgement)}"
+            f"- “{_plain(line.claim.quote)}” ({link(line.claim.id)}, `{line.judgement.profile}`, {words.behind(line.judgement)})."
+            f"{_weigh(line.judgement)}"
             for line in found.contradicted
         ]
     return "\n".join(rows) + "\n"
@@ -105,9 +106,10 @@ def markdown(found: Headline, *, link: Callable[[str], str] = lambda name: f"`{n
 def _weight(found: Headline, name: str) -> str:
     """How much the decisive verdicts of a profile weigh."""
     decisive, runs = sum(found.counts[name][v] for v in (SUPPORTED, DIRECTION, CONTRADICTED)), found.runs[name]
+    alone = found.alone[name]
     return (
-        f"{runs or 'No'} recorded run{'' if runs == 1 else 's'}. Of {decisive} verdicts that decide something, "
-        f"{found.alone[name]} rest on a single seed and {found.computed[name]} on no training run."
+        f"Verdicts rest on {runs or 'no'} recorded run{'' if runs == 1 else 's'}. Of {decisive} that decide something, "
+        f"{alone} rest{'s' if alone == 1 else ''} on a single seed and {found.computed[name]} on no training run."
     )
 
 

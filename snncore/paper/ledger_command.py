@@ -96,7 +96,7 @@ def _quantity(number: int, one: Judged, judgement: Judgement) -> str:
         value = one.reason
     else:
         value = f"{words.estimate(one)} ({words.basis(one)})"
-        if one.basis == "seeds" and part.images is not None:
+        if one.basis == "both":
             value += f"; from the test images alone {words.images(one)}"
         value += "" if part.computed else f"; seeds {', '.join(map(str, part.seeds))}"
     note = f"; {part.note}" if part.note else ""

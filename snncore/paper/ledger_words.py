@@ -69,7 +69,8 @@ def basis(judged: Judged) -> str:
     share = f"{100 * CONFIDENCE:g} %"
     return {
         "seeds": f"{share} over {judged.mean.count} seeds",
-        "images": f"{share} from the test images alone, {'one seed' if judged.one_seed else f'{judged.mean.count} seeds'}",
+        "both": f"{share} over {judged.mean.count} seeds and the test images",
+        "images": f"{share} from the test images alone, one seed",
         "grain": f"how finely it is known, {judged.mean.count} seeds",
         "computed": "computed, exact",
         "none": "one seed",

@@ -93,13 +93,13 @@ def difference_table(one: Ledger) -> pd.DataFrame:
     """For every statement that gives a size in points and whose difference was measured: that size, and what noise does.
 
     over seeds: half the width of the 95 % interval of our difference, none with one seed; over test images: the same from those.
-    "resolved": whether the smaller size that the article states exceeds both. May be empty.
+    "resolved": whether the smaller size that the article states exceeds both together, added as squares. May be empty.
     """
     rows = []
     for claim, size, j in _measured(one):
         half = None if j.mean is None or j.mean.half is None else j.mean.half
         images = None if j.part.images is None else (j.part.images[1] - j.part.images[0]) / 2
-        largest = max((value for value in (half, images) if value is not None), default=None)
+        noise = math.hypot(*(value for value in (half, images) if value is not None))
         rows.append(
             {
                 "claim": claim.id,
@@ -109,7 +109,7 @@ def difference_table(one: Ledger) -> pd.DataFrame:
                 "seeds": len(j.part.values),
                 "± over seeds": half,
                 "± over test images": images,
-                "resolved": "–" if half is None or largest is None else "yes" if size[0] > largest else "no",
+                "resolved": "–" if half is None else "yes" if size[0] > noise else "no",
             }
         )
     columns = ["claim", "quantity", "stated", "ours", "seeds", "± over seeds", "± over test images", "resolved"]

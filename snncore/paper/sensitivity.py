@@ -146,14 +146,18 @@ def of_both_readings(found: Evidence, reading: str) -> Evidence:
 def of_both_balancings(found: Evidence) -> tuple[Evidence, Evidence]:
     """The evidence with conversions balanced by the maximum, and by a percentile in their place.
 
-    Of networks that have any by a percentile, both hold the seeds that are recorded both ways.
+    Both hold only the seeds of networks that are recorded both ways, from the same weights, and no other conversion: one that is
+    balanced by the maximum cannot be compared with one that is not.
     """
     have = {
-        role: {(run.entry.network, seed_of(run.entry)) for run in found.runs if run.record is not None and run.entry.role == role}
+        role: {
+            (run.entry.network, seed_of(run.entry)): run.record.result["weights_sha256"]
+            for run in found.runs if run.record is not None and run.entry.role == role
+        }
         for role in (CONVERTED, PERCENTILE)
-    }
-    varied, shared = {network for network, _ in have[PERCENTILE]}, have[CONVERTED] & have[PERCENTILE]
-    others = [run for run in found.runs if run.entry.network not in varied or run.entry.role not in have]
+    }  # fmt: skip
+    shared = {place for place, weights in have[PERCENTILE].items() if have[CONVERTED].get(place) == weights}
+    others = [run for run in found.runs if not run.entry.role.startswith(CONVERTED)]
     maximum, percentile = (
         [run for run in found.runs if run.entry.role == role and (run.entry.network, seed_of(run.entry)) in shared]
         for role in (CONVERTED, PERCENTILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -252,14 +253,16 @@ def _efficiency(runs: Sequence[Record], convention: str) -> float | None:
     return None if None in values else float(np.mean(values))
 
 
-def wider(over_seeds: str, over_images: str) -> tuple[str, str]:
-    """Of two printed intervals of one difference the wider one, which decides as in the ledger, and what it is over."""
-    widths = {}
-    for span, over in ((over_images, "test images alone"), (over_seeds, "seeds")):
-        if " to " in span:
-            low, high = map(float, span.split(" to "))
-            widths[span, over] = high - low
-    return max(widths, key=lambda place: widths[place])
+def joint(over_seeds: str, over_images: str) -> tuple[str, str]:
+    """Two printed intervals of one difference as one, errors added as squares as in the ledger, and what it is over.
+
+    Printed numbers are rounded, so its last digit may differ from the ledger's.
+    """
+    if " to " not in over_seeds:
+        return over_images, "test images alone"
+    (low, high), (least, most) = (map(float, span.split(" to ")) for span in (over_seeds, over_images))
+    centre, half = (low + high) / 2, math.hypot(high - low, most - least) / 2
+    return f"{centre - half:+.1f} to {centre + half:+.1f}", "seeds and test images"
 
 
 def _span(low: float | None, high: float | None, *, signed: bool = False) -> str:

@@ -380,7 +380,7 @@ def finding(records: Sequence[Record], name: str, role: str) -> tuple[str, list[
         return None
     row = hybrid_table(pair).iloc[1]
     gain, count = row["minus ANN"], row["pairs"]
-    over, source = tables.wider(row["difference over seeds"], row["difference over test images"])
+    over, source = tables.joint(row["difference over seeds"], row["difference over test images"])
     at = scale(pair)
     return (
         f"{name} with ReLU and LIF layers ({row['role']}, T = {row['T']}) reaches {row['accuracy']:.1%}, {abs(gain):.1f} points "

@@ -20,7 +20,7 @@ from . import statistics
 from .exhibits import NO_VALUE, origin
 from .grids_stdp import BASELINES, CLASSIFIERS, stdp_spec
 from .profiles import profile
-from .tables import NO_INTERVAL, _span, wider
+from .tables import NO_INTERVAL, _span, joint
 
 SOURCES = {"learned": "STDP", "random": "random kernels", "pixels": "raw pixels"}
 ACCURACY = ("network", "ANN", "STDP", "random kernels", "raw pixels", "over test images", "seeds", "origin")
@@ -345,7 +345,7 @@ def finding(records: Sequence[Record], table: str, name: str) -> tuple[str, list
         gap = row[f"minus {word}"]
         if not np.isnan(gap):
             side = "above" if gap >= 0 else "below"
-            span, over = wider(row[f"over {word}, seeds"], row[f"over {word}"])
+            span, over = joint(row[f"over {word}, seeds"], row[f"over {word}"])
             parts.append(f"{abs(gap):.1f} points {side} {other} at {row[shown]:.1%} ({span} over {over})")
     top = {"6": "FC1 and FC2", "12": "ConvNN"}[table]
     seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"

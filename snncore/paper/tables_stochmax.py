@@ -425,7 +425,7 @@ def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list
     row = heads_table(runs).iloc[0]
     gain = row["difference"]
     seeds = f"{len(both)} seed{'s' if len(both) > 1 else ''}"
-    over, source = tables.wider(row["over seeds"], row["over test images"])
+    over, source = tables.joint(row["over seeds"], row["over test images"])
     at = scale(runs)
     return (
         f"Stochmax {'gains' if gain >= 0 else 'loses'} {abs(gain):.1f} points against softmax for {name} at T = {steps} "

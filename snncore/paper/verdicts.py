@@ -4,10 +4,12 @@ A claim is taken apart into quantities (``Part``), each with the range in which 
 that range's width. What is compared with the range is never a number but its interval:
 
 - two seeds or more: Student's t interval of the mean over seeds, values paired by seed. All seeds are tested on the same
-  images, so it does not hold the error from having only these; where the interval from the test images alone, which
-  accuracies and their paired differences have, is the wider of the two, that one is compared;
-- one seed: there is no interval over seeds. What is left is that from the test images; where there is none, one seed
-  decides nothing;
+  images, so it does not hold the error from having only these, which accuracies and their paired differences have an interval
+  for as well. The two errors are independent, or nearly: their half-widths are added as squares. (Nearly: what is special to
+  a seed and an image is in both, so the sum is a little too wide.)
+- one seed: there is no interval over seeds. What is left is that from the test images. It decides what one trained network
+  shows by itself, such as a conversion against the ANN it was made from; it decides nothing between networks that were
+  trained apart, nor of an accuracy as such, since it says nothing of how much another training run would differ;
 - computed: exact, its own interval.
 
     interval inside the range                              supported
@@ -104,6 +106,8 @@ class Part:
     expected: where it supports the claim. direction: where it at least points the claimed way, if there is such a thing.
     values: one per seed of ``seeds``, or the one ``computed`` value. images: its interval from the test images alone. grain:
     between what bounds the mean is known at all, where it can only take coarse steps.
+    apart: whether another training run would change it otherwise than the test images do: the accuracy of a trained network, or
+    a difference of networks that were trained apart.
     missing: runs that it needs and that are not there, in words. void: why the values decide nothing (a net at chance).
     keys: the runs behind it. beside: shown, but no part of the verdict. note: what a reader should know of it.
     """
@@ -117,6 +121,7 @@ class Part:
     images: tuple[float, float] | None = None
     grain: tuple[float, float] | None = None
     computed: bool = False
+    apart: bool = False
     missing: tuple[str, ...] = ()
     void: str = ""
     keys: tuple[str, ...] = ()
@@ -136,8 +141,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Judged:
-    """A part with its verdict. basis: what the interval ``low`` to ``high`` comes from, "seeds", "images", "grain", "computed"
-    or "none"."""
+    """A part with its verdict. basis: what the interval ``low`` to ``high`` comes from, "seeds", "images", "both", "grain",
+    "computed" or "none"."""
 
     part: Part
     verdict: str
@@ -183,6 +188,9 @@ def judge(part: Part, *, among: int = 1) -> Judged:
         return Judged(part, INCONCLUSIVE, part.void, mean, low, high, basis)
     if low is None or high is None:
         return Judged(part, INCONCLUSIVE, "one seed gives no interval", mean, None, None, basis)
+    if part.apart and mean.count == 1:
+        reason = "one seed, so how much another training run would differ is not known"
+        return Judged(part, INCONCLUSIVE, reason, mean, low, high, basis)
     verdict, reason = _compare(part, low, high)
     if verdict == CONTRADICTED and among > 1:
         wide_low, wide_high, _ = _interval(part, 1 - (1 - CONFIDENCE) / among)
@@ -190,31 +198,33 @@ def judge(part: Part, *, among: int = 1) -> Judged:
         if _compare(part, wide_low, wide_high)[0] != CONTRADICTED:
             verdict, reason = INCONCLUSIVE, f"outside the expected range, as one of {among} quantities may be by luck"
     if basis == "images":
-        seeds = "one seed" if mean.count == 1 else f"{mean.count} seeds differ by less than the luck of the test images"
-        reason += f"; {seeds}, so the interval is that of the test images alone"
+        reason += "; one seed, so the interval is that of the test images alone"
     if basis == "grain":
         reason += "; the seeds agree better than it can be measured, so the interval is how finely it is known"
     return Judged(part, verdict, reason, mean, low, high, basis)
 
 
 def _interval(part: Part, confidence: float) -> tuple[float | None, float | None, str]:
-    """(low, high, what it comes from): of the intervals over seeds and from the test images the wider one.
+    """(low, high, what it comes from): the intervals over seeds and from the test images, their errors added as squares.
 
-    The grain of a coarse quantity counts beside that over seeds only: without seeds it says nothing of other runs.
+    The grain of a coarse quantity takes their place where it is wider, beside several seeds only: without them it says nothing
+    of other runs.
     """
     if part.computed:
         return min(part.values), max(part.values), "computed"
     mean = mean_over_seeds(part.values, confidence=confidence)
-    found: list[tuple[float, float, str]] = []
-    if mean.low is not None and mean.high is not None:
-        found.append((mean.low, mean.high, "seeds"))
+    sides: dict[str, tuple[float, float]] = {}  # how far it reaches below and above the mean
+    if mean.half is not None:
+        sides["seeds"] = mean.half, mean.half
     if part.images is not None:
         stretch = float(stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf((1 + CONFIDENCE) / 2))
-        low, high = (mean.mean + stretch * (bound - mean.mean) for bound in part.images)
-        found.append((low, high, "images"))
-    if part.grain is not None and mean.count > 1:
-        found.append((*part.grain, "grain"))
-    return max(found, key=lambda one: one[1] - one[0], default=(None, None, "none"))
+        sides["images"] = stretch * (mean.mean - part.images[0]), stretch * (part.images[1] - mean.mean)
+    if not sides:
+        return None, None, "none"
+    under, over = (math.hypot(*side) for side in zip(*sides.values(), strict=True))
+    if part.grain is not None and mean.count > 1 and part.grain[1] - part.grain[0] > under + over:
+        return *part.grain, "grain"
+    return mean.mean - under, mean.mean + over, "both" if len(sides) == 2 else next(iter(sides))
 
 
 def _compare(part: Part, low: float, high: float) -> tuple[str, str]:

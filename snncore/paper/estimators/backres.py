@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from ...gradients import Split
 from ..evidence import LEARNT, Case, Sample, Series
 from ..grids_beyond import FOLLOWED
 from ..verdicts import Part, Range, above, at_least, at_most, below
-from .quantities import SIMILAR, difference, over_images
+from .quantities import SIMILAR, contrast, difference
 from .registry import Finding, estimates
 
 RULES = ("drop", "top", "average")
@@ -26,21 +24,8 @@ def limit(case: Case) -> Finding:
     deep, plain_deep, flat, plain_flat = series
     loss = difference(deep, plain_deep, below(0), baseline=True)
     lesser = difference(flat, plain_flat, below(0), baseline=True, beside=True)
-    both = tuple(seed for seed in loss.seeds if seed in lesser.seeds)
-    grown = tuple(loss.values[loss.seeds.index(s)] - lesser.values[lesser.seeds.index(s)] for s in both)
-    signs = (1, -1, -1, 1)
-    by_image = [np.sum([s * one.samples[seed].hits for s, one in zip(signs, series, strict=True)], axis=0) for seed in both]
-    growth = Part(
-        "how much the loss grows from 8 to 16 convolutions",
-        "points",
-        below(0),
-        values=grown,
-        seeds=both,
-        images=over_images(grown, by_image) if both else None,
-        missing=loss.missing + lesser.missing,
-        keys=loss.keys + lesser.keys,
-        void=loss.void or lesser.void,
-    )
+    terms = list(zip((1, -1, -1, 1), series, strict=True))
+    growth = contrast(loss, lesser, terms, below(0), what="how much the loss grows from 8 to 16 convolutions")
     return Finding([loss, growth, lesser])
 
 

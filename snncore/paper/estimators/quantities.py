@@ -23,8 +23,8 @@ SIMILAR = "2 points: the article itself calls a loss of up to 2 points minimal"
 def accuracy(
     series: Series, expected: Range, *, direction: Range | None = None, beside: bool = False, note: str = ""
 ) -> Part:
-    """Test accuracy in percent; with one seed, Wilson's interval of the test images."""
-    part = Part(f"accuracy of {series.name}", "%", expected, direction, beside=beside, note=note)
+    """Test accuracy in percent of a network that was trained for it; Wilson's interval of the test images."""
+    part = Part(f"accuracy of {series.name}", "%", expected, direction, apart=True, beside=beside, note=note)
     if not series.samples:
         return replace(part, missing=(series.missing,))
     found = list(series.samples.values())
@@ -72,8 +72,37 @@ def difference(
         seeds=tuple(pairs),
         values=tuple(POINTS * (a.accuracy - b.accuracy) for a, b in pairs.values()),
         images=(POINTS * images[0], POINTS * images[1]),
+        apart=any(_apart(a, b) for a, b in pairs.values()),
         void=f"both are at chance (less than {POINTS * LEARNT:g} points above it)" if stuck else "",
     )
+
+
+def _apart(one: Sample, other: Sample) -> bool:
+    """Whether two results come from weights that were trained apart; of an STDP run, from classifiers that were."""
+    if one.record["task"] == "stdp" or one.record is other.record:
+        return one.record["task"] == "stdp"
+    weights = [sample.record.result.get("weights_sha256") for sample in (one, other)]
+    return weights[0] is None or weights[0] != weights[1]
+
+
+def contrast(
+    first: Part, second: Part, terms: Sequence[tuple[int, Series]], expected: Range, *, what: str, beside: bool = False
+) -> Part:
+    """``first`` minus ``second``, two differences of accuracies in points, over the seeds that both have.
+
+    terms: the four series with their signs, from which the interval of the test images is taken.
+    """
+    part = Part(what, "points", expected, apart=True, beside=beside, void=first.void or second.void)
+    part = replace(part, missing=first.missing + second.missing, keys=tuple(dict.fromkeys(first.keys + second.keys)))
+    both = tuple(seed for seed in first.seeds if seed in second.seeds)
+    if not both:
+        return part
+    samples = {seed: [(sign, series.samples[seed]) for sign, series in terms] for seed in both}
+    if any(dict(one.data) != dict(of_seed[0][1].data) for of_seed in samples.values() for _, one in of_seed):
+        return replace(part, void=f"{what}: the networks were not run on the same images")
+    values = tuple(first.values[first.seeds.index(s)] - second.values[second.seeds.index(s)] for s in both)
+    by_image = [np.sum([sign * one.hits for sign, one in of_seed], axis=0) for of_seed in samples.values()]
+    return replace(part, values=values, seeds=both, images=over_images(values, by_image))
 
 
 def over_images(values: Sequence[float], by_image: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -151,9 +180,9 @@ def absolute(case: Case, series: Series, expected: Range) -> Part:
 SCALE = "an absolute accuracy on all of CIFAR-10 at full width cannot be asked of narrower networks on fewer images"
 
 
-def untested(what: str, unit: str, why: str) -> Part:
-    """A quantity that this profile cannot measure, and why."""
-    return Part(what, unit, Range(reason="any value"), void=why)
+def untested(what: str, unit: str, why: str, *, keys: tuple[str, ...] = ()) -> Part:
+    """A quantity that this profile cannot measure, and why. keys: runs that are there and do not decide it."""
+    return Part(what, unit, Range(reason="any value"), void=why, keys=keys)
 
 
 def _paired(part: Part, first: Series, second: Series) -> tuple[Part, dict[int, tuple[Sample, Sample]]]:
