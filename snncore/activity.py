@@ -46,7 +46,8 @@ class ActivityProbe:
     """Pass as ``probe`` to ``Network.forward``; ``result()`` gives a ``SiteActivity`` per site.
 
     The first dimension of spikes is time; a value is called "spikes" when the network says so
-    (``timed=True``).
+    (``timed=True``), and then its non-zero entries are counted, whatever their size. Real values that are repeated over time, as
+    from ``coding.direct``, would be counted as spikes: give them once, to a network with ``static_input=True``.
     positions: also keep the (H, W) sums that border-exact event counts need (off by default: it costs a
     reduction).
     """

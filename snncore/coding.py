@@ -63,7 +63,8 @@ def direct(images: Tensor, steps: int) -> Tensor:
         steps: T, at least 1.
 
     Returns:
-        ``(T, N, ...)``, a view that repeats ``images`` without copying it (so it must not be written to).
+        ``(T, N, ...)``, a view that repeats ``images`` without copying it (so it must not be written to). An ``ActivityProbe``
+        would count these values as spikes; to count energy, give ``images`` themselves to a network with ``static_input=True``.
 
     Raises:
         ValueError: steps below 1, or images that are not floating point or not finite.

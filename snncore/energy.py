@@ -142,7 +142,10 @@ class EnergyReport:
 
     @property
     def efficiency(self) -> float:
-        """EE = E_ANN / E_SNN. The classifier is always charged, so a silent network stays finite."""
+        """EE = E_ANN / E_SNN. A classifier is always charged, so a silent network with one stays finite.
+
+        Raises ``ZeroDivisionError`` where nothing at all is charged: a plan without classifier, all of whose layers are silent.
+        """
         return self.ann / self.snn
 
     @property

@@ -21,8 +21,8 @@ from ._check import whole
 def rate_code(values: Tensor, steps: int, *, generator: torch.Generator) -> Tensor:
     """Spikes (T, N, ...) with probability ``values / max`` per image, of non-negative values (N, ...).
 
-    The gradient is that of the expectation, 1 / max per spike (the maximum counts as a constant), averaged over
-    nothing: every step passes its own. An image whose values are all zero stays silent.
+    Backwards, each step contributes its gradient times 1 / max, the slope of the expectation (the maximum counts as a
+    constant); the contributions of the T steps are added. An image whose values are all zero stays silent.
     Raises ``ValueError`` for fewer than one step or a negative value.
     """
     whole("steps", steps)

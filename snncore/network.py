@@ -422,7 +422,7 @@ def parameter_count(topology: str | Topology, input_shape: tuple[int, ...]) -> i
 
 
 def as_ann(topology: str | Topology) -> str:
-    """The same network without neuron suffixes or ``M``: its ANN baseline, to be built with neuron "relu"."""
+    """The same network without neuron suffixes, ``M`` or ``R``: its ANN baseline, to be built with neuron "relu"."""
     def plain(nodes: tuple[Node, ...]) -> Iterator[Node]:
         for node in nodes:
             if isinstance(node, Conv | Dense):
@@ -447,8 +447,8 @@ class NetworkConfig:
     gain: weights are drawn from a normal distribution with standard deviation ``gain sqrt(2 / fan_in)``.
     readout: the classifier reads the "mean" spikes per step or their "sum" over time; the same function up to
     the scale of its weights, but not the same training.
-    batch_norm: batch normalisation after each ReLU convolution; dropout: share of values dropped before each
-    fully connected layer but the classifier while training, one mask for all time steps.
+    batch_norm: batch normalisation after each ReLU convolution; dropout: share of values, 0 to 0.99, dropped
+    before each fully connected layer but the classifier while training, one mask for all time steps.
     head: "softmax", or another head of ``stochmax.make_head``; head_options: its options as (name, value)
     pairs.
     """

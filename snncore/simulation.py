@@ -165,7 +165,12 @@ def classify(
     ann: Network, part: Labelled, coder: Coder, *, seed: int, batch_size: int = 50,
     device: str | torch.device = "cpu"
 ) -> Snapshot:
-    """The same readings of an ANN, whose ``coder`` gives real values."""
+    """The same readings of an ANN, whose ``coder`` gives real values.
+
+    The network must be in evaluation mode, which is not looked at here: batch normalisation would use, and change, its
+    statistics.
+    Raises ``ValueError`` for images that the network does not take.
+    """
     probe, scores = ActivityProbe(positions=True), []
     generator = stream(seed, "evaluation", device=device)
     with torch.no_grad():

@@ -464,9 +464,9 @@ def train_layerwise(
     stop_after: leave the first layer after this many images, and the others untrained (to verify a run by its start).
     progress: called after every mini-batch.
 
-    Returns the ``Trained`` stack. A layer that goes silent or saturates is reported at once as an ``StdpWarning`` and
-    kept in ``alarms``. Raises ``ValueError`` for images that are empty, negative or above 1, or a topology without a
-    spiking convolution.
+    Returns the ``Trained`` stack. A layer that is silent or saturated, or whose weights all stand at one bound, for a few
+    mini-batches in a row is reported as an ``StdpWarning`` and kept in ``alarms``. Raises ``ValueError`` for images that are
+    empty, negative or above 1, or a topology without a spiking convolution.
     """
     config = StdpConfig() if config is None else config
     _require_images(images)

@@ -75,8 +75,8 @@ class InputConfig:
 class TrainingConfig:
     """One training recipe.
 
-    epochs, batch_size, optimizer ("adam" or "sgd" with momentum 0.9), learning_rate, weight_decay (not on
-    biases).
+    epochs, batch_size, optimizer ("adam" or "sgd" with momentum 0.9), learning_rate, weight_decay (added to the gradient,
+    also by Adam; not on biases or batch normalisation).
     schedule: "constant", "cosine" to zero over all epochs, or "step": a tenth at half and at three quarters.
     warmup: epochs of linear increase from zero. clip: largest gradient norm, None for none.
     augment: random crops (padding 4) and horizontal flips. label_smoothing is left out: the paper has none.
@@ -193,7 +193,9 @@ def train(
     checkpoint: file written after every epoch; if it exists, training goes on from it exactly as if it had
     never stopped. stop_after: leave after this many epochs of the schedule (for verifying a run by its first
     epoch). Raises ``FloatingPointError`` naming epoch and batch if loss or gradient stop being finite (the
-    last checkpoint is kept), ``ValueError`` for a part without images or a checkpoint of another recipe.
+    last checkpoint is kept), ``ValueError`` for a part without images or a checkpoint of another recipe, coder or seed. The file
+    knows the shapes of the weights, and neither the network's neuron parameters nor the images: runs that differ in those must
+    not share one.
     """
     for name, part in (("train", splits.train), ("validation", splits.validation)):
         if len(part) == 0:

@@ -8,6 +8,9 @@ import pytest
 import torch
 
 from snncore.activity import ActivityProbe, SiteActivity
+from snncore.coding import direct
+from snncore.energy import report
+from snncore.network import Network
 
 
 def spikes():
@@ -25,6 +28,16 @@ def test_signed_spikes_count_by_magnitude():
     probe = ActivityProbe(positions=True)
     probe("input", -spikes(), timed=True)
     assert probe.result()["input"] == SiteActivity("spikes", 5 / 12, 5 / 12, ((1.0, 0.0, 1.5),))
+
+
+@pytest.mark.xfail(raises=pytest.fail.Exception, strict=True, reason="counts non-zero entries, whatever their size")
+def test_real_values_repeated_over_time_are_told_from_spikes():
+    net = Network("4C3 P F10", input_shape=(1, 8, 8), generator=torch.Generator().manual_seed(0))
+    probe = ActivityProbe()
+    with torch.no_grad():
+        net(direct(torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0)), 5), probe=probe)
+    with pytest.raises(ValueError, match="feed real values in as static input"):
+        report(net.plan, probe.result(), 5, convention="physical")
 
 
 def test_reals_by_hand():

@@ -390,7 +390,8 @@ def test_all_images_that_the_sentence_speaks_of_can_refute_it():
     def on(count: int) -> Evidence:
         runs = []
         for run in World(acc("ResNet2", "stdp-more", 0.55)).evidence().runs:
-            data = {**run.record.data, "spec": {**run.record["spec"], "unlabelled": count * (1 + (run.entry.role == "stdp-more"))}}
+            unlabelled = count * (1 + (run.entry.role == "stdp-more"))
+            data = {**run.record.data, "spec": {**run.record["spec"], "unlabelled": unlabelled}}
             runs.append(type(run)(run.entry, run.key, type(run.record)(data, run.record.path, "recorded", run.entry.labels)))
         return Evidence("laptop", tuple(runs))
 
@@ -400,7 +401,8 @@ def test_all_images_that_the_sentence_speaks_of_can_refute_it():
 
 
 def test_variants_of_one_network_are_told_from_networks_trained_apart():
-    parts = {name: judged(name, World({}).evidence()).conclusion.parts for name in ("conv-multi-threshold", "agd-loss", "conv-lossless")}
+    names = ("conv-multi-threshold", "agd-loss", "conv-lossless")
+    parts = {name: judged(name, World({}).evidence()).conclusion.parts for name in names}
     assert not any(j.part.apart for name in ("conv-multi-threshold", "conv-lossless") for j in parts[name])
     assert all(j.part.apart for j in parts["agd-loss"])
     runs = list(World({}).evidence().runs)

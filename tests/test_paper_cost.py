@@ -140,7 +140,7 @@ def test_hours_per_grid(tmp_path):
     assert (table["paper hours"] > table["laptop hours"]).all()
     once = cost.total_hours(tmp_path)
     assert once["laptop"] < table["laptop hours"].sum() and once["paper"] < table["paper hours"].sum()  # shared runs
-    assert once["measured"] == 0
+    assert once["measured"] == once["expected"] == 0
 
 
 def test_measured_hours_are_those_of_planned_runs():
@@ -149,6 +149,7 @@ def test_measured_hours_are_those_of_planned_runs():
     table, once = cost.minutes_table(results).set_index("runs of"), cost.total_hours(results)
     assert (table["laptop recorded"] <= table["laptop runs"]).all()
     assert 0 < once["measured"] <= table["laptop hours measured"].sum()
+    assert 0 < once["expected"] < once["laptop"]  # of the recorded runs alone, so that the two can be compared
 
 
 def test_the_committed_benchmark_is_whole():

@@ -52,6 +52,7 @@ def test_plan_record_list_show(places, capsys):
     assert [line.split()[1] for line in out.splitlines()[:3]] == ["missing"] * 3
     assert "3 runs (3 missing); 2.2 of 2.2 estimated minutes are still to do" in out
     assert record("--profile", "laptop", "--table", "8", "--seeds", 0, 1) == 0
+    assert "times their estimate" not in out  # there is nothing yet to compare with
     assert "4 runs recorded in" in capsys.readouterr().out and executed(places) == [
         "one",
         "two",
@@ -61,7 +62,11 @@ def test_plan_record_list_show(places, capsys):
     assert record("--profile", "laptop") == 0
     assert executed(places)[4:] == ["three"]
     call("plan", "--profile", "laptop")
-    assert "3 runs (3 done); 0.0 of 2.2" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "3 runs (3 done); 0.0 of 2.2" in out
+    records, _ = Store(places / "results").read_all()
+    took = sum(record.provenance["seconds"] for record in records if record.labels["profile"] == "laptop")
+    assert f"took {took / 60 / 2.2:.1f} times their estimate" in out
 
     assert call("list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
@@ -382,6 +387,18 @@ def test_a_dirty_tree_is_refused_and_notes_do_not_make_it_dirty(repository):
     assert recorded.returncode == 0, recorded.stderr
     wrong = python(repository, *arguments, "--commit", "e" * 40)
     assert wrong.returncode == 1 and "but git says that the sources are at" in wrong.stderr
+
+
+def test_data_that_is_not_there_is_said_in_one_sentence(places, capsys, monkeypatch):
+    def missing(*_, **__):
+        raise FileNotFoundError("CIFAR-10 is not in data: load(..., download=True) fetches it")
+
+    record("--profile", "laptop", "--table", "8", "--seeds", 0)
+    key_ = next(path.stem for path in (places / "results").glob("*.json"))
+    monkeypatch.setattr(runs_fake, "first_epoch", missing)
+    capsys.readouterr()
+    assert call("verify", key_, "--quiet") == 1
+    assert capsys.readouterr().err == "error: CIFAR-10 is not in data: load(..., download=True) fetches it\n"
 
 
 def test_a_device_that_is_not_there(places, capsys, monkeypatch):

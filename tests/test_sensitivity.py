@@ -40,7 +40,8 @@ def priced(evidence: Evidence, *, floats: float) -> Evidence:
 
 def reweighed(record: Record) -> Record:
     """The same record, of a network with other weights."""
-    return Record({**record.data, "result": {**record.result, "weights_sha256": "another"}}, record.path, "recorded", record.labels)
+    data = {**record.data, "result": {**record.result, "weights_sha256": "another"}}
+    return Record(data, record.path, "recorded", record.labels)
 
 
 def test_conditions_change_one_choice_at_a_time():
@@ -81,7 +82,8 @@ def test_conversions_by_percentile_take_the_place_of_the_others():
     for name, role in (("VGG2x4", "converted"), ("VGG7-conv", "converted-relu-2"), ("VGG2x4", "converted-shared")):
         for case in (by_maximum, by_percentile):  # no percentile of them: one way to balance must not be held against the other
             assert not case.series(name, role, 2000).samples
-    apart = [replace(run, record=reweighed(run.record)) if run.entry.role == "converted-percentile" else run for run in found.runs]
+    other = lambda run: run.entry.role == "converted-percentile"  # noqa: E731
+    apart = [replace(run, record=reweighed(run.record)) if other(run) else run for run in found.runs]
     for evidence in sensitivity.of_both_balancings(Evidence("laptop", tuple(apart))):
         assert not evidence.case().series("VGG7-conv", "converted", 2000).samples  # percentile and maximum of two different ANNs
     judged = sensitivity.judged("laptop", found=found)

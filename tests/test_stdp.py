@@ -138,7 +138,7 @@ def test_pair_sum_visits_every_pair(n, c, m, kernel, size):
 def reference(trained: Trained, layer: str, spikes: torch.Tensor) -> torch.Tensor:
     """The layer's weights after a presentation, from Eq. 5 for every pair of spike times; nothing but Python loops.
 
-    Knows the last-spike rule with an absolute offset, without competition and with fixed thresholds.
+    Knows both traces, an absolute offset, learning by all or by the winners alone, and fixed thresholds.
     """
     config, passes = trained.config, trained.passes
     weights = {name: w.clone() for name, w in trained.weights.items()}
@@ -156,6 +156,7 @@ def reference(trained: Trained, layer: str, spikes: torch.Tensor) -> torch.Tenso
             pre = sum(seen[source] for source in p.sources)  # (T, N, C, H, W), final up to step t
             change = torch.zeros_like(weights[p.layer])
             (channels, height, width), half = p.in_shape, p.kernel // 2
+            pairs: dict[tuple[int, int, int], list] = {}  # place -> (potential, map, taps) of the maps that fire there
             places = itertools.product(range(images), range(p.out_shape[0]), range(height), range(width))
             for i, m, y, x in places:
                 taps = [
@@ -171,10 +172,14 @@ def reference(trained: Trained, layer: str, spikes: torch.Tensor) -> torch.Tenso
                 if u <= theta:
                     continue
                 seen[p.site][t, i, m, y, x] = 1
-                for c, dy, dx, py, px in taps:
-                    fired = [s for s in range(t + 1) if pre[s, i, c, py, px] > 0]
-                    closeness = float(pre[fired[-1], i, c, py, px]) * math.exp((fired[-1] - t) / config.tau) if fired else 0
-                    change[m, c, dy, dx] += closeness - config.offset
+                pairs.setdefault((i, y, x), []).append((u, m, taps))
+            for (i, _, _), fired in pairs.items():
+                for _, m, taps in [max(fired, key=lambda one: one[0])] if config.competition == "winner" else fired:
+                    for c, dy, dx, py, px in taps:
+                        before = [s for s in range(t + 1) if pre[s, i, c, py, px] > 0]
+                        counted = before if config.trace == "additive" else before[-1:]
+                        closeness = sum(float(pre[s, i, c, py, px]) * math.exp((s - t) / config.tau) for s in counted)
+                        change[m, c, dy, dx] += closeness - config.offset
             if p.layer != layer:
                 continue
             post = seen[p.site][t]
@@ -205,6 +210,26 @@ def test_presentation_agrees_with_explicit_spike_pairs(topology, layer, average,
     assert happened.updates > 0
     assert not torch.allclose(weight, before.weights[layer], atol=1e-3)
     assert torch.allclose(weight, reference(before, layer, spikes), atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "options", [{"trace": "additive"}, {"competition": "winner"}, {"trace": "additive", "competition": "winner"}]
+)
+def test_other_traces_and_winners_agree_with_explicit_spike_pairs(options):
+    config = replace(PLAIN, eta=0.3, neuron=LIF(leak=0.9, threshold=0.4), **options)
+    before, spikes = stack("4C3 F2", (2, 3, 4), config), noise(6, 2, 2, 3, 4, rate=0.5)
+    weight, _, _ = present(before, "conv1", spikes)
+    assert torch.allclose(weight, reference(before, "conv1", spikes), atol=1e-10)
+    default, _, _ = present(replace(before, config=replace(config, trace="last", competition="none")), "conv1", spikes)
+    assert not torch.allclose(weight, default, atol=1e-3)  # the option does something here
+
+
+def test_a_layer_of_if_neurons_does_not_leak():
+    config, spikes = replace(PLAIN, eta=0.3, neuron=LIF(leak=0.5, threshold=0.8)), noise(6, 2, 2, 3, 4)
+    marked, _, _ = present(stack("3C3:if F2", (2, 3, 4), config), "conv1", spikes)
+    without, _, _ = present(stack("3C3 F2", (2, 3, 4), replace(config, neuron=LIF(leak=1.0, threshold=0.8))), "conv1", spikes)
+    leaking, _, _ = present(stack("3C3 F2", (2, 3, 4), config), "conv1", spikes)
+    assert torch.equal(marked, without) and not torch.equal(marked, leaking)
 
 
 def test_step_and_presentation_differ_only_by_when_weights_change():
@@ -503,6 +528,14 @@ def test_features_are_the_same_for_any_batch_size_of_a_certain_input():
     trained = train_layerwise("3C3 P F2", images, QUICK, generator=torch.Generator().manual_seed(0))
     one, two = (features(trained, images, generator=torch.Generator().manual_seed(0), batch=b) for b in (1, 8))
     assert torch.allclose(one, two)
+
+
+def test_features_are_read_at_the_input_rate_of_training():
+    config, generator = replace(QUICK, input_rate=0.5, steps=400), torch.Generator().manual_seed(0)
+    trained = train_layerwise("3C3 P F2", IMAGES, config, generator=generator, stop_after=1)
+    probe = ActivityProbe()
+    features(trained, torch.ones(2, *IMAGES.shape[1:]), generator=torch.Generator().manual_seed(1), probe=probe)
+    assert probe.result()["input"].rate == pytest.approx(0.5, abs=0.01)  # 28,800 draws or more: four standard deviations
 
 
 # --- what is refused ---

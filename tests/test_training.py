@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -161,6 +162,42 @@ def test_plain_descent_by_hand(few):
         decay = 0.0 if name.endswith("bias") else 0.5
         assert torch.allclose(after, p - 0.1 * (p.grad + decay * p), atol=1e-6), name
     assert curve[0]["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_momentum_by_hand(few):
+    """Two epochs of one batch of all images each: v = 0.9 v + gradient, w - rate v."""
+    net, twin = build("F8 F10", neuron="relu"), build("F8 F10", neuron="relu")
+    config = TrainingConfig(epochs=2, batch_size=40, optimizer="sgd", learning_rate=0.1, schedule="constant", clip=None)
+    fit(net, few, InputConfig(), config)
+    speed = [torch.zeros_like(p) for p in twin.parameters()]
+    for _ in range(2):
+        gradients = torch.autograd.grad(F.cross_entropy(twin(few.train.images / 255), few.train.labels), list(twin.parameters()))
+        with torch.no_grad():
+            for p, v, g in zip(twin.parameters(), speed, gradients, strict=True):
+                p -= 0.1 * v.mul_(0.9).add_(g)
+    for one, other in zip(net.parameters(), twin.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_adam_adds_the_decay_to_the_gradient(few):
+    """The first step is w - rate g / (|g| + 1e-8), with g the gradient plus decay w: not AdamW, which decays w by itself."""
+    net, twin = build("F8 F10", neuron="relu"), build("F8 F10", neuron="relu")
+    config = TrainingConfig(epochs=1, batch_size=40, learning_rate=0.1, weight_decay=0.5, schedule="constant", clip=None)
+    fit(net, few, InputConfig(), config)
+    F.cross_entropy(twin(few.train.images / 255), few.train.labels).backward()
+    for (name, p), after in zip(twin.named_parameters(), net.parameters(), strict=True):
+        g = p.grad + (0.0 if name.endswith("bias") else 0.5) * p
+        assert torch.allclose(after, p - 0.1 * g / (g.abs() + 1e-8), atol=1e-4), name
+
+
+def test_augmentation_reaches_the_network(few, monkeypatch):
+    config = replace(SHORT, epochs=1)
+    curves = {on: fit(build(), few, config=replace(config, augment=on)) for on in (True, False)}
+    assert curves[True] != curves[False]
+    seen = []
+    monkeypatch.setattr("snncore.training.augment", lambda images, *, generator: seen.append(images) or images)
+    assert fit(build(), few, config=replace(config, augment=True)) == curves[False]  # images that stay what they are
+    assert sum(map(len, seen)) == 40
 
 
 # --- repetition and resumption ------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ def faults(notebooks: Path, reference: Path) -> list[str]:
     """Why the references could not tell a right notebook from a wrong one, one sentence each."""
     found = []
     here, there = ({p.name: p for p in folder.glob("*.ipynb")} for folder in (notebooks, reference))
+    found += [] if there else ["tests/reference holds no notebook, so nothing would be compared: make reference"]
     found += [f"tests/reference/{name} is missing: make reference" for name in sorted(here.keys() - there.keys())]
     found += [f"tests/reference/{name} has no notebook: make reference" for name in sorted(there.keys() - here.keys())]
     for name in sorted(here.keys() & there.keys()):
@@ -81,8 +82,8 @@ def check(notebooks: Path, reference: Path) -> int:
     for sentence in wrong:
         print(sentence, file=sys.stderr)
     files = sorted(str(p) for p in reference.glob("*.ipynb"))
-    if wrong or not files:
-        return 1 if wrong else 0
+    if wrong:
+        return 1
     command = [
         sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--numprocesses", "auto", "--maxprocesses", "8",
         "--dist", "loadscope", "--nbval-sanitize-with", str(reference / "sanitize.cfg"), "-p", "no:cacheprovider", *files,

@@ -270,13 +270,15 @@ def minutes_table(results: str | Path) -> pd.DataFrame:
 
 
 def total_hours(results: str | Path) -> dict[str, float]:
-    """Of all planned runs, each counted once: by profile the estimated hours, and those "measured" at laptop scale."""
+    """Of all planned runs, each counted once: by profile the estimated hours; at laptop scale also those that the recorded ones
+    took, "measured", and what had been "expected" of the same."""
     seconds, found = _recorded(results), {}
     for profile in PROFILES.values():
         planned = grids.entries(profile.name)
         found[profile.name] = minutes(planned) / 60
         if profile.name == "laptop":
             found["measured"] = sum(seconds.get(key(entry.spec), 0.0) for entry in planned) / 3600
+            found["expected"] = minutes([entry for entry in planned if key(entry.spec) in seconds]) / 60
     return found
 
 

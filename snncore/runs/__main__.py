@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Usage, SpecError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (RecordError, StoreError, provenance.ProvenanceError) as error:
+    except (RecordError, StoreError, provenance.ProvenanceError, FileNotFoundError) as error:  # the last: a data set
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--allow-dirty", action="store_true", help="record from changed sources; the record says so"
     )
-    sub.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    sub.add_argument("--device", default="cpu", help="cpu, or cuda, which no test covers (default: cpu)")
     sub.add_argument("--threads", type=int, help="CPU threads (default: OMP_NUM_THREADS or all usable cores)")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
 
@@ -156,17 +156,21 @@ def _show(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     store = _target(options)
-    total = missing = 0.0
+    total = missing = done = measured = 0.0
     entries = _entries(options)
     for number, entry in enumerate(entries, 1):
         state, estimate = _state(store, entry), minutes(entry.spec)
         total += estimate
         missing += estimate if state == "missing" else 0
+        if state in ("done", "older") and (record := store.read(key(entry.spec))) is not None:
+            done, measured = done + estimate, measured + record.provenance["seconds"] / 60
         tables = ",".join(map(str, entry.tables))
         print(f"{number:4d}  {state:10s} {estimate:8.1f} min  {key(entry.spec)}  {entry}  tables {tables}")
     states = [_state(store, entry) for entry in entries]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     print(f"{len(entries)} runs ({counts}); {missing:.1f} of {total:.1f} estimated minutes are still to do")
+    if done:
+        print(f"the recorded ones took {measured / done:.1f} times their estimate, {measured:.1f} minutes for {done:.1f}")
     return 1 if "unreadable" in states else 0
 
 

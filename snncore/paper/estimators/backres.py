@@ -37,9 +37,8 @@ def channels(case: Case) -> Finding:
     expected = Range(-2, 2, SIMILAR)
     return Finding(
         [difference(case.series(f"VGG2x4-wide-{rule}", "ann"), plain, expected, baseline=True) for rule in RULES],
-        caveat="'Top' chooses its channels image by image here, so that a weight meets other channels in other "
-        "images. The article does not say so, and a choice made once would keep each channel in its place: a verdict that rests "
-        "on 'top' rests on this.",
+        caveat="The article does not say whether 'top' chooses its channels image by image, as here, so that a weight meets "
+        "other channels in other images, or once and for all; a verdict based on 'top' depends on that.",
     )
 
 

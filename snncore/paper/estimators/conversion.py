@@ -281,8 +281,8 @@ def multi_threshold(case: Case) -> Finding:
         parts.append(difference(own, shared, expected, direction=above(0), beside=True))
     return Finding(
         parts,
-        caveat="A shared threshold that is large enough for every step makes a network slower: at a smaller T it may lose what it "
-        "does not lose at the end.",
+        caveat="A shared threshold that is large enough for every step makes a network slower: at a smaller T it may lose what "
+        "it does not lose at the end.",
     )
 
 
