@@ -83,6 +83,19 @@ def test_errors_of_seeds_and_of_test_images_are_added_as_squares():
     assert (tied.low, tied.high, tied.basis) == (pytest.approx(2.9), pytest.approx(3.2), "both")
 
 
+def test_ratios_are_judged_in_logarithms():
+    values = (0.5, 2.0)  # logarithms -+0.6931: s = 0.9803, t(0.975; 1) = 12.7062, half = 8.8073
+    found = judge(Part("ratio", "×", above(1), values=values, seeds=(0, 1)))
+    assert (found.low, found.high) == pytest.approx((math.exp(-8.8073), math.exp(8.8073)), rel=1e-3)
+    assert found.mean.mean == 1.25 and found.basis == "seeds"
+    three = Part("ratio", "×", above(1), values=(1.1, 1.2, 1.4), seeds=(0, 1, 2))
+    inverse = replace(three, expected=below(1), values=tuple(1 / value for value in three.values))
+    one, other = judge(three), judge(inverse)
+    assert (one.low, one.high) == pytest.approx((1 / other.high, 1 / other.low)) and one.verdict == other.verdict
+    silent = judge(replace(three, values=(0.0, 0.1, 0.2)))  # no logarithm
+    assert silent.low == pytest.approx(0.1 - 4.302653 * 0.1 / 3**0.5, abs=1e-5)
+
+
 def test_one_seed_says_nothing_of_networks_that_were_trained_apart():
     pair = part([-2.0], images=(-2.5, -1.5), expected=above(0))
     assert judge(pair).verdict == CONTRADICTED  # the same weights, read out in two ways

@@ -3,7 +3,8 @@
 A claim is taken apart into quantities (``Part``), each with the range in which it supports the claim and the reason for
 that range's width. What is compared with the range is never a number but its interval:
 
-- two seeds or more: Student's t interval of the mean over seeds, values paired by seed. All seeds are tested on the same
+- two seeds or more: Student's t interval of the mean over seeds, values paired by seed; of ratios in logarithms, so that a
+  ratio and its inverse give one verdict and no interval reaches below 0. All seeds are tested on the same
   images, so it does not hold the error from having only these, which accuracies and their paired differences have an interval
   for as well. The two errors are independent, or nearly: their half-widths are added as squares. (Nearly: what is special to
   a seed and an image is in both, so the sum is a little too wide.)
@@ -37,6 +38,8 @@ CONTRADICTED = "contradicted"
 INCONCLUSIVE = "inconclusive"
 NOT_TESTED = "not tested"
 VERDICTS = (SUPPORTED, DIRECTION, CONTRADICTED, INCONCLUSIVE, NOT_TESTED)
+
+RATIO = "×"  # the unit of a ratio
 
 #: A sign for each verdict. Sign, word and colour all differ.
 SIGNS = {SUPPORTED: "✔", DIRECTION: "◐", CONTRADICTED: "✘", INCONCLUSIVE: "≈", NOT_TESTED: "○"}
@@ -216,6 +219,10 @@ def _interval(part: Part, confidence: float) -> tuple[float | None, float | None
     sides: dict[str, tuple[float, float]] = {}  # how far it reaches below and above the mean
     if mean.half is not None:
         sides["seeds"] = mean.half, mean.half
+        if part.unit == RATIO and min(part.values) > 0:
+            logs = mean_over_seeds([math.log(value) for value in part.values], confidence=confidence)
+            assert logs.low is not None and logs.high is not None
+            sides["seeds"] = mean.mean - math.exp(logs.low), math.exp(logs.high) - mean.mean
     if part.images is not None:
         stretch = float(stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf((1 + CONFIDENCE) / 2))
         sides["images"] = stretch * (mean.mean - part.images[0]), stretch * (part.images[1] - mean.mean)
