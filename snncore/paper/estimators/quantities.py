@@ -161,6 +161,19 @@ def learns(series: Series) -> Part:
     return accuracy(series, _learnt(series))
 
 
+def lead_over_failure(first: Series, second: Series) -> Part:
+    """How far ``first``, which trains, is above ``second``, which is said to fail.
+
+    Void where ``second`` trains in every run: then there is no failure to be above, and a claim of its own says so.
+    """
+    expected = above(5, "where one net trains and the other fails, they are far apart")
+    part = difference(first, second, expected, direction=above(0))
+    bounds = _learnt(second)
+    if second.samples and all(bounds.holds(*[POINTS * sample.accuracy] * 2) for sample in second.samples.values()):
+        return replace(part, void=f"{second.name} trains as well, so nothing shows that one trains where the other fails")
+    return part
+
+
 def _learnt(series: Series) -> Range:
     chance = next((sample.chance for sample in series.samples.values()), 0.1)
     return above(
