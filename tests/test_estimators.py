@@ -239,6 +239,7 @@ EDGE: dict[str, Changes] = {
     "stdp-backres-better": acc("ResNet2x2", "stdp", 0.54),
     "stdp-few-samples": {},
     "agd-ee": both("ee", PAIR, "snn", 2.0),
+    "backres-ee-range": both("ee", ("VGG3x4",), "snn", 1.5),
     "conv-monotone-T": {},
     "agd-vgg7-fails": both("acc", ("VGG7-agd", "VGG5"), "snn", 0.2),
     "agd-resnet7-hard": both("acc", ("ResNet7", "VGG5"), "snn", 0.2),
