@@ -44,7 +44,7 @@ const press = async (what) => { const button = form.querySelector(what); button.
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page from disk, with the script beside it as the book has it, and once without."""
     style.use()
-    runs = tuple(run for run in World({}).evidence(seeds=(0,)).runs if run.entry.network != "VGG8")
+    runs = tuple(run for run in World({}).evidence(seeds=(0, 1)).runs if run.entry.network != "VGG8")
     found = ledger("laptop", known={name: claim(name) for name in IDS}, found=Evidence("laptop", runs),
                    estimators={name: load()[name] for name in IDS})
     body = ledger_html([found], name="Table N12-1", caption="Claims.")

@@ -309,6 +309,8 @@ def test_a_reference_that_compares_nothing_fails(pair: tuple[Path, Path], kept: 
 
 def test_missing_and_leftover_references_fail(pair: tuple[Path, Path]) -> None:
     keep(pair[0], code("print(3)"))
-    assert "01.ipynb is missing" in reference.faults(*pair)[0]
+    nothing, missing = reference.faults(*pair)
+    assert "holds no notebook, so nothing would be compared" in nothing and "01.ipynb is missing" in missing
+    assert reference.check(*pair) == 1
     (pair[0] / "01.ipynb").rename(pair[1] / "01.ipynb")
     assert "has no notebook" in reference.faults(*pair)[0]
