@@ -84,7 +84,7 @@ def images(judged: Judged) -> str:
 
 def role(judged: Judged, judgement: Judgement) -> str:
     """What a quantity is in the verdict: "decides", "shows a direction", or "shown beside"."""
-    if judged in judgement.conclusion.weaker:
+    if judged in judgement.conclusion.weaker and judged not in judgement.conclusion.counted:
         return "shows a direction"
     return "shown beside" if judged.part.beside else "decides"
 
@@ -92,7 +92,7 @@ def role(judged: Judged, judgement: Judgement) -> str:
 def found(judgement: Judgement) -> str:
     """What was found, in one line: one or two estimates, else how many quantities have which verdict, else why there is none."""
     parts = judgement.conclusion.parts
-    counted = [j for j in parts if not j.part.beside and j not in judgement.conclusion.weaker] or list(parts)
+    counted = list(judgement.conclusion.counted or parts)
     measured = [j for j in counted if j.mean is not None]
     if judgement.verdict == NOT_TESTED or not measured:
         return shortened(judgement.conclusion.reason)

@@ -163,12 +163,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """The verdict on a claim, why, and the parts it was concluded from; ``weaker`` are those that only show a direction."""
+    """The verdict on a claim, why, and the parts it was concluded from; ``weaker`` are those that show a direction, ``counted``
+    those that decide. One part may be both."""
 
     verdict: str
     reason: str
     parts: tuple[Judged, ...]
     weaker: tuple[Judged, ...] = ()
+    counted: tuple[Judged, ...] = ()
 
     @property
     def one_seed(self) -> bool:
@@ -264,7 +266,7 @@ def conclude(parts: Sequence[Part], *, weaker: Sequence[Part] = ()) -> Conclusio
         verdict, reason = DIRECTION, f"as claimed: {'; '.join(h.part.what for h in hints)}; but {reason}"
     elif not counted and hints:
         verdict, reason = _all(hints)
-    return Conclusion(verdict, reason, tuple(dict.fromkeys(judged + hints)), hints)
+    return Conclusion(verdict, reason, tuple(dict.fromkeys(judged + hints)), hints, tuple(counted))
 
 
 def _all(judged: Sequence[Judged]) -> tuple[str, str]:
