@@ -26,6 +26,7 @@ from snncore.paper.verdicts import (
     below,
     conclude,
     judge,
+    number,
 )
 
 WIDTH = around(2, 5, "by hand")
@@ -154,6 +155,10 @@ def test_ranges(interval, low, high, inside, apart):
 def test_no_interval_is_inside_and_apart(low, length, start, width, strict):
     expected = Range(start, start + width, "x", strict)
     assert not (expected.holds(low, low + length) and expected.apart(low, low + length))
+
+
+def test_words_of_numbers():
+    assert [number(x) for x in (-3.7e-15, -0.0, 0.00848, -1.25, 1234.5)] == ["0", "0", "0.00848", "−1.25", "1,234"]
 
 
 def test_words_of_ranges():

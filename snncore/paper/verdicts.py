@@ -289,5 +289,6 @@ def _because(judged: Sequence[Judged]) -> str:
 
 
 def number(value: float) -> str:
-    """A number for a sentence: three digits, or all of a larger number's, and a true minus sign."""
+    """A number for a sentence: three digits, or all of a larger number's, and a true minus sign; what rounding left of 0 is 0."""
+    value = 0.0 if abs(value) < 1e-12 else value
     return (f"{value:,.0f}" if 999.5 <= abs(value) < math.inf else f"{value + 0.0:.3g}").replace("-", "−")
