@@ -164,18 +164,20 @@ def ee_2x4(case: Case) -> Finding:
 
 
 def _ee_ratios(case: Case, name: str, other: str, expected: Range) -> list[Part]:
-    return [
-        ratio(
-            one,
-            two,
-            lambda s: s.efficiency(case.conditions),
-            expected,
-            direction=above(1),
-            beside=beside,
-            what=f"{'each at its own T: ' if beside else ''}EE of {one.name} over EE of {two.name}",
-        )
-        for beside, (one, two) in _settled(case, name, other)
-    ]
+    return [efficiency_ratio(case, one, two, expected, own_steps=own) for own, (one, two) in _settled(case, name, other)]
+
+
+def efficiency_ratio(case: Case, one: Series, two: Series, expected: Range, *, own_steps: bool) -> Part:
+    """EE of a network over that of another. own_steps: each is read at a T of its own, so it only stands beside."""
+    return ratio(
+        one,
+        two,
+        lambda s: s.efficiency(case.conditions),
+        expected,
+        direction=above(1),
+        beside=own_steps,
+        what=f"{'each at its own T: ' if own_steps else ''}EE of {one.name} over EE of {two.name}",
+    )
 
 
 def _settled(case: Case, *names: str) -> tuple[tuple[bool, list[Series]], tuple[bool, list[Series]]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..evidence import Case
 from ..verdicts import above, around, at_least
-from .conversion import CONVERTED, longest
-from .quantities import POINT, difference, ratio
+from .conversion import CONVERTED, efficiency_ratio, longest
+from .quantities import POINT, difference
 from .registry import Finding, estimates
 
 #: What weighs on every claim about ImageNet here.
@@ -30,16 +30,8 @@ def ee(case: Case) -> Finding:
     at_own_steps = case.settled("VGG11x2", CONVERTED), case.settled("VGG16", CONVERTED)
     return Finding(
         [
-            ratio(
-                one,
-                two,
-                lambda s: s.efficiency(case.conditions),
-                expected,
-                direction=above(1),
-                beside=beside,
-                what=f"{'each at its own T: ' if beside else ''}EE of {one.name} over EE of {two.name}",
-            )
-            for beside, (one, two) in ((False, at_the_end), (True, at_own_steps))
+            efficiency_ratio(case, one, two, expected, own_steps=own)
+            for own, (one, two) in ((False, at_the_end), (True, at_own_steps))
         ],
         caveat=SUBSET,
     )
