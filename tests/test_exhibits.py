@@ -189,13 +189,13 @@ def test_display_gives_html_text_and_the_headline(capsys: pytest.CaptureFixture[
     monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.append((data, options)))
     exhibits.show_table(TABLE, name="Table 8", caption="Accuracies.")
     exhibits.show_figure(draw(), name="Figure 2", caption="A line.", alt="falls")
-    headline("VGG5 holds.", records=[record()])
+    headline("VGG5 holds, A-1 (-3 to -2.", records=[record()])
     assert not plt.get_fignums()  # or Jupyter would show the figure twice
     first_lines = [data["text/plain"].split("\n")[0] for data, _ in shown]
-    assert first_lines == ["Table 8. Accuracies.", "Figure 2. A line.", "VGG5 holds."]
+    assert first_lines == ["Table 8. Accuracies.", "Figure 2. A line.", "VGG5 holds, A-1 (−3 to −2."]
     assert all('class="snn-exhibit"' in data["text/html"] for data, _ in shown)
     found = shown[2][1]["metadata"][exhibits.HEADLINE]
-    assert found == {"text": "VGG5 holds.", "profiles": ["laptop"], "keys": ["0" * 16]}
+    assert found == {"text": "VGG5 holds, A-1 (−3 to −2.", "profiles": ["laptop"], "keys": ["0" * 16]}
 
 
 def test_slugs_are_file_names() -> None:

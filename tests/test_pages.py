@@ -20,12 +20,13 @@ import tiny_book
 import yaml
 from bs4 import BeautifulSoup
 
+from snncore.paper import exhibits
 from snncore.paper.claims import claims
 from snncore.runs.store import seal
 from snncore.runs.verifications import FIELDS, append
 from tools.browser import VIEWS, View, executable, visit
 from tools.check_book import check_pages
-from tools.generate import statements, verified
+from tools.generate import headlines, statements, verified
 
 LIGHT, DARK, PHONE = VIEWS
 CHAPTERS = tiny_book.chapters()
@@ -208,6 +209,26 @@ def test_every_statement_of_the_article_can_be_searched_and_leads_to_its_verdict
     assert '<a href="../executed/12_claims.html#claim-agd-loss">agd-loss</a>' in page and "`agd-ee`" in page
     plain = page.replace("\\", "")
     assert all(claim.quote in plain and claim.expects in plain for claim in claims().values())
+
+
+def test_findings_stand_below_their_chapter_and_say_once_what_they_share() -> None:
+    def chapter(title: str, *texts: str) -> dict[str, Any]:
+        said = [{exhibits.HEADLINE: {"text": text}} for text in texts]
+        cells = [{"cell_type": "code", "source": "", "outputs": [{"metadata": metadata}]} for metadata in said]
+        return {"cells": [{"cell_type": "markdown", "source": f"# {title}"}, *cells]}
+
+    made = headlines({
+        "01_a": chapter("One scale", "A is 1.5. Profile x: 0.25.", "B is 2. Profile x: 0.25."),
+        "02_b": chapter("Nothing found"),
+        "03_c": chapter("Two scales", "A is 1. Profile x: 1.", "B is 2. Profile y: 1."),
+        "04_d": chapter("Bare", "A is 1.", "A is 1."),
+    })  # fmt: skip
+    assert made.splitlines() == [
+        "- **[One scale](../executed/01_a.ipynb)** Profile x: 0.25.", "  - A is 1.5.", "  - B is 2.",
+        "- **[Two scales](../executed/03_c.ipynb)**", "  - A is 1. Profile x: 1.", "  - B is 2. Profile y: 1.",
+        "- **[Bare](../executed/04_d.ipynb)**", "  - A is 1.", "  - A is 1.",
+    ]  # fmt: skip
+    assert headlines({"02_b": chapter("Nothing found")}).startswith("No headline finding yet")
 
 
 def test_an_empty_log_is_said_to_be_empty(tmp_path: Path) -> None:

@@ -46,20 +46,29 @@ def title(content: dict[str, Any]) -> str:
 
 
 def headlines(notebooks: dict[str, dict[str, Any]]) -> str:
-    """The findings that notebooks computed from recorded runs, each linked to its page."""
+    """The findings that notebooks computed from recorded runs, below a link to their page."""
     rows = []
     for name, content in notebooks.items():
-        for cell in content["cells"]:
-            for output in cell.get("outputs", []):
-                found = output.get("metadata", {}).get(exhibits.HEADLINE)
-                if found:
-                    rows.append(f"- {found['text']} [{title(content)}](../executed/{name}.ipynb)")
+        declared_here = (o.get("metadata", {}).get(exhibits.HEADLINE) for c in content["cells"] for o in c.get("outputs", []))
+        texts, shared = once([found["text"] for found in declared_here if found])
+        if texts:
+            rows.append(f"- **[{title(content)}](../executed/{name}.ipynb)** {shared}".rstrip())
+            rows += [f"  - {text}" for text in texts]
     if not rows:
         return (
             "No headline finding yet: no executed notebook has derived one from a recorded `laptop` or `paper` run.\n"
             "Nothing is written here by hand.\n"
         )
     return "\n".join(rows) + "\n"
+
+
+def once(texts: list[str]) -> tuple[list[str], str]:
+    """Texts without their last sentence, and that sentence, where it follows others and is the same in all; else as they are."""
+    parts = [text.rpartition(". ") for text in texts]
+    ends = {end for _, _, end in parts}
+    if len(ends) != 1 or not all(stop for _, stop, _ in parts):
+        return texts, ""
+    return [f"{start}." for start, _, _ in parts], ends.pop()
 
 
 def parameters(notebooks: dict[str, dict[str, Any]]) -> str:

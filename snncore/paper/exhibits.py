@@ -108,6 +108,7 @@ def headline(text: str, *, records: Sequence[Record]) -> None:
     """
     from IPython.display import display
 
+    text = re.sub(r"(?<=[ (\[])-(?=\d)", "−", text)  # a minus, where format() writes a hyphen
     if not records:
         raise ValueError("a headline needs the records it was computed from, got none")
     profiles = sorted({str(r.labels["profile"]) for r in records})
