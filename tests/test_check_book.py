@@ -174,6 +174,7 @@ def test_a_table_that_differs_from_its_csv_fails() -> None:
         ("–", "", True), ("–", "3", False), ("1e-07", "1e-07", True), ("1.2e+03", "1234.5", True), ("1.3e+03", "1234.5", False),
         ("75.0%", "0.7501", True), ("70.0%", "0.7501", False), ("VGG5", "VGG5", True), ("VGG5", "VGG7", False),
         ("64C3 P", "`64C3 P`", True), ("3", "2.5", True), ("4", "2.5", False),
+        ("−3\u00a0to\u00a0+1", "-3 to +1", True), ("−3\u00a0to\u00a0+1", "3 to +1", False),
     ],
 )
 def test_a_shown_value_is_the_kept_one_rounded(shown: str, kept: str, same: bool) -> None:

@@ -98,6 +98,13 @@ def test_depth_follows_the_computation_not_the_names():
     assert at["depth"].tolist() == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_layer_of_several_seeds_stands_in_the_legend_once():
+    runs = [record(), record()]
+    axes = converted.draw_steps(converted.threshold_table(runs), converted.sparsity_table(runs)).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["VGG3x2-v1 conv2", "VGG3x2-v1 conv3"]
+    assert len(axes.lines) == 4 and len({line.get_color() for line in axes.lines}) == 2
+
+
 def test_sizes_and_compression():
     table = converted.size_table([record(), record("VGG16")], baseline="VGG16")
     # 3*4*9 + 2 (4*4*9) + 4*8*8*8 + 8*10 + 10

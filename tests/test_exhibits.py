@@ -192,10 +192,24 @@ def test_display_gives_html_text_and_the_headline(capsys: pytest.CaptureFixture[
     headline("VGG5 holds, A-1 (-3 to -2.", records=[record()])
     assert not plt.get_fignums()  # or Jupyter would show the figure twice
     first_lines = [data["text/plain"].split("\n")[0] for data, _ in shown]
-    assert first_lines == ["Table 8. Accuracies.", "Figure 2. A line.", "VGG5 holds, A-1 (−3 to −2."]
+    assert first_lines == ["Table 8. Accuracies.", "Figure 2. A line.", "VGG5 holds, A-1 (−3\u00a0to\u00a0−2."]
     assert all('class="snn-exhibit"' in data["text/html"] for data, _ in shown)
     found = shown[2][1]["metadata"][exhibits.HEADLINE]
-    assert found == {"text": "VGG5 holds, A-1 (−3 to −2.", "profiles": ["laptop"], "keys": ["0" * 16]}
+    assert found == {"text": "VGG5 holds, A-1 (−3\u00a0to\u00a0−2.", "profiles": ["laptop"], "keys": ["0" * 16]}
+
+
+def test_cells_are_typeset_and_the_csv_is_not() -> None:
+    made = pd.DataFrame({"network": ["VGG7-conv"], "95 % interval": ["-3.5 to +1.0"], "minus ANN": [-2.0], "as": ["1-to-1 (-2)"]})
+    text = exhibits.table_html(made, name="Table 1", caption="Differences.", formats={"minus ANN": "+.1f"})
+    for cell in (">VGG7-conv<", ">−3.5\u00a0to\u00a0+1.0<", ">−2.0<", ">1-to-1 (−2)<"):
+        assert cell in text
+    assert "VGG7-conv,-3.5 to +1.0,-2.0,1-to-1 (-2)" in download(BeautifulSoup(text, "html.parser"), "CSV")[1]
+
+
+@pytest.mark.parametrize(("rows", "tall"), [(exhibits.TALL, False), (exhibits.TALL + 1, True)])
+def test_a_long_table_scrolls_in_a_box_and_says_how_long_it_is(rows: int, tall: bool) -> None:
+    text = exhibits.table_html(pd.DataFrame({"T": range(rows)}), name="Table 2", caption="Every seed.")
+    assert ("snn-scroll snn-tall" in text) is tall and (f"CSV ({rows} rows)" in text) is tall
 
 
 def test_slugs_are_file_names() -> None:

@@ -228,8 +228,9 @@ def start_page_against_ledger(page: BeautifulSoup, exhibit: str) -> Iterator[str
 
 
 def same_value(shown: str, kept: str) -> bool:
-    """Whether ``shown`` is ``kept``, or the number ``kept`` rounded to the digits ``shown`` has."""
-    if shown == kept.replace("`", "") or (shown == "–" and kept == ""):
+    """Whether ``shown`` is ``kept`` but for its typesetting, or the number ``kept`` rounded to the digits ``shown`` has."""
+    typed = str.maketrans({"−": "-", "\u00a0": " ", "`": None})
+    if shown.translate(typed) == kept.translate(typed) or (shown == "–" and kept == ""):
         return True
     plain = shown.replace(",", "").replace("−", "-").rstrip("%")
     try:

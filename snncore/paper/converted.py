@@ -218,14 +218,18 @@ def draw_efficiency(table: pd.DataFrame) -> Figure:
 
 
 def draw_steps(thresholds: pd.DataFrame, rates: pd.DataFrame) -> Figure:
-    """Balanced thresholds (left) and spike rates (right) over the unrolling steps of every BackRes layer."""
+    """Balanced thresholds (left) and spike rates (right) over the unrolling steps of every BackRes layer, a line per seed."""
     figure = Figure(figsize=(8.6, 3.4), layout="constrained")
     for axes, table, label in zip(figure.subplots(1, 2), (thresholds, rates), ("threshold", "spikes per neuron and step"),
                                   strict=True):
-        for colour, (_, row) in zip(_cycle(table), table.iterrows(), strict=False):
+        layers = [f"{_name(row)} {row['layer']}" for _, row in table.iterrows()]
+        colours = dict(zip(dict.fromkeys(layers), _cycle(table), strict=False))
+        drawn = set()
+        for name, (_, row) in zip(layers, table.iterrows(), strict=True):
             values = row[[c for c in table.columns if c.startswith("step ")]].dropna().astype(float)
-            axes.plot(range(1, len(values) + 1), values, marker="o", markersize=4, color=colour,
-                      label=f"{_name(row)} {row['layer']}")
+            axes.plot(range(1, len(values) + 1), values, marker="o", markersize=4, color=colours[name], alpha=0.8,
+                      label=None if name in drawn else name)
+            drawn.add(name)
         axes.set_xlabel("unrolling step")
         axes.set_ylabel(label)
         axes.set_ylim(0, None)

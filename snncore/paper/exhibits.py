@@ -40,6 +40,9 @@ BADGES = {
 #: What stands in a cell that has no value.
 NO_VALUE = "–"
 
+#: A table of more rows than this scrolls in a box of its own, below its header.
+TALL = 24
+
 _COPY = "navigator.clipboard.writeText(this.previousElementSibling.textContent);this.textContent='copied'"
 
 
@@ -59,9 +62,10 @@ def show_table(
     ``name`` is its number ("Table 8"); ``records`` are the runs it was computed from, as ``collect`` gave them, or none if
     this notebook computed it. ``command`` (default: this notebook's papermill command) makes it again; ``notebook`` (default:
     the one being executed for the book) is linked for download. ``formats`` gives a format per column, such as
-    ``{"EE": ".1f"}``; the CSV has full precision. ``index`` shows the row labels as first columns. A cell that is one of the
-    badges' texts ("■ recorded") is drawn as that badge. Cells of the article that ``paper_values.yml`` gives for this
-    name are shown in a table of their own below. Raises ``ValueError`` for an empty name, caption or table, an unknown
+    ``{"EE": ".1f"}``; the CSV has full precision. A table of more than ``TALL`` rows scrolls in a box. ``index`` shows the
+    row labels as first columns. A cell that is one of the badges' texts ("■ recorded") is drawn as that badge. Cells of the
+    article that ``paper_values.yml`` gives for this name are shown in a table of their own below. Raises ``ValueError`` for
+    an empty name, caption or table, an unknown
     column in ``formats``, and records that ``collect`` has not tagged.
     """
     from IPython.display import display
@@ -108,7 +112,7 @@ def headline(text: str, *, records: Sequence[Record]) -> None:
     """
     from IPython.display import display
 
-    text = re.sub(r"(?<=[ (\[])-(?=\d)", "−", text)  # a minus, where format() writes a hyphen
+    text = _typeset(text)
     if not records:
         raise ValueError("a headline needs the records it was computed from, got none")
     profiles = sorted({str(r.labels["profile"]) for r in records})
@@ -155,14 +159,15 @@ def table_html(
             numeric = shown.dtypes.iloc[i].kind in "iuf"
             cells.append(_cell(value, formats.get(column), row_label=i < labels, numeric=numeric))
         body.append(f"<tr>{''.join(cells)}</tr>")
+    tall = " snn-tall" if len(shown) > TALL else ""
     content = (
-        f'<div class="snn-scroll" tabindex="0" role="region" aria-label="{html.escape(name)}"><table class="snn-table">'
+        f'<div class="snn-scroll{tall}" tabindex="0" role="region" aria-label="{html.escape(name)}"><table class="snn-table">'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
     csv = shown.to_csv(index=False, lineterminator="\n", header=[_header(c) for c in shown.columns])
     return _exhibit(
         content, name=name, caption=caption, records=records, command=command, notebook=notebook,
-        files={f"{slug(name)}.csv": ("CSV", "text/csv", csv)},
+        files={f"{slug(name)}.csv": (f"CSV ({len(shown)} rows)" if tall else "CSV", "text/csv", csv)},
     )
 
 
@@ -354,9 +359,9 @@ def _cell(value: Any, spec: str | None, *, row_label: bool, numeric: bool) -> st
     for css, word in BADGES.values():
         if value == word:
             return f'<td><span class="snn-badge {css}">{word}</span></td>'
-    text = _text(value, spec)
-    kinds = (("snn-none", text == NO_VALUE), ("snn-num", numeric or _is_number(value)), ("snn-long", len(text) > 24),
-             ("snn-longer", len(text) > 90))
+    text = _typeset(_text(value, spec))
+    kinds = (("snn-none", text == NO_VALUE), ("snn-num", numeric or _is_number(value)), ("snn-short", len(text) <= 12),
+             ("snn-long", len(text) > 24), ("snn-longer", len(text) > 90))
     css = " ".join(name for name, holds in kinds if holds)
     attribute = f' class="{css}"' if css else ""
     return f'<th scope="row"{attribute}>{_inline(text)}</th>' if row_label else f"<td{attribute}>{_inline(text)}</td>"
@@ -371,6 +376,12 @@ def _text(value: Any, spec: str | None) -> str:
     if spec is not None:
         return format(value, spec)
     return f"{int(value):,}" if isinstance(value, Integral) else f"{float(value):.4g}"
+
+
+def _typeset(text: str) -> str:
+    """A minus where ``format`` writes a hyphen, and intervals that are not broken over lines."""
+    text = re.sub(r"(?<![^ (\[])-(?=[\d.])", "−", text)
+    return re.sub(r"(?<=[\d%]) to (?=[−+\d])", "\u00a0to\u00a0", text)
 
 
 def _is_number(value: Any) -> bool:
