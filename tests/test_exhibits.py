@@ -199,11 +199,12 @@ def test_display_gives_html_text_and_the_headline(capsys: pytest.CaptureFixture[
 
 
 def test_cells_are_typeset_and_the_csv_is_not() -> None:
-    made = pd.DataFrame({"network": ["VGG7-conv"], "95 % interval": ["-3.5 to +1.0"], "minus ANN": [-2.0], "as": ["1-to-1 (-2)"]})
-    text = exhibits.table_html(made, name="Table 1", caption="Differences.", formats={"minus ANN": "+.1f"})
-    for cell in (">VGG7-conv<", ">−3.5\u00a0to\u00a0+1.0<", ">−2.0<", ">1-to-1 (−2)<"):
+    cells = {"network": "VGG7-conv", "95 % interval": "-3.5 to +1.0", "minus ANN": -2.0, "gain": -0.04, "said": "~10x -100 x"}
+    made = pd.DataFrame([cells])
+    text = exhibits.table_html(made, name="Table 1", caption="Differences.", formats={"minus ANN": "+.1f", "gain": "+.1f"})
+    for cell in (">VGG7-conv<", ">−3.5\u00a0to\u00a0+1.0<", ">−2.0<", ">0.0<", ">~10x -100 x<"):
         assert cell in text
-    assert "VGG7-conv,-3.5 to +1.0,-2.0,1-to-1 (-2)" in download(BeautifulSoup(text, "html.parser"), "CSV")[1]
+    assert "VGG7-conv,-3.5 to +1.0,-2.0,-0.04,~10x -100 x" in download(BeautifulSoup(text, "html.parser"), "CSV")[1]
 
 
 @pytest.mark.parametrize(("rows", "tall"), [(exhibits.TALL, False), (exhibits.TALL + 1, True)])

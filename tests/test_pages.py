@@ -224,7 +224,7 @@ def test_findings_stand_below_their_chapter_and_say_once_what_they_share() -> No
         "04_d": chapter("Bare", "A is 1.", "A is 1."),
     })  # fmt: skip
     assert made.splitlines() == [
-        "- **[One scale](../executed/01_a.ipynb)** Profile x: 0.25.", "  - A is 1.5.", "  - B is 2.",
+        "- **[One scale](../executed/01_a.ipynb)**. Profile x: 0.25.", "  - A is 1.5.", "  - B is 2.",
         "- **[Two scales](../executed/03_c.ipynb)**", "  - A is 1. Profile x: 1.", "  - B is 2. Profile y: 1.",
         "- **[Bare](../executed/04_d.ipynb)**", "  - A is 1.", "  - A is 1.",
     ]  # fmt: skip

@@ -52,7 +52,7 @@ def headlines(notebooks: dict[str, dict[str, Any]]) -> str:
         declared_here = (o.get("metadata", {}).get(exhibits.HEADLINE) for c in content["cells"] for o in c.get("outputs", []))
         texts, shared = once([found["text"] for found in declared_here if found])
         if texts:
-            rows.append(f"- **[{title(content)}](../executed/{name}.ipynb)** {shared}".rstrip())
+            rows.append(f"- **[{title(content)}](../executed/{name}.ipynb)**{'. ' if shared else ''}{shared}")
             rows += [f"  - {text}" for text in texts]
     if not rows:
         return (

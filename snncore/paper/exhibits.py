@@ -359,9 +359,11 @@ def _cell(value: Any, spec: str | None, *, row_label: bool, numeric: bool) -> st
     for css, word in BADGES.values():
         if value == word:
             return f'<td><span class="snn-badge {css}">{word}</span></td>'
-    text = _typeset(_text(value, spec))
+    text = _text(value, spec)
+    if not re.search(r"[^\W\d_]", re.sub(r"\bto\b", "", text)):  # words are left as they were said
+        text = _typeset(text)
     kinds = (("snn-none", text == NO_VALUE), ("snn-num", numeric or _is_number(value)), ("snn-short", len(text) <= 12),
-             ("snn-long", len(text) > 24), ("snn-longer", len(text) > 90))
+             ("snn-middle", 12 < len(text) <= 24 and " " in text), ("snn-long", len(text) > 24), ("snn-longer", len(text) > 90))
     css = " ".join(name for name, holds in kinds if holds)
     attribute = f' class="{css}"' if css else ""
     return f'<th scope="row"{attribute}>{_inline(text)}</th>' if row_label else f"<td{attribute}>{_inline(text)}</td>"
@@ -374,7 +376,7 @@ def _text(value: Any, spec: str | None) -> str:
     if not _is_number(value):
         return str(value)
     if spec is not None:
-        return format(value, spec)
+        return re.sub(r"^[+-](?=0\.?0*%?$)", "", format(value, spec))  # what rounds to 0 has no sign
     return f"{int(value):,}" if isinstance(value, Integral) else f"{float(value):.4g}"
 
 
