@@ -149,9 +149,7 @@ def table_html(
         if column not in shown.columns:
             raise ValueError(f"formats names {column!r}, which is no column; allowed: {', '.join(map(str, shown.columns))}")
     labels = df.index.nlevels if index else 1  # the leading columns that name the row
-    head = "".join(
-        f'<th scope="col"{_numeric_class(shown.iloc[:, i])}>{_inline(_header(c))}</th>' for i, c in enumerate(shown.columns)
-    )
+    head = "".join(_heading(_header(c), numeric=shown.dtypes.iloc[i].kind in "iuf") for i, c in enumerate(shown.columns))
     body = []
     for row in shown.itertuples(index=False, name=None):
         cells = []
@@ -351,8 +349,10 @@ def _header(column: Any) -> str:
     return " / ".join(str(part) for part in column if str(part)) if isinstance(column, tuple) else str(column)
 
 
-def _numeric_class(column: Any) -> str:
-    return ' class="snn-num"' if column.dtype.kind in "iuf" else ""
+def _heading(text: str, *, numeric: bool) -> str:
+    css = " ".join(name for name, holds in (("snn-num", numeric), ("snn-wordy", len(text) > 16)) if holds)
+    attribute = f' class="{css}"' if css else ""
+    return f'<th scope="col"{attribute}>{_inline(text)}</th>'
 
 
 def _cell(value: Any, spec: str | None, *, row_label: bool, numeric: bool) -> str:
