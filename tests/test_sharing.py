@@ -26,6 +26,12 @@ def test_slowing_is_the_product_over_all_passes_and_costs_are_points_at_settled_
     assert row["cost at T = 100"] == pytest.approx(7) and row["cost at T = 1000"] == 0 and row["images"] == 100
 
 
+def test_a_silent_last_pass_has_no_ratio():
+    both = pair()
+    both[1].result["snn"]["1000"]["activity"]["conv3.2"]["rate"] = 0.0
+    assert sharing.sharing_table(both)["fewer spikes"].isna().all()
+
+
 def test_only_conversions_of_the_same_weights_are_compared():
     assert sharing.sharing_table(pair(other="b")).empty
     assert sharing.sharing_table(pair()[:1]).empty and sharing.sharing_table(pair()[1:]).empty

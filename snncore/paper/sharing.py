@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -23,6 +24,7 @@ from .tables_conversion import CONVERTED, _hits, _read, _sites, grouped, settled
 
 SHARED = "converted-shared"
 ROLES = (CONVERTED, SHARED)
+_COLOURS = (PALETTE["orange"], PALETTE["green"], PALETTE["blue"], PALETTE["purple"])
 _MARKERS = ("o", "s", "^", "D")
 
 
@@ -30,8 +32,9 @@ def sharing_table(records: Sequence[Record]) -> pd.DataFrame:
     """One row per network and seed that was converted both ways from the same weights.
 
     "slowing" is the product above, over all BackRes layers; "fewer spikes" is what was measured: the rate of the last pass
-    under thresholds per step over that under a shared one, at the largest T. "cost at T = ..." is accuracy with thresholds
-    per step minus that with a shared one, in points, at the settled T of the former (all seeds) and at the largest.
+    under thresholds per step over that under a shared one, at the largest T; none where the latter is silent. "cost at
+    T = ..." is accuracy with thresholds per step minus that with a shared one, in points, at the settled T of the former
+    (all seeds) and at the largest.
     """
     groups = grouped(records)
     rows = []
@@ -47,7 +50,7 @@ def sharing_table(records: Sequence[Record]) -> pd.DataFrame:
             rows.append({
                 "network": name, "reading": reading, "seed": seed,
                 "slowing": math.prod(one.result["thresholds"][site] / own.result["thresholds"][site] for site in passes),
-                "fewer spikes": _rate(own, late, passes[-1]) / max(_rate(one, late, passes[-1]), 1e-12),
+                "fewer spikes": _rate(own, late, passes[-1]) / left if (left := _rate(one, late, passes[-1])) else math.nan,
                 **{f"cost at T = {T}": 100 * statistics.paired([_hits(own, T)], [_hits(one, T)]).difference
                    for T in dict.fromkeys((early, late))},
                 "images": own.result["total"],
@@ -64,9 +67,8 @@ def draw_sharing(table: pd.DataFrame) -> Figure:
     costs = [column for column in table.columns if column.startswith("cost at ")]
     figure = Figure(figsize=(4.1 * len(costs) + 0.6, 3.4), layout="constrained")
     for axes, cost in zip(figure.subplots(1, len(costs), squeeze=False)[0], costs, strict=True):
-        colours = (PALETTE["orange"], PALETTE["green"], PALETTE["blue"], PALETTE["purple"])
         for colour, marker, ((name, reading), runs) in zip(
-            colours, _MARKERS, table.groupby(["network", "reading"], sort=False), strict=False
+            cycle(_COLOURS), cycle(_MARKERS), table.groupby(["network", "reading"], sort=False), strict=False
         ):
             axes.scatter(runs["slowing"], runs[cost], color=colour, marker=marker, s=36,
                          label=name if reading == "A" else f"{name} {reading}")  # fmt: skip
