@@ -131,7 +131,7 @@ def test_one_run_from_its_spec(places, capsys):
         (("list", "--profile", "huge"), "--profile must be one of"),
         (("show", "abc"), "no record has a key that begins with abc"),
         (("show", "xyz"), "a key is up to 16 hexadecimal digits, got 'xyz'"),
-        (("verify",), "verify takes either a key or --sample K"),
+        (("verify",), "verify takes either a key, --sample K or --witness"),
         (("verify", "--sample", "0"), "--sample must be at least 1, got 0"),
         (("verify", "--sample", "1"), "there is no record to draw a sample from"),
         (("verify", "abc"), "no record has a key that begins with abc"),

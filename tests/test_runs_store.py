@@ -63,7 +63,7 @@ def test_what_is_written_is_read(store):
     found = store.read(KEY)
     assert found is not None and found.data == written.data
     assert found.key == KEY and found.spec == SPEC and found["result"]["curve"][0]["loss"] == 0.5
-    assert found["schema"] == 1 and found.labels["tables"] == ["8"]
+    assert found["schema"] == 2 and found.labels["tables"] == ["8"]
     np.testing.assert_array_equal(found.artifact("map")["rho"], np.eye(2))
     assert found.artifact("map")["t"].dtype == np.int64
     with pytest.raises(RecordError, match=r"no artifact 'rho' \(it has: map\)"):
@@ -110,8 +110,8 @@ def test_torn_edited_renamed_and_foreign_records_are_named(store):
     assert refusal() == f"{path} was changed after it was written: its hash does not fit its content"
     path.write_text(json.dumps(seal({**json.loads(good), "key": "0" * 16})))
     assert f"says key {'0' * 16}, its spec has key {KEY}" in refusal()
-    path.write_text(json.dumps(seal({**json.loads(good), "schema": 2})))
-    assert "has schema 2; this version reads schema 1" in refusal()
+    path.write_text(json.dumps(seal({**json.loads(good), "schema": 3})))
+    assert "has schema 3; this version reads 1 and 2" in refusal()
     path.write_text(json.dumps(seal({**json.loads(good), "more": 2})))
     assert "is no record" in refusal()
     path.write_text("[]")

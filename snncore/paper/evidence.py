@@ -371,7 +371,7 @@ def evidence(
         except RecordError as error:
             found.append(Run(entry, name, None, str(error).replace(f"{directory}/", f"{directory.name}/")))
         else:
-            tagged = None if record is None else record.tagged(executing._tag(record, public), entry.labels)
+            tagged = None if record is None else executing.tagged(record, public, entry)
             found.append(Run(entry, name, tagged))
     return Evidence(profile, tuple(found))
 

@@ -4,8 +4,9 @@
 verifies them.
 """
 
+from .confirming import freshness
 from .entry import Entry
-from .executing import MissingRuns, OutOfTime, collect, execute, freshness, results_directory, runs_directory
+from .executing import MissingRuns, OutOfTime, collect, execute, results_directory, runs_directory
 from .outcome import Outcome
 from .spec import SpecError, from_dict, key, register, to_dict
 from .store import Busy, Record, RecordError, Store, StoreError

@@ -18,8 +18,9 @@ from types import ModuleType
 from typing import Any
 
 from . import provenance, sources, verifications
+from .confirming import freshness, standing
 from .entry import Entry
-from .executing import execute, freshness, minutes, results_directory, runs_directory
+from .executing import execute, minutes, results_directory, runs_directory
 from .importing import import_record
 from .spec import SpecError, from_dict, key, task_of
 from .store import Busy, Record, RecordError, Store, StoreError
@@ -108,6 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("key", nargs="?", help="the key of the run, or its beginning")
     sub.add_argument("--sample", type=int, metavar="K", help="instead of a key: K records drawn at random")
     sub.add_argument("--profile", help="draw from this profile only")
+    sub.add_argument(
+        "--witness", action="store_true",
+        help="instead of a key: one record per task and network family, to confirm the others after a change of code",
+    )
     sub.add_argument("--device", help="cpu or cuda (default: as recorded)")
     sub.add_argument("--no-log", action="store_true", help="do not add the outcome to the log")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -129,7 +134,7 @@ def _list(options: argparse.Namespace) -> int:
         records += [record for record in good if options.profile in (None, record.labels["profile"])]
         errors += bad
     if options.json:
-        described = [{**r.data, "file": str(r.path), "freshness": freshness(r)} for r in records]
+        described = [{**r.data, "file": str(r.path), "freshness": freshness(r), "why": standing(r).why} for r in records]
         print(json.dumps(described, indent=1, ensure_ascii=False))
     else:
         for record in records:
@@ -145,7 +150,8 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(record.data, indent=1, sort_keys=True, ensure_ascii=False))
         return 0
-    print(f"{_line(record)}\nfile {record.path}, sources {freshness(record)}")
+    found = standing(record)
+    print(f"{_line(record)}\nfile {record.path}, sources {found.state}" + (f"\n{found.why}" if found.why else ""))
     for name in ("spec", "labels", "result", "provenance", "artifacts"):
         print(f"\n{name}")
         for field, value in record[name].items():
@@ -249,9 +255,11 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    if (options.key is None) == (options.sample is None):
-        raise Usage("verify takes either a key or --sample K")
-    if options.sample is None:
+    if sum((options.key is not None, options.sample is not None, options.witness)) != 1:
+        raise Usage("verify takes either a key, --sample K or --witness")
+    if options.witness:
+        records = _witnesses(Store(options.results or results_directory()).read_all()[0])
+    elif options.sample is None:
         records = [_find(options)]
     else:
         if options.sample < 1:
@@ -265,11 +273,8 @@ def _verify(options: argparse.Namespace) -> int:
         records = random.SystemRandom().sample(known, min(options.sample, len(known)))
     wrong = 0
     for record in records:
-        if freshness(record) == "older":
-            print(
-                f"{record.key} was recorded by older sources (commit {record.provenance['commit']})",
-                file=sys.stderr,
-            )
+        if why := standing(record).why:
+            print(why, file=sys.stderr)
         verdict = verify(record, runs=_runs(options), device=options.device, progress=not options.quiet)
         way = "bit for bit" if verdict.exact else f"within tolerance, as {', '.join(verdict.machine)} differ"
         print(f"{'agrees' if verdict.agrees else 'DIFFERS'} {way}: {_line(record)}", flush=True)
@@ -278,6 +283,18 @@ def _verify(options: argparse.Namespace) -> int:
         wrong += not verdict.agrees
         _log(options, record, verdict)
     return 1 if wrong else 0
+
+
+def _witnesses(records: Sequence[Record]) -> list[Record]:
+    """One record per task and network family, the one that took the least time per epoch; the quickest first."""
+
+    def cost(record: Record) -> tuple[float, str]:
+        return record.provenance["seconds"] / len(record.result["curve"]), record.key
+
+    chosen: dict[tuple[str, str], Record] = {}
+    for record in sorted(records, key=cost):
+        chosen.setdefault((record["task"], verifications.family(record)), record)
+    return list(chosen.values())
 
 
 def _log(options: argparse.Namespace, record: Record, verdict: Verdict) -> None:
@@ -382,7 +399,7 @@ def _state(store: Store, entry: Entry) -> str:
         return "unreadable"
     if record is None:
         return "missing"
-    return "done" if freshness(record) == "current" else "older"
+    return "older" if freshness(record) == "older" else "done"
 
 
 def _reason(store: Store, entry: Entry) -> str:

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from . import provenance, sources
+from .confirming import freshness, standing
 from .entry import Entry
 from .outcome import Outcome
 from .spec import canonical, key, task_module, task_of, to_dict
 from .store import Record, RecordError, Store, discard, empty, lock, plain
 from .weights import weights_file
 
-LIVE, RECORDED, OLDER = "live", "recorded", "recorded-by-older-sources"
+LIVE, RECORDED = "live", "recorded"
+CONFIRMED, OLDER = "recorded-confirmed", "recorded-by-older-sources"
 
 
 class MissingRuns(LookupError):
@@ -43,13 +45,6 @@ def results_directory() -> Path:
 def runs_directory() -> Path:
     """``runs/``: the user's own runs, work directories and cached weights."""
     return provenance.home() / "runs"
-
-
-def freshness(record: Record) -> str:
-    """ "current" where the sources that made the record are the ones in use now, else "older"."""
-    return (
-        "current" if record.provenance["source"]["sha256"] == sources.of_task(record["task"])[0] else "older"
-    )
 
 
 def minutes(spec: Any) -> float:
@@ -109,7 +104,7 @@ def execute(
                     "commit": made_by.sha,
                     "dirty": made_by.dirty,
                     "commit_note": made_by.note,
-                    "source": {"sha256": source, "modules": list(modules)},
+                    "source": {"version": sources.VERSION, "sha256": source, "modules": list(modules)},
                     "data_sha256": outcome.result["data"]["sha256"],
                     **machine,
                     "seconds": round(seconds, 3),
@@ -136,7 +131,7 @@ def collect(
     device: str = "cpu",
     progress: bool = True,
 ) -> list[Record]:
-    """The records behind ``entries``, in order, each tagged "live", "recorded" or
+    """The records behind ``entries``, in order, each tagged "live", "recorded", "recorded-confirmed" or
     "recorded-by-older-sources".
 
     Records of the paper's profiles are looked for in ``results`` and then, unless ``own_runs`` is False, in
@@ -165,7 +160,7 @@ def collect(
         name: entry
         for name, entry in asked.items()
         if found[name] is None
-        or (run_missing and entry.profile == "quick" and _tag(found[name], public) == OLDER)
+        or (run_missing and entry.profile == "quick" and _is_older(found[name]))
     }
     started = time.perf_counter()
     for number, (name, entry) in enumerate(due.items(), 1):
@@ -191,9 +186,7 @@ def collect(
             renew=entry.profile == "quick",
         )
     records = ((found[key(entry.spec)], entry) for entry in entries)
-    return [
-        record.tagged(_tag(record, public), entry.labels) for record, entry in records if record is not None
-    ]
+    return [tagged(record, public, entry) for record, entry in records if record is not None]
 
 
 def _look_up(entry: Entry, public: Store, own: Store | None) -> Record | None:
@@ -201,10 +194,16 @@ def _look_up(entry: Entry, public: Store, own: Store | None) -> Record | None:
     return own.read(key(entry.spec)) if record is None and own is not None else record
 
 
-def _tag(record: Record | None, public: Store) -> str:
-    if record is None or freshness(record) == "older":
-        return OLDER
-    return RECORDED if record.path.parent == public.directory else LIVE
+def tagged(record: Record, public: Store, entry: Entry) -> Record:
+    """The record as an exhibit that asks for ``entry`` shows it; ``public`` holds the recorded runs."""
+    found = standing(record)
+    here = RECORDED if record.path.parent == public.directory else LIVE
+    tag = {"current": here, "confirmed": CONFIRMED, "older": OLDER}[found.state]
+    return record.tagged(tag, entry.labels, why=found.why, witnesses=found.witnesses)
+
+
+def _is_older(record: Record | None) -> bool:
+    return record is not None and freshness(record) == "older"
 
 
 def _missing(entries: list[Entry]) -> MissingRuns:

@@ -26,7 +26,10 @@ def import_record(file: Path, *, store: Store, repository: Path, commit: str) ->
         expected = sources.at_commit(record["task"], repository, commit)
     except ValueError as error:
         raise RecordError(f"{file} cannot be compared with its commit: {error}") from None
-    if record.provenance["source"]["sha256"] != expected:
+    made, reason = sources.of_record(record.provenance["source"])
+    if made is None:
+        raise RecordError(f"{file} cannot be compared with its commit: {reason}")
+    if made != expected:
         raise RecordError(f"{file} was made by other sources than those of commit {commit}")
     arrays = {name: record.artifact(name) for name in record["artifacts"]}
     data: dict[str, object] = {n: v for n, v in record.data.items() if n not in ("artifacts", "sha256")}

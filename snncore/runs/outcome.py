@@ -10,8 +10,8 @@ A task is a module named in ``snncore.runs.spec.TASKS`` with
   ``result["curve"][0]``;
 - ``minutes(spec) -> float``: an estimate of the run's wall time on two CPU cores.
 
-Task modules import ``Outcome`` from here and nothing else of ``snncore.runs`` but ``spec`` and ``weights``,
-since all that a task imports counts as the sources of its runs.
+All that a task imports counts as the sources of its runs, apart from ``snncore.runs``, which decides no number: task
+modules import ``Outcome`` from here and nothing else of it but ``spec`` and ``weights``.
 """
 
 from __future__ import annotations

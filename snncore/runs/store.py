@@ -1,7 +1,7 @@
 """Records on disk: written whole or not at all, verified at every read, never lost to a second writer.
 
-A store is a directory: ``results/`` (the paper's, committed) or ``runs/`` (the user's own). The schema,
-version 1, is in ``results/README.md``. A record is ``<key>.json``; its arrays are
+A store is a directory: ``results/`` (the paper's, committed) or ``runs/`` (the user's own). The schema is in
+``results/README.md``. A record is ``<key>.json``; its arrays are
 ``<key>.<name>-<hash8>.npz``, named by content, so that nobody ever overwrites a file that a record points to.
 Files are written under a temporary name in the same directory, synced, and then linked or renamed, arrays
 first.
@@ -32,7 +32,8 @@ from .spec import dumps, from_dict, key
 if TYPE_CHECKING:
     import numpy as np
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, 2)  # 1 has another hash of the sources, see ``sources.of_record``
 FIELDS = ("schema", "key", "task", "spec", "labels", "result", "provenance", "artifacts", "sha256")
 
 
@@ -50,12 +51,14 @@ class Busy(RuntimeError):
 
 @dataclass(frozen=True)
 class Record:
-    """A verified record. ``record["result"]`` reads the JSON; ``collect`` sets ``tag`` and ``shown_as``."""
+    """A verified record. ``record["result"]`` reads the JSON; ``collect`` sets what follows ``path``."""
 
     data: Mapping[str, Any]
     path: Path
-    tag: str | None = None  # "live" | "recorded" | "recorded-by-older-sources"
+    tag: str | None = None  # "live" | "recorded" | "recorded-confirmed" | "recorded-by-older-sources"
     shown_as: Mapping[str, Any] | None = None  # the labels of the entry that asked for this record
+    why: str = ""  # in one sentence, why the sources in use are not those that made it
+    witnesses: tuple[str, ...] = ()  # keys of the records whose re-run confirms it
 
     def __getitem__(self, name: str) -> Any:
         return self.data[name]
@@ -93,8 +96,9 @@ class Record:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {array: arrays[array] for array in arrays.files}
 
-    def tagged(self, tag: str, labels: Mapping[str, Any] | None = None) -> Record:
-        return replace(self, tag=tag, shown_as=labels)
+    def tagged(self, tag: str, labels: Mapping[str, Any] | None = None, **more: Any) -> Record:
+        """The same record as an exhibit shows it; more: ``why`` and ``witnesses``."""
+        return replace(self, tag=tag, shown_as=labels, **more)
 
 
 def seal(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,7 +218,8 @@ class Store:
         *,
         supersede: Record | None = None,
     ) -> Record:
-        """Store the record ``data`` (all fields but ``artifacts`` and ``sha256``) with its arrays.
+        """Store the record ``data`` (all fields but ``artifacts`` and ``sha256``; of this schema if it names none) with its
+        arrays.
 
         The first valid record of a key stays. Where one is there already, an equal result is dropped and the
         stored record returned; a different one is kept beside it, and ``RecordError`` names both.
@@ -232,7 +237,7 @@ class Store:
                 "sha256": digest,
                 "bytes": len(content),
             }
-        sealed = seal({**data, "schema": SCHEMA, "artifacts": described})
+        sealed = seal({"schema": SCHEMA, **data, "artifacts": described})
         text = json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         for name, content in packed.items():
             self._replace(self.directory / described[name]["file"], content)
@@ -322,8 +327,8 @@ def verified(path: Path, data: Any) -> Record:
     """
     if not isinstance(data, dict) or sorted(data) != sorted(FIELDS):
         raise RecordError(f"{path} is no record: its fields are not {', '.join(FIELDS)}")
-    if data["schema"] != SCHEMA:
-        raise RecordError(f"{path} has schema {data['schema']!r}; this version reads schema {SCHEMA}")
+    if data["schema"] not in READABLE:
+        raise RecordError(f"{path} has schema {data['schema']!r}; this version reads {' and '.join(map(str, READABLE))}")
     if seal(data)["sha256"] != data["sha256"]:
         raise RecordError(f"{path} was changed after it was written: its hash does not fit its content")
     try:

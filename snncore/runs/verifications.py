@@ -11,24 +11,29 @@ import datetime
 import fcntl
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import provenance
-from .executing import freshness
+from . import provenance, sources
 from .spec import dumps
 from .store import Record, StoreError, seal
-from .verifying import Verdict
+
+if TYPE_CHECKING:
+    from .verifying import Verdict
 
 NAME = "verifications.jsonl"
-SCHEMA = 1
-FIELDS = ("schema", "date", "key", "record_sha256", "commit", "dirty", "sources", "machine", "exact", "differing", "agrees",
+SCHEMA = 2
+FORMER = ("schema", "date", "key", "record_sha256", "commit", "dirty", "sources", "machine", "exact", "differing", "agrees",
           "differences", "sha256")
+FIELDS = (*FORMER, "task", "family", "source")
+READABLE = {1: sorted(FORMER), SCHEMA: sorted(FIELDS)}  # schema 1 does not say by which sources a record was run again
 
 
 def entry(record: Record, verdict: Verdict, *, commit: provenance.Commit) -> dict[str, Any]:
     """What the log says of one verification that has just ended. commit: of the sources that ran the record again."""
+    now = sources.of_task(record["task"])[0]
     return seal({
         "schema": SCHEMA,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -36,13 +41,28 @@ def entry(record: Record, verdict: Verdict, *, commit: provenance.Commit) -> dic
         "record_sha256": record["sha256"],
         "commit": commit.sha,
         "dirty": commit.dirty,
-        "sources": freshness(record),
+        "task": record["task"],
+        "family": family(record),
+        "source": now,
+        "sources": "current" if sources.of_record(record.provenance["source"])[0] == now else "older",
         "machine": dict(verdict.ran_on),
         "exact": verdict.exact,
         "differing": list(verdict.machine),
         "agrees": verdict.agrees,
         "differences": list(verdict.differences),
     })
+
+
+def family(record: Record) -> str:
+    """The networks that one re-run may speak for: "VGG with BackRes, snn with stochmax".
+
+    Made from the labels: letters of the network's name, whether it has BackRes blocks, the first word of the role, and
+    whether stochmax is in it.
+    """
+    network, words = record.labels["network"], record.labels["role"].split("-")
+    letters = re.match(r"[A-Za-z]*", network)[0]  # type: ignore[index]
+    backres = bool(re.match(r"[A-Za-z]+\d+x\d", network)) or "backres" in words
+    return f"{letters}{' with BackRes' * backres}, {words[0]}{' with stochmax' * ('stochmax' in words[1:])}"
 
 
 def append(file: Path, line: Mapping[str, Any]) -> None:
@@ -83,10 +103,14 @@ def read(file: Path) -> tuple[list[dict[str, Any]], list[str]]:
         except ValueError:
             faults.append(f"{file.name} line {number} is torn: it is not complete JSON")
             continue
-        if not isinstance(line, dict) or sorted(line) != sorted(FIELDS):
-            faults.append(f"{file.name} line {number} is no verification: its fields are not {', '.join(FIELDS)}")
-        elif line["schema"] != SCHEMA:
-            faults.append(f"{file.name} line {number} has schema {line['schema']!r}; this version reads schema {SCHEMA}")
+        if not isinstance(line, dict) or "schema" not in line:
+            faults.append(f"{file.name} line {number} is no verification: it names no schema")
+        elif line["schema"] not in tuple(READABLE):
+            known = " and ".join(map(str, READABLE))
+            faults.append(f"{file.name} line {number} has schema {line['schema']!r}; this version reads {known}")
+        elif sorted(line) != READABLE[line["schema"]]:
+            wanted = ", ".join(READABLE[line["schema"]])
+            faults.append(f"{file.name} line {number} is no verification: its fields are not {wanted}")
         elif seal(line)["sha256"] != line["sha256"]:
             faults.append(f"{file.name} line {number} was changed after it was written: its hash does not fit its content")
         else:
