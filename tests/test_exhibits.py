@@ -77,7 +77,7 @@ def test_headings_in_levels_are_joined_in_table_and_csv() -> None:
 
 def test_badges_differ_in_word_sign_and_colour() -> None:
     words = [word for _, word in BADGES.values()]
-    assert len({word[0] for word in words}) == len({css for css, _ in BADGES.values()}) == 3
+    assert len({word[0] for word in words}) == len({css for css, _ in BADGES.values()}) == 4
     sheet = Path(exhibits.__file__).with_name("exhibits.css").read_text()
     for css, _ in BADGES.values():
         assert f".{css} {{" in sheet
@@ -89,6 +89,17 @@ def test_the_badge_says_where_the_numbers_come_from_and_at_which_scale(tag: str)
     badge = one(soup, "figcaption .snn-badge")
     assert badge.get_text() == f"{BADGES[tag][1]} · laptop"
     assert BADGES[tag][0] in (badge.get("class") or [])
+
+
+def test_a_confirmed_record_counts_its_witnesses_and_says_what_became_of_its_sources() -> None:
+    tag = "recorded-confirmed"
+    records = [record(tag, seed=seed).tagged(tag, why=f"{seed}: <changed>.", witnesses=("a", f"b{seed}")) for seed in (0, 1)]
+    soup = page(records=records)
+    word = BADGES[tag][1]
+    assert one(soup, "figcaption .snn-badge").get_text() == f"{word} (3 of 3 witnesses) · laptop"
+    assert [b.get_text() for b in soup.select(".snn-runs .snn-badge")] == [f"{word} (2 of 2 witnesses) · laptop"] * 2
+    assert [li.get_text() for li in soup.select(".snn-origin li")] == ["0: <changed>.", "1: <changed>."]
+    assert not page(records=[record("recorded")]).select(".snn-origin li")
 
 
 def test_live_and_recorded_runs_in_one_exhibit_are_told_apart() -> None:

@@ -194,7 +194,7 @@ class TestBrowser:
 
 
 def logged(**change: Any) -> dict[str, Any]:
-    line = {**dict.fromkeys(FIELDS), "schema": 1, "date": "2026-01-02T03:04:05+00:00", "key": "0" * 16,
+    line = {**dict.fromkeys(FIELDS), "schema": 2, "date": "2026-01-02T03:04:05+00:00", "key": "0" * 16,
             "record_sha256": "1" * 64, "commit": "c" * 40, "dirty": False, "sources": "current", "exact": True, "differing": [],
             "agrees": True, "differences": [],
             "machine": {"device_name": "a CPU", "threads": 1, "versions": {"torch": "2.0"}}}

@@ -21,8 +21,7 @@ from snncore.activity import SiteActivity
 from snncore.energy import CONVENTIONS, MEMORIES, PRICES, SPIKING, Memory, Prices, macs, report
 from snncore.network import NEURONS, Pass, parse, plan
 from snncore.paper import networks
-from snncore.runs import Record, Store
-from snncore.runs.executing import freshness
+from snncore.runs import Record, Store, freshness
 from snncore.runs.tasks import train
 from tools.inputs import ROOT
 
@@ -107,7 +106,8 @@ def _run(record: Record) -> dict[str, Any]:
     passes = plan(spec.topology, (channels, size, size), spec.network.neuron, static_input=static)
     if sum(map(macs, passes)) != result["flops"]:
         raise ValueError(f"record {record.key} must have {sum(map(macs, passes))} MACs, got {result['flops']}")
-    state = {"current": "recorded", "older": "recorded by older sources"}[freshness(record)]
+    state = {"current": "recorded", "confirmed": "recorded, code changed since, re-run agrees",
+             "older": "recorded by older sources"}[freshness(record)]
     return {
         "label": f"{labels['network']}, {labels['role']}, {labels['profile']}, T = {result['steps']}, seed {spec.seed}",
         "key": record.key, "origin": state, "topology": spec.topology, "input_shape": [channels, size, size],

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-VERIFICATIONS = "verifications.jsonl"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -24,10 +23,9 @@ def digest(files: Iterable[Path], root: Path) -> str:
 def shared_inputs(root: Path = ROOT, params: dict[str, Any] | None = None) -> dict[str, str]:
     """What all notebooks read: the package's sources, the recorded results, the paper's values, the parameters.
 
-    Not the log of verifications, which only a page around them shows.
+    Among the results is the log of verifications: an exhibit's badge says what came out of them.
     """
     results = [p for p in (root / "results").rglob("*") if p.is_file() and not p.name.startswith(".")]
-    results = [p for p in results if p.name != VERIFICATIONS]
     results += [p for p in [root / "paper_values.yml"] if p.is_file()]
     sources = [p for p in (root / "snncore").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     return {

@@ -34,6 +34,7 @@ HEADLINE = "snncore-headline"
 BADGES = {
     "live": ("snn-live", "▶ live"),
     "recorded": ("snn-recorded", "■ recorded"),
+    "recorded-confirmed": ("snn-confirmed", "◈ recorded, code changed since, re-run agrees"),
     "recorded-by-older-sources": ("snn-older", "◆ recorded by older sources"),
 }
 
@@ -118,7 +119,7 @@ def headline(text: str, *, records: Sequence[Record]) -> None:
     profiles = sorted({str(r.labels["profile"]) for r in records})
     if "quick" in profiles:
         raise ValueError("a headline cannot rest on records of profile 'quick'; allowed: laptop, paper")
-    badges = " ".join(_badge(tag, profiles) for tag in _tags(records))
+    badges = " ".join(_badge(tag, profiles, _witnesses(records, tag)) for tag in _tags(records))
     page = f'<div class="snn-exhibit">{_style()}<p><strong>{_inline(text)}</strong> {badges}</p></div>'
     found = {"text": text, "profiles": profiles, "keys": sorted({r.key for r in records})}
     display({"text/html": page, "text/plain": text}, raw=True, metadata={HEADLINE: found})
@@ -214,7 +215,7 @@ def _exhibit(
     source = notebook or os.environ.get("SNNCORE_NOTEBOOK")
     command = command or (nb.command(source) if source else None)
     profiles = sorted({str(r.labels["profile"]) for r in records})
-    badges = " ".join(_badge(tag, _profiles(records, tag) or profiles) for tag in _tags(records))
+    badges = " ".join(_badge(tag, _profiles(records, tag) or profiles, _witnesses(records, tag)) for tag in _tags(records))
     links = [
         f'<a href="{_uri(kind, text)}" download="{file}">{word}</a>' for file, (word, kind, text) in files.items()
     ]
@@ -244,6 +245,9 @@ def _strip(records: Sequence[Record], command: str | None) -> str:
             '<div class="snn-scroll" tabindex="0" role="region" aria-label="runs"><table class="snn-table snn-runs">'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
+        if whys := dict.fromkeys(html.escape(record.why) for record in records if record.why):
+            items = "".join(f"<li>{why}</li>" for why in whys)
+            parts.append(f"<details><summary>What became of their sources</summary><ul>{items}</ul></details>")
     else:
         parts.append(f"<p>Computed by this notebook itself, from no recorded run. {html.escape(_here())}</p>")
     if command:
@@ -256,8 +260,9 @@ def _strip(records: Sequence[Record], command: str | None) -> str:
 
 def _row(record: Record) -> str:
     made = record.provenance
+    badge = _badge(_tag(record), [str(record.labels["profile"])], len(record.witnesses))
     cells = (
-        record.key, _badge(_tag(record), [str(record.labels["profile"])]), record.labels["network"], record.labels["role"],
+        record.key, badge, record.labels["network"], record.labels["role"],
         _seed(record), _commit(made["commit"], made["dirty"]), f"{_data_name(record)} {str(made['data_sha256'])[:8]}",
         record.result.get("total", "–"), made["device_name"], made["threads"], f"{made['seconds']:.1f}", str(made["date"])[:10],
     )
@@ -288,8 +293,15 @@ def _profiles(records: Sequence[Record], tag: str) -> list[str]:
     return sorted({str(r.labels["profile"]) for r in records if r.tag == tag})
 
 
-def _badge(tag: str, profiles: Sequence[str]) -> str:
+def _witnesses(records: Sequence[Record], tag: str | None) -> int:
+    """How many witnesses stand behind the records of one kind; one that differs would have made them of another kind."""
+    return len({key for record in records if record.tag == tag for key in record.witnesses})
+
+
+def _badge(tag: str, profiles: Sequence[str], witnesses: int = 0) -> str:
     kind, word = BADGES[tag]
+    if witnesses:
+        word = f"{word} ({witnesses} of {witnesses} witnesses)"
     return f'<span class="snn-badge {kind}">{" · ".join([word, *profiles])}</span>'
 
 
