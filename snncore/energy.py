@@ -24,17 +24,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ._check import one_of, positive, whole
+from .network import SPIKING
+from .operations import dense_count, entering, event_count, macs, site_of, spikes_of
 
 if TYPE_CHECKING:
     from .activity import SiteActivity
     from .network import Pass
 
 CONVENTIONS = ("paper", "physical", "full")
-SPIKING = ("lif", "if")
 
 
 @dataclass(frozen=True)
@@ -142,11 +143,10 @@ class EnergyReport:
 
     @property
     def efficiency(self) -> float:
-        """EE = E_ANN / E_SNN. A classifier is always charged, so a silent network with one stays finite.
-
-        Raises ``ZeroDivisionError`` where nothing at all is charged: a plan without classifier, all of whose layers are silent.
+        """EE = E_ANN / E_SNN. A classifier is always charged, so a silent network with one stays finite; infinite where nothing
+        at all is charged: a plan without classifier, all of whose layers are silent.
         """
-        return self.ann / self.snn
+        return self.ann / self.snn if self.snn else math.inf
 
     @property
     def spiking_efficiency(self) -> float | None:
@@ -155,8 +155,7 @@ class EnergyReport:
         spiking = [row for row in self.rows if row.neuron in SPIKING]
         if not spiking:
             return None
-        snn = sum(row.snn_pj for row in spiking)
-        return sum(row.ann_pj for row in spiking) / snn if snn else math.inf
+        return replace(self, rows=tuple(spiking)).efficiency
 
     @property
     def zero_skipping(self) -> float | None:
@@ -167,11 +166,16 @@ class EnergyReport:
     @property
     def zero_skipping_efficiency(self) -> float | None:
         """EE against the zero-skipping ANN."""
-        return None if self.zero_skipping is None else self.zero_skipping / self.snn
+        if self.zero_skipping is None:
+            return None
+        return self.zero_skipping / self.snn if self.snn else math.inf
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; an infinite ``spiking_efficiency`` becomes the string "infinite"."""
-        spiking = self.spiking_efficiency
+        """Plain JSON values; an infinite efficiency becomes the string "infinite"."""
+
+        def plain(value: float | None) -> float | str | None:
+            return "infinite" if value == math.inf else value
+
         return {
             "steps": self.steps,
             "convention": self.convention,
@@ -179,49 +183,12 @@ class EnergyReport:
             "memory": None if self.memory is None else asdict(self.memory),
             "ann_pj": self.ann,
             "snn_pj": self.snn,
-            "efficiency": self.efficiency,
-            "spiking_efficiency": "infinite" if spiking == math.inf else spiking,
+            "efficiency": plain(self.efficiency),
+            "spiking_efficiency": plain(self.spiking_efficiency),
             "zero_skipping_pj": self.zero_skipping,
-            "zero_skipping_efficiency": self.zero_skipping_efficiency,
+            "zero_skipping_efficiency": plain(self.zero_skipping_efficiency),
             "rows": [{**asdict(row), "operations": row.operations, "unit": row.unit} for row in self.rows],
         }
-
-
-def macs(p: Pass) -> int:
-    """Multiply-accumulates of one pass: Eq. 8, ``O^2 N k^2 M``; ``in * out`` for a dense layer."""
-    if p.kind == "conv":
-        _, height, width = p.out_shape
-        return height * width * p.in_shape[0] * _fan_out(p)
-    return math.prod(p.in_shape) * _fan_out(p)
-
-
-def dense_count(p: Pass, activity: Mapping[str, SiteActivity]) -> float:
-    """Accumulates per step triggered by the spikes that enter ``p``, as if each reached ``k^2 M`` neurons:
-    Eq. 9 with the rate of the input, before pooling. Raises ``ValueError`` where what enters is not
-    spikes."""
-    return _fan_out(p) * _entering(p, activity)
-
-
-def event_count(p: Pass, activity: Mapping[str, SiteActivity]) -> float | None:
-    """The same, border-exact: a spike at the border of a same-padded convolution reaches fewer positions.
-
-    Needs ``SiteActivity.positions`` of what enters a convolution; None where they were not recorded.
-    """
-    if p.kind == "dense":  # no border
-        return dense_count(p, activity)
-    _, height, width = p.in_shape
-    rows, columns = _reach(height, p.kernel), _reach(width, p.kernel)
-    reached = 0.0
-    for name in p.sources:
-        positions = _spikes(name, activity).positions
-        if positions is None:
-            return None
-        reached += sum(
-            positions[i][j] * rows[i // p.pool] * columns[j // p.pool]
-            for i in range(height * p.pool)
-            for j in range(width * p.pool)
-        )
-    return p.out_shape[0] * reached
 
 
 def report(
@@ -279,7 +246,7 @@ def report(
 def _paper(p: Pass, activity: Mapping[str, SiteActivity], steps: int) -> tuple[float, float]:
     """MAC and AC operations of one pass: Eq. 9 with its own rate for a spiking layer, else one MAC pass."""
     if p.neuron in SPIKING:
-        return 0.0, macs(p) * _spikes(p.site, activity).rate * steps
+        return 0.0, macs(p) * spikes_of(p.site, activity).rate * steps
     return float(macs(p)), 0.0
 
 
@@ -314,7 +281,7 @@ def _access(
     energy = mac * (memory.weight + memory.activation) + ac * (memory.weight + 2 * memory.membrane)
     if p.neuron not in SPIKING:
         return energy + neurons * memory.activation
-    spikes = _spikes(p.site, activity).rate * neurons + (0.0 if p.static else _entering(p, activity))
+    spikes = spikes_of(p.site, activity).rate * neurons + (0.0 if p.static else entering(p, activity))
     return energy + neurons * steps * 2 * memory.membrane + spikes * steps * memory.activation
 
 
@@ -323,42 +290,5 @@ def _density(p: Pass, activity: Mapping[str, SiteActivity]) -> float:
     all its parts are: estimated as if they were independent (exact without pooling and sums)."""
     zero = 1.0
     for source in p.sources:
-        zero *= (1.0 - _site(source, activity, "ann_activity").nonzero) ** (p.pool**2)
+        zero *= (1.0 - site_of(source, activity, "ann_activity").nonzero) ** (p.pool**2)
     return 1.0 - zero
-
-
-def _fan_out(p: Pass) -> int:
-    """Neurons that one input spike away from the border reaches."""
-    return p.kernel**2 * p.out_shape[0] if p.kind == "conv" else math.prod(p.out_shape)
-
-
-def _entering(p: Pass, activity: Mapping[str, SiteActivity]) -> float:
-    """Spikes per step that enter ``p``, counted before the average pool."""
-    shapes = zip(p.sources, p.source_shapes, strict=True)
-    return sum(_spikes(name, activity).rate * math.prod(shape) for name, shape in shapes)
-
-
-def _reach(size: int, kernel: int) -> list[int]:
-    """Output positions along one axis that each of ``size`` inputs reaches under same padding."""
-    half = kernel // 2
-    return [min(i + half, size - 1) - max(i - half, 0) + 1 for i in range(size)]
-
-
-def _site(name: str, activity: Mapping[str, SiteActivity], argument: str = "activity") -> SiteActivity:
-    if name not in activity:
-        known = ", ".join(activity) or "nothing"
-        raise ValueError(f"{argument} must hold site {name!r}, got {known}")
-    return activity[name]
-
-
-def _spikes(name: str, activity: Mapping[str, SiteActivity]) -> SiteActivity:
-    site = _site(name, activity)
-    if site.kind != "spikes":
-        raise ValueError(f"activity of {name!r} must be of kind 'spikes', got {site.kind!r}")
-    # pixels repeated over time have time steps too, but are no spikes
-    if not math.isclose(site.rate, site.nonzero, rel_tol=1e-3, abs_tol=1e-9):
-        raise ValueError(
-            f"activity of {name!r} must be spikes of size 1, got rate {site.rate:g} with a share of "
-            f"{site.nonzero:g} that is not zero: feed real values in as static input"
-        )
-    return site

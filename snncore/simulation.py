@@ -13,13 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import energy
 from ._check import whole
 from .activity import ActivityProbe, SiteActivity
 from .conversion import BalancedHead, Coder, Neurons, Stepper, check_coder, encode, scales
@@ -99,10 +98,6 @@ class Snapshot:
         """Images whose label is among the ``k`` best scores."""
         best = self.scores.topk(min(whole("k", k), self.scores.shape[1]), dim=1).indices
         return int((best == self.labels[:, None]).any(1).sum())
-
-    def energy(self, **options: Any) -> energy.EnergyReport:
-        """``energy.report`` of this network at this T; options as there (convention, prices ...)."""
-        return energy.report(self.plan, self.sites, self.steps or 1, **options)
 
 
 def simulate(

@@ -15,6 +15,8 @@ from snncore.paper.grids import table8
 from snncore.runs import Record, to_dict
 from snncore.runs.spec import task_of
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 
 def bits(right):
     text = "".join("1" if hit else "0" for hit in right)
@@ -31,7 +33,7 @@ def spiking(role, right, *, rate=0.2, entering=0.5, seed=0, energy=100.0, table=
     entry = next(e for e in table("laptop", seeds=[seed], names=[network]) if e.role == role)
     sites = {p.site: rate for p in passes_of(entry.spec)[:-1]} | {"input": entering}
     return record(
-        entry, right, steps=entry.spec.input.steps, flops=sum(beyond.energy_tables.macs(p) for p in passes_of(entry.spec)),
+        entry, right, steps=entry.spec.input.steps,
         events={}, activity={site: {"kind": "spikes", "rate": r, "nonzero": r} for site, r in sites.items()},
         energy={"paper/int32": {"efficiency": 1000 / energy}, "full/int32": {"snn_pj": 1000 * energy}},
     )
@@ -80,7 +82,7 @@ def test_refusals():
 def binary(network, role, right, *, seed=0):
     entry = next(e for e in grids_beyond.binary_networks("laptop", seeds=[seed], names=[network]) if e.role == role)
     sites = {"input": 0.5, "conv1": 0.2, "conv2": 0.4}
-    return record(entry, right, steps=1, parameters=1000, binary_parameters=800,
+    return record(entry, right, steps=1, binary_parameters=800,
                   activity={site: {"kind": "spikes", "rate": r, "nonzero": r} for site, r in sites.items()})
 
 
@@ -89,7 +91,9 @@ def test_binary_networks():
             binary("VGG3x2-v2", "binary-stochmax", [1] * 9 + [0]), binary("VGG7-agd", "binary", [1] + [0] * 9)]
     table = beyond.binary_table(runs).set_index(["network", "role"])
     row = table.loc[("VGG5", "binary")]
-    assert row["weights (kB)"] == pytest.approx((800 / 8 + 200 * 4) / 1000) and row["all real (kB)"] == pytest.approx(4)
+    parameters = sum({p.layer: p.weights for p in passes_of(runs[0].spec)}.values())
+    assert row["weights (kB)"] == pytest.approx((800 / 8 + (parameters - 800) * 4) / 1000)
+    assert row["all real (kB)"] == pytest.approx(4 * parameters / 1000)
     assert row["active neurons"] == pytest.approx(0.3) and row["learnt"] == 1 and table.loc[("VGG7-agd", "binary"), "learnt"] == 0
     found = beyond.binary_differences(runs)  # nothing of the deeper pair
     assert found["added"].tolist() == ["BackRes", "stochmax", "both"] and set(found["against"]) == {"VGG5"}

@@ -13,8 +13,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from snncore.data import DataConfig
-from snncore.energy import CONVENTIONS, macs
-from snncore.network import NetworkConfig, plan
+from snncore.energy import CONVENTIONS
+from snncore.network import NetworkConfig
 from snncore.paper import networks
 from snncore.runs import Record, Store, to_dict
 from snncore.runs.tasks.train import Spec
@@ -85,11 +85,9 @@ def test_recorded_runs_are_the_lowest_seeds_of_what_spikes() -> None:
     assert [(r["key"], r["steps"], r["static_input"]) for r in found] == [("b" * 16, 10, False)]
     assert found[0]["activity"] == {"input": 0.5, "conv1": 0.25, "fc1": 0.1} and found[0]["input_shape"] == [1, 8, 8]
     assert (found[0]["accuracy"], found[0]["correct"], found[0]["origin"]) == (0.5, 1, "recorded by older sources")
-    with pytest.raises(ValueError, match="must have .* MACs, got 1"):
-        calculator.recorded(recorded(flops=1))
 
 
-def recorded(flops: int | None = None) -> list[Record]:
+def recorded() -> list[Record]:
     """Two seeds of a spiking run, its ANN, and a trial."""
     found = []
     for name, seed, role, spiking in (("a", 1, "snn", True), ("b", 0, "snn", True), ("c", 0, "ann", False),
@@ -98,7 +96,7 @@ def recorded(flops: int | None = None) -> list[Record]:
                     input=InputConfig(**({"code": "poisson", "steps": 10} if spiking else {})))
         kinds = {"input": ("spikes", 0.5), "conv1": ("spikes", 0.25), "fc1": ("spikes", 0.1), "x": ("real", 3.0)}
         result = {
-            "flops": flops or sum(map(macs, plan(spec.topology, (1, 8, 8), "lif"))), "accuracy": 0.5, "correct": 1, "total": 2,
+            "accuracy": 0.5, "correct": 1, "total": 2,
             "activity": {s: {"kind": k, "rate": r, "nonzero": r, "positions": None} for s, (k, r) in kinds.items()},
             **({"steps": 10} if spiking else {}),
         }

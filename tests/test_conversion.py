@@ -28,6 +28,7 @@ from snncore.conversion import (
     thresholds_of,
 )
 from snncore.data import Part
+from snncore.energy import report
 from snncore.network import Network, NetworkConfig
 from snncore.neurons import IF, LIF, fire
 from snncore.simulation import classify, simulate
@@ -314,7 +315,7 @@ def test_the_last_t_is_what_evaluate_finds():
     assert found.loss == pytest.approx(tested.loss)
     assert found.accuracy == tested.accuracy
     for convention in ("paper", "physical", "full"):
-        assert found.energy(convention=convention).efficiency > 0
+        assert report(found.plan, found.sites, found.steps, convention=convention).efficiency > 0
 
 
 @pytest.mark.parametrize("coder", [POISSON, InputConfig("poisson", signed=True, steps=1)])

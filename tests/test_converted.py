@@ -14,6 +14,8 @@ from snncore.paper import converted
 from snncore.runs.tasks import convert, train
 from snncore.training import InputConfig, TrainingConfig
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 RIGHT = "f0"  # the first four of eight images
 
 

@@ -15,6 +15,8 @@ from snncore.paper.evidence import Evidence
 from snncore.paper.ledger import Judgement, ledger
 from snncore.paper.verdicts import CONTRADICTED, DIRECTION, INCONCLUSIVE, NOT_TESTED, SUPPORTED, above
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 Changes = dict[tuple, Any]
 ESTIMATORS = load()
 CONV, SHARED, STOCH, HYBRID = "converted", "converted-shared", "snn-stochmax", "hybrid-stochmax"

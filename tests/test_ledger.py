@@ -18,6 +18,8 @@ from snncore.paper.ledger import Ledger, commands, ledger
 from snncore.paper.verdicts import INCONCLUSIVE, NOT_TESTED, SUPPORTED, VERDICTS
 from snncore.runs import Entry, Record, Store, executing, key, to_dict
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 LOSS = {"agd-loss": claim("agd-loss")}
 ENERGY = {f"{convention}/{prices}": {"efficiency": 15.0, "snn_pj": 1.0}
           for convention in ("paper", "physical", "full") for prices in ("int32", "float32")}

@@ -15,6 +15,8 @@ from snncore.paper.estimators import load
 from snncore.paper.ledger import ledger
 from snncore.paper.ledger_command import in_full, listed, main
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 IDS = ("agd-loss", "agd-vgg7-fails")
 
 

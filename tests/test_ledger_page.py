@@ -21,6 +21,8 @@ from snncore.paper.ledger_page import frame, ledger_html, missing_table, problem
 from snncore.runs import Store
 from tools.check_book import ledger_against_csv, missing_alt, start_page_against_ledger, table_against_csv
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 #: supported, contradicted, computed, not tested
 IDS = ("agd-loss", "agd-vgg7-fails", "conv-params-minimal", "backres-channels")
 

@@ -14,6 +14,8 @@ from snncore.paper.exhibits import NO_VALUE
 from snncore.paper.verdicts import CONTRADICTED, NOT_TESTED, SUPPORTED
 from snncore.runs import Record
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 PAIR = ("VGG5", "VGG3x2-v2")
 
 

@@ -13,10 +13,19 @@ from snncore.paper.profiles import profile
 from snncore.paper.recorded import missing_table, reading_of, recorded, scale
 from snncore.runs import Store, key, results_directory
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 
 def bits(right):
     text = "".join("1" if hit else "0" for hit in right)
     return f"{int(text.ljust(-(-len(text) // 4) * 4, '0'), 2):0{-(-len(text) // 4)}x}"
+
+
+class Run(SimpleNamespace):
+    """What the tables read of a record."""
+
+    def __getitem__(self, name):
+        return self.made[name]
 
 
 def run(role, right, *, network="VGG5", steps=None, seed=0, profile="laptop", note="reading A", tag="recorded", ee=None):
@@ -26,13 +35,14 @@ def run(role, right, *, network="VGG5", steps=None, seed=0, profile="laptop", no
         "correct": sum(right),
         "total": len(right),
         "hits": bits(right),
-        "parameters": 1234,
         "energy": energy,
     }
     if steps:
         result["steps"] = steps
     labels = {"network": network, "role": role, "profile": profile, "note": note}
-    return SimpleNamespace(labels=labels, result=result, spec=SimpleNamespace(seed=seed), tag=tag, key=f"{seed:016x}")
+    data = {"name": "digits", "train": 10, "validation": 1, "test": len(right), "size": None, "seed": seed}
+    made = {"task": "train", "spec": {"topology": "4C3 P F10", "data": data}}
+    return Run(labels=labels, result=result, spec=SimpleNamespace(seed=seed), tag=tag, key=f"{seed:016x}", made=made)
 
 
 ANN = [1, 1, 1, 0, 1, 1, 0, 0, 1, 1]  # 7 of 10
@@ -61,7 +71,7 @@ def test_one_seed():
     assert (second["only SNN right"], second["only ANN right"], second["pairs"]) == (1, 3, 1)
     assert second["McNemar p"] == pytest.approx(10 / 16)
     assert [second[f"EE {c}"] for c in ("paper", "physical", "full")] == [12, 6, 3]
-    assert second["parameters"] == 1234 and second["origin"] == "■ recorded"
+    assert second["parameters"] == 4 * 9 + 4 * 4 * 4 * 10 + 10 and second["origin"] == "■ recorded"
     assert "“minimal accuracy loss (~2 - 3%)” (8.1)" in second["paper says"] and "~15x" in second["paper says"]
     assert first[["ANN accuracy", "minus ANN", "McNemar p", "EE paper"]].isna().all()
     assert first["paper says"] == "not in our source"

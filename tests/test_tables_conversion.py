@@ -7,9 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from snncore.network import parameter_count
 from snncore.paper import figures_conversion, grids_conversion
 from snncore.paper import tables_conversion as t
 from snncore.paper.ledger import Ledger
+
+pytestmark = pytest.mark.usefixtures("stated_energies")
 
 IMAGES = 100
 
@@ -48,7 +51,6 @@ def run(network="VGG3x2-v1", role="converted", seed=0, *, ann=range(50), snn=Non
     result = {
         "ann": part(ann),
         "total": IMAGES,
-        "parameters": 1234,
         "topology": topology,
         # as a record holds it: by name, not in order of computation
         "thresholds": dict(sorted(zip(names, thresholds, strict=False))),
@@ -89,7 +91,8 @@ def test_by_latency():
     half = math.sqrt(z2 * 0.25 / 100 + z2**2 / 40000) / (1 + z2 / 100)
     assert table["ANN"][0] == f"50.0 ({50 - 100 * half:.1f} to {50 + 100 * half:.1f})"
     assert table["T = 10"].str.split().str[0].tolist() == ["10.0", "20.0"]
-    assert table["parameters"].tolist() == [1234, 1234] and table["origin"].tolist() == ["■ recorded"] * 2
+    counted = [parameter_count(one.result["topology"], (3, 32, 32)) for one in (run(), plain())]
+    assert table["parameters"].tolist() == counted and table["origin"].tolist() == ["■ recorded"] * 2
     assert t.by_latency([]).empty
 
 

@@ -15,6 +15,8 @@ from snncore.paper.statistics import hits as unpack
 from snncore.runs.spec import to_dict
 from snncore.stdp import StdpConfig
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 HISTORY = {"learning": [True, True, False], "seen": [16, 32, 32], "change": [0.2, 0.1, 0.0], "at_low": [0.0, 0.2, 0.2],
            "at_high": [0.1, 0.3, 0.3]}
 RIGHT = {"ann": 90, "learned": 60, "random": 50, "pixels": 70}

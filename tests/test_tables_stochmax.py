@@ -14,6 +14,8 @@ from snncore.paper.evidence import Sample
 from snncore.paper.figures_training import passes_of
 from snncore.runs import Record, to_dict
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 
 def bits(right):
     text = "".join("1" if hit else "0" for hit in right)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from snncore.data import DataConfig, load
 from snncore.network import NetworkConfig
+from snncore.paper.evidence import Sample
+from snncore.runs import Record
 from snncore.runs.spec import from_dict, key, task_of, to_dict
 from snncore.runs.tasks import binary as task
 from snncore.runs.tasks import train
@@ -38,7 +41,8 @@ def test_record(run):
     json.dumps(result, allow_nan=False)
     assert result["accuracy"] == result["correct"] / result["total"] and result["total"] == 40
     assert result["binary_parameters"] == 9 * (8 * 16 + 16 * 16) + 16 * 2 * 2 * 32
-    assert result["parameters"] == result["binary_parameters"] + 9 * 8 + 32 * 10 + 10
+    counted = Sample(Record({"task": "binary", "spec": to_dict(SPEC), "result": result}, Path("x")), 1, result).parameters
+    assert counted == result["binary_parameters"] + 9 * 8 + 32 * 10 + 10
     assert all(site["rate"] == pytest.approx(site["nonzero"]) for name, site in result["activity"].items() if name != "input")
     assert {"conv3.1", "conv3.2"} <= set(result["activity"]) and result["steps"] == 1
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ..energy import SRAM
 from ..runs import Record
-from . import energy_tables, tables, tables_agd
+from . import energies, energy_tables, tables, tables_agd
 from .estimators.backres import BINARY_PAIRS
 from .evidence import LEARNT, Sample
 from .exhibits import origin
@@ -116,9 +116,10 @@ def binary_table(records: Sequence[Record]) -> pd.DataFrame:
     """
     rows = []
     for (name, _, role, _), seeds in by_role(records).items():
-        first = next(iter(seeds.values())).result
+        run = next(iter(seeds.values()))
+        first, parameters = run.result, Sample(run, 1, run.result).parameters
         sites = {site: found for site, found in first["activity"].items() if site != "input"}
-        real = first["parameters"] - first["binary_parameters"]
+        real = parameters - first["binary_parameters"]
         rows.append(
             {
                 "network": name,
@@ -128,7 +129,7 @@ def binary_table(records: Sequence[Record]) -> pd.DataFrame:
                 "learnt": sum(Sample(run, 1, run.result).at_chance is False for run in seeds.values()),
                 "active neurons": float(np.mean([found["rate"] for found in sites.values()])),
                 "weights (kB)": (first["binary_parameters"] / 8 + 4 * real) / 1000,
-                "all real (kB)": 4 * first["parameters"] / 1000,
+                "all real (kB)": 4 * parameters / 1000,
                 "origin": origin(list(seeds.values())),
             }
         )
@@ -270,11 +271,11 @@ def _ratio(pairs: Sequence[tuple[float, float]]) -> float | None:
 
 
 def _efficiency(record: Record) -> float:
-    return float(record.result["energy"]["paper/int32"]["efficiency"])
+    return energies.energy_of(Sample(record, record.result["steps"], record.result)).efficiency
 
 
 def _energy(record: Record) -> float:
-    return energy_tables.NJ * float(record.result["energy"]["full/int32"]["snn_pj"])
+    return energy_tables.NJ * energies.energy_of(Sample(record, record.result["steps"], record.result), "full").snn
 
 
 def _spikes(record: Record) -> float:

@@ -14,12 +14,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ..energy import CONVENTIONS
+from ..energy import CONVENTIONS, macs
 from ..network import as_ann, parameter_count, plan
 from ..runs import Entry, Record
 from ..runs.executing import minutes
 from ..runs.tasks import train
-from . import statistics
+from . import energies, statistics
+from .evidence import Sample
 from .profiles import profile
 from .recorded import reading_of
 from .style import PALETTE
@@ -55,7 +56,7 @@ def accuracy_table(records: Sequence[Record]) -> pd.DataFrame:
                     "agreement": found["paired"]["same_class"] / found["total"],
                     "top-5": found["top5"]["correct"] / found["total"],
                     "ANN top-5": record.result["ann"]["top5"]["correct"] / found["total"],
-                    **{f"EE {c}": found["energy"][f"{c}/int32"]["efficiency"] for c in CONVENTIONS},
+                    **{f"EE {c}": energies.energy_of(Sample(record, steps, found), c).efficiency for c in CONVENTIONS},
                     "images": found["total"],
                 }
             )
@@ -141,15 +142,16 @@ def loss_table(records: Sequence[Record]) -> pd.DataFrame:
 def size_table(records: Sequence[Record], *, baseline: str) -> pd.DataFrame:
     """Parameters and multiply-accumulates as run, and compression: parameters of ``baseline`` divided by a network's own."""
     first = {(r.labels["network"], reading_of(r.labels["note"])): r for r in reversed(records)}
-    found = {}
+    passes, parameters = {}, {}
     for name, record in reversed(first.items()):
         channels, size = train._shape(record.spec.ann.data)
-        found[name] = parameter_count(as_ann(record.spec.ann.topology), (channels, size, size))
-    base = next((count for (name, _), count in found.items() if name == baseline), None)
+        topology = as_ann(record.spec.ann.topology), (channels, size, size)
+        passes[name], parameters[name] = plan(*topology), parameter_count(*topology)
+    base = next((count for (name, _), count in parameters.items() if name == baseline), None)
     return pd.DataFrame([
         {"network": name, "reading": reading, "topology as run": first[name, reading].spec.ann.topology, "parameters": count,
-         "MACs": first[name, reading].result["flops"], "compression": None if base is None else base / count}
-        for (name, reading), count in found.items()
+         "MACs": sum(map(macs, passes[name, reading])), "compression": None if base is None else base / count}
+        for (name, reading), count in parameters.items()
     ])
 
 

@@ -19,10 +19,11 @@ import torch
 
 from .._check import one_of
 from ..data import DataConfig
-from ..network import Pass, as_ann, plan
+from ..energy import EnergyReport
+from ..network import Pass, as_ann, parameter_count, plan
 from ..runs import Entry, Record, RecordError, Store, executing, key, results_directory
 from ..runs.tasks import train
-from . import grids, networks, statistics
+from . import energies, grids, networks, statistics
 from .repeats import seed_of, steps_of
 
 #: Profiles whose runs may judge a claim.
@@ -149,20 +150,29 @@ class Sample:
 
     def efficiency(self, conditions: Conditions) -> float:
         """EE against the ANN of the same shape."""
-        return float(self._energy(conditions)["efficiency"])
+        return self._energy(conditions).efficiency
 
     def convolutions_efficiency(self, conditions: Conditions) -> float:
         """EE of the spiking convolutions alone, EE_Conv of Table 6."""
-        found = self.measured["convolutions"]["energy"][f"{conditions.convention}/{conditions.prices}"]
-        return float(found["efficiency"])
+        return energies.energy_of(self, conditions.convention, conditions.prices, spiking_only=True).efficiency
 
     def energy(self, conditions: Conditions) -> float:
         """Energy of the spiking network per image, pJ."""
-        return float(self._energy(conditions)["snn_pj"])
+        return self._energy(conditions).snn
 
-    def _energy(self, conditions: Conditions) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.measured["energy"][f"{conditions.convention}/{conditions.prices}"]
-        return found
+    def _energy(self, conditions: Conditions) -> EnergyReport:
+        return energies.energy_of(self, conditions.convention, conditions.prices)
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the network, shared ones counted once."""
+        return parameter_count(self.topology, self.input_shape)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        channels, size = train._shape(DataConfig(**self.data))
+        return channels, size, size
 
     @property
     def rates(self) -> dict[str, float]:
@@ -183,13 +193,12 @@ class Sample:
     def passes(self) -> tuple[Pass, ...]:
         """The network's plan."""
         spec = self.record["spec"]
-        channels, size = train._shape(DataConfig(**self.data))
         neuron, static = {"convert": "if", "stdp": "lif"}.get(self.record["task"], ""), False
-        if self.record["task"] == "train":
+        if self.record["task"] in ("train", "train-head"):
             neuron, static = spec["network"]["neuron"], spec["input"]["code"] in ("real", "poisson-mean", "direct")
         elif self.record["task"] == "convert":
             static = spec["conversion"]["relu_layers"] > 0
-        return plan(self.topology, (channels, size, size), neuron, static_input=static)
+        return plan(self.topology, self.input_shape, neuron, static_input=static)
 
 
 def samples(record: Record, view: str = "") -> dict[int | None, Sample]:

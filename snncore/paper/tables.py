@@ -11,8 +11,9 @@ import pandas as pd
 from ..energy import CONVENTIONS, FLOAT32, INT32, macs
 from ..network import Pass, parameter_count, plan
 from ..runs import Record
-from . import statistics
+from . import energies, statistics
 from .claims import claim
+from .evidence import Sample
 from .exhibits import origin
 from .networks import PaperNetwork, network, plain_of
 from .recorded import reading_of
@@ -186,7 +187,7 @@ def table8(records: Sequence[Record]) -> pd.DataFrame:
                 "T": steps,
                 **_accuracy(runs),
                 **_difference(groups[row], groups.get((name, reading, "ann", None), {}) if role != "ann" else {}),
-                "parameters": runs[0].result["parameters"],
+                "parameters": Sample(runs[0], steps, runs[0].result).parameters,
                 **{f"EE {c}": _efficiency(runs, c) for c in CONVENTIONS},
                 "paper says": "; ".join(map(sentence, says)) or NOT_GIVEN,
                 "origin": origin(runs),
@@ -249,8 +250,8 @@ def _hits(record: Record) -> np.ndarray:
 
 
 def _efficiency(runs: Sequence[Record], convention: str) -> float | None:
-    values = [run.result["energy"].get(f"{convention}/int32", {}).get("efficiency") for run in runs]
-    return None if None in values else float(np.mean(values))
+    samples = [Sample(run, run.result["steps"], run.result) for run in runs if "steps" in run.result]
+    return float(np.mean([energies.energy_of(one, convention).efficiency for one in samples])) if samples else None
 
 
 def joint(over_seeds: str, over_images: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..energy import CONVENTIONS
 from ..runs import Record
-from . import statistics, tables
+from . import energies, statistics, tables
 from .claims import claims
 from .estimators import load
 from .evidence import Conditions, Sample, minutes
@@ -93,7 +93,7 @@ def by_latency(records: Sequence[Record]) -> pd.DataFrame:
             "network": name,
             "reading": reading,
             "conversion": NAMES[role],
-            "parameters": first.result["parameters"],
+            "parameters": Sample(first, None, {}).parameters,
             "ANN": _cell(runs, None),
             **{f"T = {steps}": _cell(runs, steps) for steps in times(runs)},
             "images": first.result["total"],
@@ -133,7 +133,7 @@ def operating_table(records: Sequence[Record], *, plain: str = "VGG7-conv", at: 
         name, reading, role = kind
         runs = groups[kind]
         own = {c: _mean(runs, steps, c, "efficiency") for c in CONVENTIONS}
-        energy = _mean(runs, steps, "paper", "snn_pj")
+        energy = _mean(runs, steps, "paper", "snn")
         plains = {} if base is None else groups[base]
         both = [seed for seed in runs if seed in plains]
         one, two = ({seed: group[seed] for seed in both} for group in (runs, plains))
@@ -152,10 +152,10 @@ def operating_table(records: Sequence[Record], *, plain: str = "VGG7-conv", at: 
                 if base is None or not both
                 else _mean(one, steps, "paper", "efficiency") / _mean(two, chosen[base], "paper", "efficiency"),
                 "SNN (nJ)": energy * NJ,
-                "ANN (nJ)": _mean(runs, steps, "paper", "ann_pj") * NJ,
+                "ANN (nJ)": _mean(runs, steps, "paper", "ann") * NJ,
                 f"energy of {plain} over its own": None
                 if base is None or not both
-                else _mean(two, chosen[base], "paper", "snn_pj") / _mean(one, steps, "paper", "snn_pj"),
+                else _mean(two, chosen[base], "paper", "snn") / _mean(one, steps, "paper", "snn"),
                 "seeds": len(runs),
             }
         )
@@ -372,4 +372,5 @@ def _hits(run: Record, steps: int) -> np.ndarray:
 
 
 def _mean(runs: Runs, steps: int, convention: str, value: str) -> float:
-    return float(np.mean([_read(run, steps)["energy"][f"{convention}/int32"][value] for run in runs.values()]))
+    samples = [Sample(run, steps, _read(run, steps)) for run in runs.values()]
+    return float(np.mean([getattr(energies.energy_of(one, convention), value) for one in samples]))

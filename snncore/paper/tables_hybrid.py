@@ -18,7 +18,7 @@ from ..activity import SiteActivity
 from ..energy import CONVENTIONS, INT32, PRICES, Prices, macs, report
 from ..network import Pass, as_ann, parameter_count, plan
 from ..runs import Record
-from . import statistics, tables, variants
+from . import energies, statistics, tables, variants
 from .energy_tables import NJ, silent_bounds
 from .evidence import Sample
 from .exhibits import NO_VALUE
@@ -178,7 +178,7 @@ def input_table(records: Sequence[Record]) -> pd.DataFrame:
         }
         for convention in ("paper", "physical"):
             pj = {
-                kind: [runs[seed].result["energy"][f"{convention}/int32"]["snn_pj"] for seed in both]
+                kind: [energies.energy_of(Sample(runs[seed], steps, runs[seed].result), convention).snn for seed in both]
                 for kind, runs in kinds.items()
             }
             row |= {f"nJ {kind}, {convention}": float(np.mean(values)) * NJ for kind, values in pj.items()}

@@ -16,7 +16,8 @@ from ..network import parameter_count, plan
 from ..runs import Entry, Record
 from ..runs.executing import minutes
 from ..stdp import StdpConfig
-from . import statistics
+from . import energies, statistics
+from .evidence import Sample
 from .exhibits import NO_VALUE, origin
 from .grids_stdp import BASELINES, CLASSIFIERS, stdp_spec
 from .profiles import profile
@@ -90,8 +91,9 @@ def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind
     row["compression"] = parameter_count(plain, shape) / parameter_count(topology, shape)
     row["conv compression"] = _convolutions(plain, shape) / _convolutions(topology, shape)
     row["EE full at most"] = sum(map(macs, passes)) / static
-    row["EE full"] = _mean([f["energy"]["paper/int32"]["efficiency"] for f in found.values()])
-    row["EE conv"] = _mean([f["convolutions"]["energy"]["paper/int32"]["efficiency"] for f in found.values()])
+    measured = [Sample(run, first.spec.stdp.steps, found[seed]) for seed, run in runs.items()]
+    row["EE full"] = _mean([energies.energy_of(one).efficiency for one in measured])
+    row["EE conv"] = _mean([energies.energy_of(one, spiking_only=True).efficiency for one in measured])
     row["origin"] = origin([*runs.values(), *anns.values()])
     return row
 

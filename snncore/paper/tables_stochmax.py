@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ..energy import CONVENTIONS
 from ..runs import Record
 from ..stochmax import collapsed
-from . import statistics, tables
+from . import energies, statistics, tables
 from .evidence import Sample
 from .exhibits import NO_VALUE, origin
 from .grids import HEADS
@@ -120,7 +120,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _efficiency(record: Record, convention: str = "paper") -> float:
-    return float(record.result["energy"][f"{convention}/int32"]["efficiency"])
+    return energies.energy_of(Sample(record, record.result["steps"], record.result), convention).efficiency
 
 
 def _rate(record: Record) -> float:

@@ -12,7 +12,7 @@ import torch
 from ..._check import one_of
 from ...binary import SCALES, binarise, binary_layers
 from ...data import Splits, load
-from ...network import Network, parameter_count
+from ...network import Network
 from ...training import evaluate
 from ...training import train as fit
 from .. import weights
@@ -45,7 +45,7 @@ def build(spec: Spec, splits: Splits) -> Network:
 
 
 def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
-    """Train, evaluate on the test images, and count parameters and active neurons."""
+    """Train, evaluate on the test images, and count active neurons and binary weights."""
     splits = load(spec.data)
     network, curve = _trained(spec, splits, work=work, device=device, progress=progress)
     tested = evaluate(network, splits.test, spec.input, seed=spec.seed, device=device)
@@ -55,7 +55,6 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         **train.counts(tested),
         "train_accuracy": seen.accuracy,
         "curve": curve,
-        "parameters": parameter_count(spec.topology, network.input_shape),
         "binary_parameters": sum(unique[name] for name in binary_layers(network)),
         "activity": {name: {"kind": site.kind, "rate": site.rate, "nonzero": site.nonzero}
                      for name, site in tested.sites.items()},

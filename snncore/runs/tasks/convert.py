@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 from ..._check import whole
 from ...conversion import ConversionConfig, check_convertible, convert, scales, spiking
 from ...data import Part, load
-from ...energy import macs
-from ...network import Network, parameter_count
+from ...network import Network
+from ...operations import macs
 from ...simulation import Agreement, Snapshot, classify, simulate
 from ...streams import stream
 from ...training import Evaluation, InputConfig
@@ -30,7 +30,7 @@ class Spec:
     ann: the training run whose network is converted; its input code is "real" or "poisson-mean", and the
     spiking network is signed exactly if it is. Its seed also draws the Poisson input.
     conversion: how thresholds are balanced, on the first training images.
-    steps: every T at which accuracy, spikes and energy are read out of one simulation.
+    steps: every T at which accuracy and spikes are read out of one simulation.
     test: how many of the run's test images are simulated, its first ones; None for all.
     batch_size: images coded together.
     """
@@ -86,8 +86,6 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         "thresholds": thresholds,
         "scales": scales(network),
         "curve": curve,
-        "parameters": parameter_count(spec.ann.topology, ann.input_shape),
-        "flops": sum(macs(p) for p in ann.plan),
         "data": {"sha256": splits.sha256, "train": len(splits.train.labels),
                  "validation": len(splits.validation.labels), "test": count,
                  "calibration": spec.conversion.images},
@@ -129,7 +127,7 @@ def _counts(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _read(snapshot: Snapshot, reference: Snapshot) -> dict[str, Any]:
-    """Everything about one T: accuracy, its paired difference to the ANN, activity, energy, agreement."""
+    """Everything about one T: accuracy, its paired difference to the ANN, activity, agreement."""
     snn, ann = snapshot.hits, reference.hits
     same = snapshot.scores.argmax(1) == reference.scores.argmax(1)
     return {

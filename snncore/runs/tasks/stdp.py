@@ -22,8 +22,8 @@ from tqdm.auto import tqdm
 from ..._check import one_of, whole
 from ...activity import ActivityProbe, SiteActivity
 from ...data import DataConfig, Part, Splits, load, to_unit
-from ...energy import macs
-from ...network import Network, NetworkConfig, Pass, parameter_count, plan
+from ...network import SPIKING, Network, NetworkConfig, Pass, plan
+from ...operations import macs
 from ...stdp import Presentation, StdpConfig, StdpWarning, Trained, features, train_layerwise
 from ...streams import stream
 from ...training import InputConfig, TrainingConfig, evaluate, train
@@ -109,9 +109,7 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         results[classifier.name] = {
             **{source: numbers for source, (numbers, _) in tested.items()},
             "topology": spec.topology(classifier),
-            "parameters": parameter_count(spec.topology(classifier), shape),
             **measured(whole_plan, activity | _renamed(whole_plan, tested["learned"][1]), spec.stdp.steps),
-            "convolutions": measured(_convolutions(whole_plan), activity, spec.stdp.steps),
         }
     first = results[spec.classifiers[0].name]["learned"]
     return Outcome(
@@ -296,7 +294,7 @@ def _classify(
 
 def _convolutions(passes: Sequence[Pass]) -> tuple[Pass, ...]:
     """The spiking passes of a whole network; everything behind them is the classifier."""
-    return tuple(p for p in passes if p.neuron in ("lif", "if"))
+    return tuple(p for p in passes if p.neuron in SPIKING)
 
 
 def _renamed(passes: Sequence[Pass], sites: Mapping[str, SiteActivity]) -> dict[str, SiteActivity]:

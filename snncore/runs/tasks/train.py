@@ -12,8 +12,8 @@ import torch
 
 from ...activity import SiteActivity
 from ...data import DataConfig, Splits, batches, load
-from ...energy import CONVENTIONS, FLOAT32, INT32, event_count, macs, report
-from ...network import Network, NetworkConfig, Pass, parameter_count
+from ...network import SPIKING, Network, NetworkConfig, Pass
+from ...operations import event_count, macs
 from ...streams import stream
 from ...training import Evaluation, InputConfig, TrainingConfig, evaluate, train
 from .. import weights
@@ -76,7 +76,7 @@ def trained(
 
 
 def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
-    """Train, evaluate on the test images, and count parameters, operations, spikes and energy."""
+    """Train, evaluate on the test images, and count spikes and the accumulates they trigger."""
     splits = load(spec.data)
     network, curve = trained(spec, splits, work=work, device=device, progress=progress)
     tested = evaluate(network, splits.test, spec.input, seed=spec.seed, device=device, positions=True)
@@ -85,8 +85,6 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         **counts(tested),
         "train_accuracy": seen.accuracy,
         "curve": curve,
-        "parameters": parameter_count(spec.topology, network.input_shape),
-        "flops": sum(macs(p) for p in network.plan),
         **measured(network.plan, tested.sites, spec.input.steps),
         "data": {
             "sha256": splits.sha256,
@@ -156,35 +154,14 @@ def counts(tested: Evaluation) -> dict[str, Any]:
 
 
 def measured(plan: tuple[Pass, ...], sites: dict[str, SiteActivity], steps: int | None) -> dict[str, Any]:
-    """Activity by site, energy under every convention and price list; for an ANN, its zero-skipping cost."""
+    """Activity by site and, of a spiking network, T and border-exact accumulates: what energies follow from."""
     activity = {
         name: {"kind": site.kind, "rate": site.rate, "nonzero": site.nonzero} for name, site in sites.items()
     }
-    spiking = any(p.neuron in ("lif", "if") for p in plan)
-    if not spiking:
-        skipping = {
-            prices.name: report(plan, sites, 1, prices=prices, convention="physical", ann_activity=sites)
-            for prices in (INT32, FLOAT32)
-        }
-        return {
-            "activity": activity,
-            "energy": {
-                name: {"ann_pj": found.ann, "zero_skipping_pj": found.zero_skipping}
-                for name, found in skipping.items()
-            },
-        }
-    assert steps is not None
-    energy = {}
-    for convention in CONVENTIONS:
-        for prices in (INT32, FLOAT32):
-            found = report(plan, sites, steps, prices=prices, convention=convention)
-            energy[f"{convention}/{prices.name}"] = {
-                "ann_pj": found.ann,
-                "snn_pj": found.snn,
-                "efficiency": found.efficiency,
-            }
+    if not any(p.neuron in SPIKING for p in plan):
+        return {"activity": activity}
     events = {p.site: event_count(p, sites) for p in plan if not p.static}
-    return {"activity": activity, "events": events, "energy": energy, "steps": steps}
+    return {"activity": activity, "events": events, "steps": steps}
 
 
 def retained(network: Network, splits: Splits, spec: Spec, *, device: str) -> list[list[float]]:
