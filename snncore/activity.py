@@ -45,9 +45,9 @@ class SiteActivity:
 class ActivityProbe:
     """Pass as ``probe`` to ``Network.forward``; ``result()`` gives a ``SiteActivity`` per site.
 
-    The first dimension of spikes is time; a value is called "spikes" when the network says so
-    (``timed=True``), and then its non-zero entries are counted, whatever their size. Real values that are repeated over time, as
-    from ``coding.direct``, would be counted as spikes: give them once, to a network with ``static_input=True``.
+    The first dimension of spikes is time; a value is called "spikes" when the network says so (``timed=True``). Real
+    values that are repeated over time, as from ``coding.direct``, then have a rate that is not their share of non-zero
+    entries, and the energy model refuses them: give them once, to a network with ``static_input=True``.
     positions: also keep the (H, W) sums that border-exact event counts need (off by default: it costs a
     reduction).
     """
@@ -65,8 +65,7 @@ class ActivityProbe:
         nonzero = int(torch.count_nonzero(values))
         sums = self._sums.setdefault(site, [0.0, 0, 0, 0])
         self._kind[site] = "spikes" if timed else "real"
-        # spikes are 0 and 1 (or -1): counting is exact where a float32 sum of many would not be
-        sums[0] += nonzero if timed else float(values.abs().sum(dtype=torch.float64))
+        sums[0] += float(torch.linalg.vector_norm(values, 1, dtype=torch.float64))  # of spikes, their exact number
         sums[1] += nonzero
         sums[2] += values.numel()
         sums[3] += count

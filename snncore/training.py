@@ -193,9 +193,8 @@ def train(
     checkpoint: file written after every epoch; if it exists, training goes on from it exactly as if it had
     never stopped. stop_after: leave after this many epochs of the schedule (for verifying a run by its first
     epoch). Raises ``FloatingPointError`` naming epoch and batch if loss or gradient stop being finite (the
-    last checkpoint is kept), ``ValueError`` for a part without images or a checkpoint of another recipe, coder or seed. The file
-    knows the shapes of the weights, and neither the network's neuron parameters nor the images: runs that differ in those must
-    not share one.
+    last checkpoint is kept), ``ValueError`` for a part without images or a checkpoint of another recipe, coder, seed, network or
+    data set.
     """
     for name, part in (("train", splits.train), ("validation", splits.validation)):
         if len(part) == 0:
@@ -211,7 +210,7 @@ def train(
     streams = {name: stream(seed, name, device="cpu" if name in ("order", "augment") else device)
                for name in ("order", "augment", "coding", "masks")}
     curve: list[dict[str, Any]] = []
-    recipe = f"{config} {coder} seed={seed}"
+    recipe = f"{config} {coder} {network.topology.text} {network.config} seed={seed} data={splits.sha256}"
     if checkpoint is not None and checkpoint.exists():
         curve = _restore(checkpoint, network, optimizer, streams, recipe)
     network.train()

@@ -275,10 +275,12 @@ def test_a_checkpoint_of_another_run_is_refused(few, tmp_path):
     file = tmp_path / "run.pt"
     fit(build(), few, checkpoint=file, stop_after=1)
     for net, options in ((build("8C3 P F8 F10"), {}), (build(), {"seed": 1}),
-                         (build(), {"config": TrainingConfig(epochs=4)}),
+                         (build(leak=0.5), {}), (build(), {"config": TrainingConfig(epochs=4)}),
                          (build(), {"coder": InputConfig("poisson", steps=5)})):
         with pytest.raises(ValueError, match="checkpoint must be one that this run wrote"):
             fit(net, few, checkpoint=file, **options)
+    with pytest.raises(ValueError, match="checkpoint must be one that this run wrote"):
+        fit(build(), replace(few, sha256="others"), checkpoint=file)
 
 
 def test_stop_after_and_no_epochs(few):
