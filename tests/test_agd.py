@@ -9,6 +9,8 @@ from test_tables import ANN, SNN, ann, run
 
 from snncore.paper import agd, grids, tables
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 
 def with_specs(records):
     """The records with specs from which ``scale`` can tell the data."""

@@ -18,6 +18,7 @@ from tools.browser import VIEWS, executable, visit
 from tools.inputs import ROOT
 
 pytestmark = [
+    pytest.mark.usefixtures("stated_energies"),
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: the ledger was not looked at in a browser"),
 ]

@@ -7,6 +7,8 @@ from made_up import World
 
 from snncore.paper import chapter_claims, ledger
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 
 def estimates(monkeypatch, names, changes, **options):
     found = World(changes).evidence(**options)

@@ -20,6 +20,8 @@ from snncore.paper.verdicts import CONTRADICTED, NOT_TESTED, SUPPORTED
 from tools import headline as tool
 from tools.inputs import ROOT
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 IDS = ("agd-loss", "conv-lossless", "agd-vgg7-fails", "stochmax-acc", "hybrid-ee", "conv-params-minimal")
 
 

@@ -50,7 +50,7 @@ def test_its_own_re_run_confirms_one_record_and_speaks_for_its_family(home):
     assert call("verify", key(Spec("one"))) == 0
     found = standing(record(home))
     assert (found.state, found.witnesses) == ("confirmed", (key(Spec("one")),))
-    assert found.why.endswith("the code has changed since commit cccccccccc, and its own re-run agrees.")
+    assert found.why.endswith("the code has changed since commit cccccccccc, and its own re-run agrees bit for bit.")
     # the fake networks have no digits in their names, so each is a family of its own
     assert states(home) == {"one": "confirmed", "two": "older", "three": "older"}
 
@@ -71,7 +71,7 @@ def test_a_witness_speaks_for_its_family_and_all_of_them_must_agree(home, monkey
     assert {(e["task"], e["source"]) for e in entries} == {("fake", NOW)}
     assert states(home) == {"VGG5": "confirmed", "VGG7": "confirmed", "VGG3x2": "confirmed"}
     other = next(n for n in ("one", "two") if key(Spec(n)) not in {e["key"] for e in entries})
-    assert standing(record(home, other)).why.endswith("and 1 of 1 witnesses (task fake, VGG, walk) agree.")
+    assert standing(record(home, other)).why.endswith("and 1 of 1 witnesses (task fake, VGG, walk) agree, 1 of them bit for bit.")
 
     monkeypatch.setattr(runs_fake, "first_epoch", lambda spec, **o: {**runs_fake.step(spec, 1), "loss": 1e9})
     assert call("verify", key(Spec(other))) == 1  # a second witness of the family, which differs
@@ -89,7 +89,7 @@ def test_a_family_with_a_witness_that_differs_is_older(home, monkeypatch):
     monkeypatch.setattr(runs_fake, "first_epoch", lambda spec, **o: {**runs_fake.step(spec, 1), "loss": 1e9})
     assert call("verify", key(Spec("two"))) == 1
     assert standing(record(home, "three")).state == "older"
-    assert standing(record(home, "three")).why.endswith("1 of 2 witnesses (task fake, VGG, walk) agree.")
+    assert standing(record(home, "three")).why.endswith("1 of 2 witnesses (task fake, VGG, walk) agree, 1 of them bit for bit.")
 
 
 def test_a_re_run_by_still_other_sources_or_of_another_content_confirms_nothing(home, monkeypatch):
@@ -100,6 +100,12 @@ def test_a_re_run_by_still_other_sources_or_of_another_content_confirms_nothing(
     assert states(home)["one"] == "older"
     log.write_text(json.dumps(seal({**good, "record_sha256": "e" * 64, "agrees": False, "differences": ["x"]})) + "\n")
     assert "0 of 1 witnesses" in standing(record(home)).why
+
+
+def test_on_another_machine_it_says_so(home, monkeypatch):
+    monkeypatch.setattr(provenance, "cpu_model", lambda: "another")
+    assert call("verify", key(Spec("one"))) == 0
+    assert standing(record(home)).why.endswith("its own re-run agrees within the tolerance for another machine.")
 
 
 def test_collect_says_so(home):

@@ -13,6 +13,8 @@ from snncore.paper.claims import claim
 from snncore.paper.evidence import Evidence
 from snncore.paper.ledger import ledger
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 
 @pytest.mark.parametrize(
     ("name", "size"),

@@ -11,6 +11,8 @@ from snncore.paper.evidence import Evidence
 from snncore.paper.repeats import seed_of
 from snncore.paper.verdicts import VERDICTS
 
+pytestmark = pytest.mark.usefixtures("stated_energies")
+
 
 def made(accuracies, network="VGG7-agd", role="snn"):
     """One network's accuracy by seed, every other run 50 %."""

@@ -50,12 +50,14 @@ def standing(record: Record) -> Standing:
     own = rerun.get(record.key)
     if own is not None and own["record_sha256"] == record["sha256"]:
         if own["agrees"]:
-            return Standing(CONFIRMED, f"{record.key}: {since}, and its own re-run agrees.", (record.key,))
+            how = "bit for bit" if own["exact"] else "within the tolerance for another machine"
+            return Standing(CONFIRMED, f"{record.key}: {since}, and its own re-run agrees {how}.", (record.key,))
         return Standing(OLDER, f"{record.key}: {since}, and its own re-run differs.")
     place = (record["task"], verifications.family(record))
-    witnesses = {key: line["agrees"] for key, line in rerun.items() if (line["task"], line["family"]) == place}
-    agreeing = tuple(key for key, agrees in witnesses.items() if agrees)
-    said = f"{len(agreeing)} of {len(witnesses)} witnesses (task {place[0]}, {place[1]}) agree"
+    witnesses = [line for line in rerun.values() if (line["task"], line["family"]) == place]
+    agreeing = tuple(line["key"] for line in witnesses if line["agrees"])
+    exact = sum(line["agrees"] and line["exact"] for line in witnesses)
+    said = f"{len(agreeing)} of {len(witnesses)} witnesses (task {place[0]}, {place[1]}) agree, {exact} of them bit for bit"
     if witnesses and len(agreeing) == len(witnesses):
         return Standing(CONFIRMED, f"{record.key}: {since}, and {said}.", agreeing)
     return Standing(OLDER, f"{record.key}: {since}" + (f", and {said}." if witnesses else ", and no re-run has been logged."))
