@@ -13,5 +13,6 @@ import torch
 __version__ = "0.1.0"
 
 _LEAST_TORCH = (2, 11)
+
 if tuple(int(n) for n in re.findall(r"\d+", torch.__version__)[:2]) < _LEAST_TORCH:
     raise ImportError(f"snncore needs torch 2.11 or newer, got {torch.__version__}")

@@ -19,6 +19,7 @@ _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
+
 # The declarations live as long as the library object that made them.
 _declared: list[torch.library.Library] = []
 

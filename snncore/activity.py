@@ -38,8 +38,12 @@ class SiteActivity:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SiteActivity:
         positions = data.get("positions")
-        return cls(data["kind"], data["rate"], data["nonzero"],
-                   None if positions is None else tuple(tuple(row) for row in positions))
+        return cls(
+            data["kind"],
+            data["rate"],
+            data["nonzero"],
+            None if positions is None else tuple(tuple(row) for row in positions),
+        )
 
 
 class ActivityProbe:
@@ -65,7 +69,9 @@ class ActivityProbe:
         nonzero = int(torch.count_nonzero(values))
         sums = self._sums.setdefault(site, [0.0, 0, 0, 0])
         self._kind[site] = "spikes" if timed else "real"
-        sums[0] += float(torch.linalg.vector_norm(values, 1, dtype=torch.float64))  # of spikes, their exact number
+        sums[0] += float(
+            torch.linalg.vector_norm(values, 1, dtype=torch.float64)
+        )  # of spikes, their exact number
         sums[1] += nonzero
         sums[2] += values.numel()
         sums[3] += count

@@ -71,8 +71,10 @@ class ChannelMatch(nn.Module):
 
     def forward(self, x: Tensor, *, step: int | None = None) -> Tensor:
         if x.dim() not in (4, 5) or x.shape[-3] != self.channels:
-            raise ValueError(f"x must have shape (N, C, H, W) or (T, N, C, H, W) with C = {self.channels}, "
-                             f"got {tuple(x.shape)}")
+            raise ValueError(
+                f"x must have shape (N, C, H, W) or (T, N, C, H, W) with C = {self.channels}, "
+                f"got {tuple(x.shape)}"
+            )
         if self.rule == "drop":
             return x.index_select(-3, self.kept)
         if self.rule == "average":

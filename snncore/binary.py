@@ -85,8 +85,10 @@ def binarise(network: Network, *, scale: str = "mean") -> Network:
     one_of("scale", scale, SCALES)
     for p in network.plan[:-1]:
         if p.neuron != "lif" or network.config.leak != 0:
-            raise ValueError(f"network must have LIF neurons of leak 0 to be binary, got {p.neuron!r} with leak "
-                             f"{network.config.leak:g} at {p.site}")
+            raise ValueError(
+                f"network must have LIF neurons of leak 0 to be binary, got {p.neuron!r} with leak "
+                f"{network.config.leak:g} at {p.site}"
+            )
     for name in binary_layers(network):
         layer = cast(Layer, network.layers[name])
         if parametrize.is_parametrized(layer, "weight"):

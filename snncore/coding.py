@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from snncore._check import between, one_of, whole
+from ._check import between, one_of, whole
 
 CODERS = ("poisson", "signed-poisson", "direct", "latency")
 

@@ -24,31 +24,24 @@ import operator
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from ._check import between, one_of, positive, whole
-from .network import Layer, Network, Pass, as_ann
+from .network import Layer, Network
 from .neurons import IF
 from .packing import Packed, pack
+from .stepper import Coder, Neurons, Stepper, encode
+from .topology import Pass, as_ann
 
 CODES = ("poisson", "direct")
+
 _BATCH = 16  # images whose neurons are updated together: their state stays in the processor's cache
+
 _BINS = 1 << 16
-_EVENTS = 0.04  # share of non-zero inputs up to which a dense layer adds rows instead of multiplying matrices
-
-
-class Coder(Protocol):
-    """What is needed of ``training.InputConfig``: a frozen dataclass that codes uint8 images."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def signed(self) -> bool: ...
-    def __call__(self, images: Tensor, *, generator: torch.Generator) -> tuple[Tensor, int | None]: ...
 
 
 @dataclass(frozen=True)
@@ -101,72 +94,8 @@ class BalancedHead(nn.Module):
         return self.head.loss(h * self.scale, target, generator=generator)  # type: ignore[operator]
 
 
-# --- one step at a time -------------------------------------------------------------------------------------
-
-class Stepper:
-    """The weighted sums of a network, one time step of one batch at a time.
-
-    Both balancing and simulation use it, so a step gives the same bits however time is cut into chunks.
-    """
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self._rows: dict[str, Tensor] = {}  # dense weights by input
-
-    def enter(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
-        """What the pass reads: its source's output after channel matching and pooling, (N, ...)."""
-        x = self.matched(p, values)
-        return F.avg_pool2d(x, p.pool) if p.pool > 1 else x  # exact: pooled spikes are multiples of 1/pool^2
-
-    def matched(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
-        """The source's output after channel matching, before pooling."""
-        x = values[p.sources[0].partition(":")[0]]
-        match = getattr(self.network, f"match_{p.layer}", None)
-        return x if match is None or p.step == 1 else match(x)
-
-    def current(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum of ``enter``."""
-        x = self.enter(p, values)
-        layer = self.network.layers[p.layer]
-        if p.kind == "conv" or x.device.type != "cpu":
-            return layer.weighted(x)  # type: ignore[operator]
-        x = x.flatten(1)
-        if int(torch.count_nonzero(x)) > _EVENTS * x.numel():
-            return layer.weighted(x)  # type: ignore[operator]
-        if p.layer not in self._rows:
-            self._rows[p.layer] = layer.weight.t().contiguous()  # type: ignore[operator]
-        image, source = x.nonzero().unbind(1)
-        first = torch.zeros(len(x), dtype=torch.int64)  # where each image's inputs begin
-        torch.cumsum(torch.count_nonzero(x, 1)[:-1], 0, out=first[1:])
-        return F.embedding_bag(source, self._rows[p.layer], first, mode="sum",
-                               per_sample_weights=x[image, source])
-
-
-class Neurons:
-    """Integrate-and-fire neurons of one layer, updated in place, bit for bit as ``neurons.fire`` does it."""
-
-    def __init__(self, threshold: float) -> None:
-        self.threshold = threshold
-        self.membrane: Tensor | None = None
-        self.spikes: Tensor
-
-    def __call__(self, current: Tensor) -> Tensor:
-        """Spikes (N, ...) of one step, in a buffer that the next step overwrites."""
-        if self.membrane is None:
-            self.membrane = current.clone()
-            self.spikes = torch.empty_like(current)
-        else:
-            self.membrane.add_(current).sub_(self.spikes, alpha=self.threshold)
-        return torch.gt(self.membrane, self.threshold, out=self.spikes)
-
-
-def encode(coder: Coder, images: Tensor, steps: int, generator: torch.Generator) -> Tensor:
-    """Code uint8 images for some steps: spikes (T, N, C, H, W), or the images (N, C, H, W) if "direct"."""
-    x: Tensor = replace(coder, steps=steps)(images, generator=generator)[0]  # type: ignore[type-var]
-    return x
-
-
 # --- what can be converted ----------------------------------------------------------------------------------
+
 
 def check_convertible(model: nn.Module) -> None:
     """Raise ``ValueError`` naming the first thing in a model that threshold balancing has no answer to.
@@ -191,8 +120,10 @@ def _check_network(ann: Network) -> None:
         layer = ann.layers[p.layer]
         if not isinstance(layer, Layer):
             bias = getattr(layer, "bias", None) is not None
-            raise ValueError(f"ann must have the layers it was built with, got {type(layer).__name__}"
-                             f"{' with a bias' if bias else ''} at {p.layer}")
+            raise ValueError(
+                f"ann must have the layers it was built with, got {type(layer).__name__}"
+                f"{' with a bias' if bias else ''} at {p.layer}"
+            )
         if layer.norm is not None:
             raise ValueError(f"ann must have no batch normalisation, got it at {p.layer}")
         extra = {name for name, _ in layer.named_parameters()} - {"weight"}
@@ -200,14 +131,19 @@ def _check_network(ann: Network) -> None:
             raise ValueError(f"ann must have weights alone, got {', '.join(sorted(extra))} at {p.layer}")
     for p in ann.plan:
         if len(p.sources) > 1:
-            raise ValueError(f"ann must have no residual sum, as it adds rates of different scales, got "
-                             f"{' + '.join(p.sources)} at {p.site}")
+            raise ValueError(
+                f"ann must have no residual sum, as it adds rates of different scales, got "
+                f"{' + '.join(p.sources)} at {p.site}"
+            )
         if p.sources[0].endswith(":top"):
-            raise ValueError(f"ann must not have channel matching 'top', which chooses over all time steps, "
-                             f"got it at {p.site}")
+            raise ValueError(
+                f"ann must not have channel matching 'top', which chooses over all time steps, "
+                f"got it at {p.site}"
+            )
 
 
 _LAYERS = (nn.Conv2d, nn.Linear, nn.ReLU, nn.AvgPool2d, nn.Flatten, nn.Dropout, nn.Identity)
+
 _CALLS = (torch.flatten, operator.getitem, F.avg_pool2d, "flatten", "view", "reshape", "size", "contiguous")
 
 
@@ -215,8 +151,9 @@ def _check_modules(model: nn.Module) -> None:
     try:
         graph = fx.symbolic_trace(model).graph
     except Exception as error:
-        raise ValueError(f"model must be traceable by torch.fx to see its layers, "
-                         f"got {type(error).__name__}: {error}") from error
+        raise ValueError(
+            f"model must be traceable by torch.fx to see its layers, got {type(error).__name__}: {error}"
+        ) from error
     named = dict(model.named_modules())
     layers = [(str(node.target), named[str(node.target)]) for node in graph.nodes if node.op == "call_module"]
     weighted = [name for name, layer in layers if isinstance(layer, nn.Conv2d | nn.Linear)]
@@ -228,10 +165,13 @@ def _check_modules(model: nn.Module) -> None:
             stack = list(node.meta.get("nn_module_stack", {}))
             where = stack[-1] if stack and stack[-1] else type(model).__name__
             if "relu" in name:
-                raise ValueError(f"ReLU must be an nn.ReLU module, where a neuron can take its place, got a "
-                                 f"call of {name} in {where}")
-            raise ValueError(f"model must be made of layers that can be converted, got a call of {name} "
-                             f"in {where}")
+                raise ValueError(
+                    f"ReLU must be an nn.ReLU module, where a neuron can take its place, got a "
+                    f"call of {name} in {where}"
+                )
+            raise ValueError(
+                f"model must be made of layers that can be converted, got a call of {name} in {where}"
+            )
 
 
 def _check_layer(name: str, layer: nn.Module, *, last: bool) -> None:
@@ -239,15 +179,19 @@ def _check_layer(name: str, layer: nn.Module, *, last: bool) -> None:
     if "Norm" in kind:
         raise ValueError(f"model must have no normalisation, got {kind} at {name}")
     if "MaxPool" in kind:
-        raise ValueError(f"pooling must be the average, as no rate is the largest spike, got {kind} at {name}")
+        raise ValueError(
+            f"pooling must be the average, as no rate is the largest spike, got {kind} at {name}"
+        )
     if not isinstance(layer, _LAYERS):
-        raise ValueError(f"model must be made of {', '.join(t.__name__ for t in _LAYERS)}, "
-                         f"got {kind} at {name}")
+        raise ValueError(
+            f"model must be made of {', '.join(t.__name__ for t in _LAYERS)}, got {kind} at {name}"
+        )
     if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None and not last:
         raise ValueError(f"layers must have no bias, as none is modelled, got one at {name}")
 
 
 # --- balancing ----------------------------------------------------------------------------------------------
+
 
 def convert(
     ann: Network,
@@ -282,15 +226,31 @@ def spiking(ann: Network, *, relu_layers: int = 0) -> Network:
     """
     hidden = len(ann.layers)
     if whole("relu_layers", relu_layers, least=0) >= hidden:
-        raise ValueError(f"relu_layers must be below {hidden}, the layers before the classifier, "
-                         f"got {relu_layers}")
+        raise ValueError(
+            f"relu_layers must be below {hidden}, the layers before the classifier, got {relu_layers}"
+        )
     topology = as_ann(ann.topology)
     if relu_layers:  # count=0 would mean all
         topology = re.sub(r"\d+C\d+|F\d+", r"\g<0>:relu", topology, count=relu_layers)
-    config = replace(ann.config, neuron="if", leak=1.0, threshold=1.0, reset="soft", refractory=0,
-                     order="leak-then-reset", fire_at_equality=False, readout="mean", dropout=0.0)
-    network = Network(topology, input_shape=ann.input_shape, config=config, static_input=relu_layers > 0,
-                      generator=torch.Generator())
+    config = replace(
+        ann.config,
+        neuron="if",
+        leak=1.0,
+        threshold=1.0,
+        reset="soft",
+        refractory=0,
+        order="leak-then-reset",
+        fire_at_equality=False,
+        readout="mean",
+        dropout=0.0,
+    )
+    network = Network(
+        topology,
+        input_shape=ann.input_shape,
+        config=config,
+        static_input=relu_layers > 0,
+        generator=torch.Generator(),
+    )
     network.load_state_dict(ann.state_dict())
     network.to(next(ann.parameters()).device).requires_grad_(False).eval()
     return network
@@ -311,8 +271,10 @@ def balance(
     check_coder(network, coder)
     needed = _bytes(network, config)
     if needed > max_bytes:
-        raise ValueError(f"max_bytes must be at least {needed} to hold the spikes of one layer for "
-                         f"{config.images} images and {config.steps} steps, got {max_bytes}")
+        raise ValueError(
+            f"max_bytes must be at least {needed} to hold the spikes of one layer for "
+            f"{config.images} images and {config.steps} steps, got {max_bytes}"
+        )
     with torch.no_grad():
         thresholds = _Balance(network, images[: config.images], coder, config, generator).run()
     return {site: threshold * config.scale for site, threshold in thresholds.items()}
@@ -336,8 +298,12 @@ class _Balance:
     """One balancing. ``held[site][batch]`` is a real tensor, or packed spikes step by step."""
 
     def __init__(
-        self, network: Network, images: Tensor, coder: Coder, config: ConversionConfig,
-        generator: torch.Generator
+        self,
+        network: Network,
+        images: Tensor,
+        coder: Coder,
+        config: ConversionConfig,
+        generator: torch.Generator,
     ) -> None:
         self.network, self.config, self.stepper = network, config, Stepper(network)
         device = next(network.parameters()).device
@@ -348,11 +314,13 @@ class _Balance:
                 self.held["input"].append(encode(coder, batch, 1, generator))
                 continue
             chunk = max(1, (1 << 22) // batch.numel())  # about four million values at a time
-            self.held["input"].append([
-                pack(step, low=-1 if coder.signed else 0)
-                for done in range(0, config.steps, chunk)
-                for step in encode(coder, batch, min(chunk, config.steps - done), generator)
-            ])
+            self.held["input"].append(
+                [
+                    pack(step, low=-1 if coder.signed else 0)
+                    for done in range(0, config.steps, chunk)
+                    for step in encode(coder, batch, min(chunk, config.steps - done), generator)
+                ]
+            )
 
     def run(self) -> dict[str, float]:
         thresholds: dict[str, float] = {}
@@ -361,8 +329,9 @@ class _Balance:
             shared = self.config.shared and len(block) > 1
             for p in block:
                 if p.neuron == "relu":
-                    self.held[p.site] = [F.relu(self.stepper.current(p, {p.sources[0]: x}))
-                                         for x in self.held[p.sources[0]]]
+                    self.held[p.site] = [
+                        F.relu(self.stepper.current(p, {p.sources[0]: x})) for x in self.held[p.sources[0]]
+                    ]
                     continue
                 thresholds[p.site] = self._threshold(p)
                 if p is not (block if shared else passes)[-1]:
@@ -403,8 +372,10 @@ class _Balance:
         if not math.isfinite(threshold):
             raise ValueError(f"weights must give finite sums, got a threshold of {threshold} at {p.site}")
         if threshold <= 0:
-            raise ValueError(f"every layer must receive a weighted input above 0, got a threshold of "
-                             f"{threshold:g} at {p.site}: the layer is dead")
+            raise ValueError(
+                f"every layer must receive a weighted input above 0, got a threshold of "
+                f"{threshold:g} at {p.site}: the layer is dead"
+            )
         return threshold
 
     def _fire(self, p: Pass, threshold: float, *, keep: bool) -> None:
@@ -477,6 +448,7 @@ class _Percentile:
 
 # --- thresholds ---------------------------------------------------------------------------------------------
 
+
 def set_thresholds(network: Network, thresholds: Mapping[str, float]) -> None:
     """Give a network made by ``spiking`` its thresholds, by site; its classifier then reads scaled rates.
 
@@ -486,20 +458,24 @@ def set_thresholds(network: Network, thresholds: Mapping[str, float]) -> None:
     passes = [p for p in network.plan if p.neuron not in ("relu", "none")]
     for site, neuron in network.sites():
         if replace(neuron, threshold=1.0, gamma=0.3, detach_reset=True) != IF():
-            raise ValueError(f"network must have integrate-and-fire neurons with soft reset, got {neuron} "
-                             f"at {site}")
+            raise ValueError(
+                f"network must have integrate-and-fire neurons with soft reset, got {neuron} at {site}"
+            )
     for p in passes:
         named = [site for site in thresholds if site == p.layer or site.startswith(f"{p.layer}.")]
         wanted = [q.site for q in passes if q.layer == p.layer]
         if set(named) != set(wanted) and (p.steps > 1 or len(named) > 1):
-            raise ValueError(f"thresholds must hold one for each of the {p.steps} unrolling steps of "
-                             f"{p.layer} ({', '.join(wanted)}), got {', '.join(named) or 'none'}")
+            raise ValueError(
+                f"thresholds must hold one for each of the {p.steps} unrolling steps of "
+                f"{p.layer} ({', '.join(wanted)}), got {', '.join(named) or 'none'}"
+            )
         if p.site not in thresholds:
             raise ValueError(f"thresholds must hold one for {p.site}, got {', '.join(thresholds) or 'none'}")
     unknown = set(thresholds) - {p.site for p in passes}
     if unknown:
-        raise ValueError(f"thresholds must be of the network's spiking sites, "
-                         f"got {', '.join(sorted(unknown))}")
+        raise ValueError(
+            f"thresholds must be of the network's spiking sites, got {', '.join(sorted(unknown))}"
+        )
     values = {p.site: positive(f"threshold of {p.site}", thresholds[p.site]) for p in passes}
     for site, value in values.items():
         network.set_neuron(site, IF(threshold=value))

@@ -31,8 +31,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from snncore._check import whole
-from snncore._torchvision import torchvision
+from ._check import whole
+from ._torchvision import torchvision
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -40,6 +40,7 @@ NAMES = ("digits", "cifar10", "imagenette-128", "imagefolder:DIR")
 
 # The order of the test images, and which digits are test images, never depend on a run's seed.
 _FIXED_SEED = 20200619
+
 # scikit-learn ships the 1797 digits as one set; a fifth of them is set aside as the test set.
 _DIGITS_TEST = 360
 
@@ -229,9 +230,6 @@ def _batches(part: Part, size: int, order: Tensor | None) -> Iterator[tuple[Tens
         yield part.images[chosen], part.labels[chosen]
 
 
-# Choosing images --------------------------------------------------------------------------------------------
-
-
 class _Pool(NamedTuple):
     """A whole training or test set whose pixels are read only when they are chosen."""
 
@@ -298,9 +296,6 @@ def _require_bytes(images: Tensor) -> None:
     if not isinstance(images, Tensor) or images.dtype != torch.uint8:
         kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
         raise ValueError(f"images must be a uint8 tensor, got {kind}")
-
-
-# The data sets ----------------------------------------------------------------------------------------------
 
 
 def _folder(name: str) -> str:

@@ -28,12 +28,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ._check import one_of, positive, whole
-from .network import SPIKING
 from .operations import dense_count, entering, event_count, macs, site_of, spikes_of
+from .topology import SPIKING
 
 if TYPE_CHECKING:
     from .activity import SiteActivity
-    from .network import Pass
+    from .topology import Pass
+
 
 CONVENTIONS = ("paper", "physical", "full")
 
@@ -61,7 +62,9 @@ class Prices:
 # Horowitz, ISSCC 2014, as tabulated by Han et al. 2015b (Table 1): add 0.1 and multiply 3.1 pJ as 32-bit
 # integers, add 0.9 and multiply 3.7 pJ as 32-bit floats.
 INT32 = Prices("int32", mac=3.2, ac=0.1)
+
 FLOAT32 = Prices("float32", mac=4.6, ac=0.9)
+
 PRICES = {prices.name: prices for prices in (INT32, FLOAT32)}
 
 
@@ -86,8 +89,11 @@ class Memory:
 
 # Han et al. 2015b, Table 1 (45 nm): 32-bit SRAM cache 5 pJ, 32-bit DRAM 640 pJ.
 SRAM = Memory("sram", weight=5.0, activation=5.0, membrane=5.0)
+
 DRAM_WEIGHTS = Memory("dram weights", weight=640.0, activation=5.0, membrane=5.0)
+
 DRAM = Memory("dram", weight=640.0, activation=640.0, membrane=640.0)
+
 MEMORIES = {memory.name: memory for memory in (SRAM, DRAM_WEIGHTS, DRAM)}
 
 

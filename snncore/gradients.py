@@ -19,8 +19,9 @@ from torch.nn.functional import normalize
 
 from ._check import whole
 from .data import Part, batches
-from .network import Block, Layer, Network, Node, Skip, Topology, parse, scale_width
+from .network import Layer, Network
 from .streams import stream
+from .topology import Block, Node, Skip, Topology, parse, scale_width
 from .training import InputConfig
 
 
@@ -35,7 +36,9 @@ def unrolled(topology: str | Topology) -> str:
         for node in nodes:
             if isinstance(node, Block):
                 if node.match is not None:
-                    raise ValueError(f"topology must have no channel matching to be written out, got {parsed.text!r}")
+                    raise ValueError(
+                        f"topology must have no channel matching to be written out, got {parsed.text!r}"
+                    )
                 yield from tuple(written_out(node.body)) * node.repeats
             elif isinstance(node, Skip):
                 yield replace(node, body=tuple(written_out(node.body)))

@@ -37,7 +37,9 @@ class _RateCode(torch.autograd.Function):
         largest = values.flatten(1).amax(1).view(-1, *[1] * (values.dim() - 1))
         rates = values / largest.clamp(min=torch.finfo(values.dtype).tiny)
         ctx.save_for_backward(largest)
-        draws = torch.rand((steps, *values.shape), generator=generator, device=values.device, dtype=torch.float32)
+        draws = torch.rand(
+            (steps, *values.shape), generator=generator, device=values.device, dtype=torch.float32
+        )
         return (draws < rates).to(values.dtype)
 
     @staticmethod

@@ -29,6 +29,7 @@ from torch import Tensor
 from ._check import between, one_of, positive, whole
 
 RESETS = ("soft", "hard")
+
 ORDERS = ("leak-then-reset", "reset-then-leak")
 
 
@@ -76,7 +77,9 @@ class NeuronState(NamedTuple):
 
     membrane: Tensor  # U of the last step, before its reset
     spikes: Tensor  # S of the last step
-    held: Tensor | None  # refractory steps still to come (int16; -1: the last of them has just passed), None without
+    held: (
+        Tensor | None
+    )  # refractory steps still to come (int16; -1: the last of them has just passed), None without
 
 
 def surrogate(membrane: Tensor, *, threshold: float = 1.0, gamma: float = 0.3) -> Tensor:
@@ -103,12 +106,18 @@ def fire(
         raise ValueError(f"current must have at least one time step, got shape {tuple(current.shape)}")
     shape = current.shape if constant else current.shape[1:]
     if state is not None and state.membrane.shape != shape:
-        raise ValueError(f"state must have the shape {tuple(shape)} of one step, got {tuple(state.membrane.shape)}")
+        raise ValueError(
+            f"state must have the shape {tuple(shape)} of one step, got {tuple(state.membrane.shape)}"
+        )
     dtype = current.dtype
     wide = current.float() if dtype in (torch.float16, torch.bfloat16) else current
     membrane, before, held = (None, None, None) if state is None else state
-    differentiable = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (wide, membrane))
-    spikes, last_membrane, last_held = _Scan.apply(wide, membrane, before, held, neuron, steps, differentiable)
+    differentiable = torch.is_grad_enabled() and any(
+        x is not None and x.requires_grad for x in (wide, membrane)
+    )
+    spikes, last_membrane, last_held = _Scan.apply(
+        wide, membrane, before, held, neuron, steps, differentiable
+    )
     # .detach() shares memory: the last step's spikes are a view of the output
     end = NeuronState(last_membrane, spikes[-1].detach(), last_held if neuron.refractory else None)
     return spikes.to(dtype), end

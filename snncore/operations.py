@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .activity import SiteActivity
-    from .network import Pass
+    from .topology import Pass
 
 
 def macs(p: Pass) -> int:

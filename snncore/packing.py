@@ -32,8 +32,10 @@ class Packed:
         if out is None:
             out = torch.empty_strided(self.shape, self.stride, dtype=torch.float32, device=self.bits.device)
         elif tuple(out.shape) != self.shape or out.stride() != self.stride:
-            raise ValueError(f"out must have shape {self.shape} and strides {self.stride}, got "
-                             f"{tuple(out.shape)} and {out.stride()}")
+            raise ValueError(
+                f"out must have shape {self.shape} and strides {self.stride}, got "
+                f"{tuple(out.shape)} and {out.stride()}"
+            )
         flat = out.as_strided((out.numel(),), (1,))
         size, mask = len(self.bits), (1 << self.width) - 1
         for plane in range(8 // self.width):
@@ -59,8 +61,10 @@ def pack(values: Tensor, *, low: int = 0, high: int = 1) -> Packed:
     shifted = flat - low if low else flat
     whole_numbers = shifted.to(torch.uint8)
     if not torch.equal(whole_numbers.to(shifted.dtype), shifted) or int(whole_numbers.max()) >= count:
-        raise ValueError(f"values must be whole numbers from {low} to {high}, got values from "
-                         f"{values.min().item()} to {values.max().item()}")
+        raise ValueError(
+            f"values must be whole numbers from {low} to {high}, got values from "
+            f"{values.min().item()} to {values.max().item()}"
+        )
     planes = 8 // width
     size = -(-len(flat) // planes)
     bits = torch.zeros(size, dtype=torch.uint8, device=values.device)

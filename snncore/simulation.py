@@ -21,9 +21,11 @@ from torch.nn import functional as F
 
 from ._check import whole
 from .activity import ActivityProbe, SiteActivity
-from .conversion import BalancedHead, Coder, Neurons, Stepper, check_coder, encode, scales
-from .network import Network, Pass
+from .conversion import BalancedHead, check_coder, scales
+from .network import Network
+from .stepper import Coder, Neurons, Stepper, encode
 from .streams import stream
+from .topology import Pass
 
 _TOGETHER = 16  # images whose neurons are updated together on a CPU: their state stays in its cache
 
@@ -157,8 +159,13 @@ def simulate(
 
 
 def classify(
-    ann: Network, part: Labelled, coder: Coder, *, seed: int, batch_size: int = 50,
-    device: str | torch.device = "cpu"
+    ann: Network,
+    part: Labelled,
+    coder: Coder,
+    *,
+    seed: int,
+    batch_size: int = 50,
+    device: str | torch.device = "cpu",
 ) -> Snapshot:
     """The same readings of an ANN, whose ``coder`` gives real values.
 
@@ -274,8 +281,11 @@ class _Tally:
         self.pairs = {site: _Pairs(points, seed) for site in scale} if points is not None else {}
 
     def add(
-        self, counts: dict[str, Tensor], real: dict[str, Tensor], labels: Tensor,
-        expected: dict[str, Tensor] | None
+        self,
+        counts: dict[str, Tensor],
+        real: dict[str, Tensor],
+        labels: Tensor,
+        expected: dict[str, Tensor] | None,
     ) -> None:
         last = self.network.plan[-1]
         features = self.stepper.enter(last, counts).flatten(1) / self.steps
@@ -334,8 +344,17 @@ class _Pairs:
 
     def add(self, expected: Tensor, rate: Tensor, correct: int) -> None:
         a, b = expected.double(), rate.double()
-        self.sums += torch.stack([a.sum(), b.sum(), (a * a).sum(), (b * b).sum(), (a * b).sum(),
-                                  (b - a).abs().sum(), (a > 1).sum()]).cpu()
+        self.sums += torch.stack(
+            [
+                a.sum(),
+                b.sum(),
+                (a * a).sum(),
+                (b * b).sum(),
+                (a * b).sum(),
+                (b - a).abs().sum(),
+                (a > 1).sum(),
+            ]
+        ).cpu()
         if self.count == 0 and self.wanted:
             index = torch.randint(a.numel(), (self.wanted,), generator=stream(self.seed, "points"))
             pairs = [x.flatten()[index.to(x.device)] for x in (expected, rate)]

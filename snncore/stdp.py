@@ -26,25 +26,25 @@ weights w/theta, so ``neurons.fire`` does all the firing.
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
 from ._check import between, one_of, positive, whole
-from .coding import poisson
-from .network import SPIKING, Pass, Topology, plan
-from .neurons import IF, LIF, NeuronState, fire
+from .neurons import LIF
 
 TRACES = ("last", "additive")
+
 OFFSET_UNITS = ("absolute", "trace", "pairs")
+
 AVERAGES = ("positions", "spikes")
+
 UPDATES = ("step", "presentation")
+
 COMPETITIONS = ("none", "winner", "inhibit")
+
 SCOPES = ("layer", "map")
 
 
@@ -150,9 +150,6 @@ def _finite(name: str, value: float) -> None:
         raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
 
 
-# The rule
-
-
 def advance_trace(trace: Tensor, spikes: Tensor, *, tau: float, kind: str = "last") -> Tensor:
     """One step of the pre-synaptic trace, in place: decay by exp(-1/tau), then this step's spikes.
 
@@ -180,7 +177,9 @@ def _offset_unit(trace: Tensor, total: Tensor, pairs: Tensor, unit: str) -> floa
         return 1.0
     if unit == "trace":
         return float(trace.mean())
-    return total.sum((1, 2, 3), keepdim=True) / (pairs.sum((1, 2, 3), keepdim=True) * total.shape[1]).clamp_(min=1)
+    return total.sum((1, 2, 3), keepdim=True) / (pairs.sum((1, 2, 3), keepdim=True) * total.shape[1]).clamp_(
+        min=1
+    )
 
 
 def weight_change(trace: Tensor, post: Tensor, weight: Tensor, config: StdpConfig) -> Tensor:
@@ -191,7 +190,9 @@ def weight_change(trace: Tensor, post: Tensor, weight: Tensor, config: StdpConfi
     """
     kernel = weight.shape[-1]
     change = pair_sum(trace, post, kernel=kernel)  # (M, C, k, k)
-    pairs = pair_sum(torch.ones_like(trace[:, :1]), post, kernel=kernel)  # (M, 1, k, k): how many pairs these are
+    pairs = pair_sum(
+        torch.ones_like(trace[:, :1]), post, kernel=kernel
+    )  # (M, 1, k, k): how many pairs these are
     offset = config.offset * _offset_unit(trace, change, pairs, config.offset_unit)
     change -= offset * pairs
     if config.average == "spikes":
@@ -218,405 +219,3 @@ def compete(spikes: Tensor, membrane: Tensor, kind: str) -> tuple[Tensor, Tensor
     if kind == "winner":
         return spikes, winners, membrane
     return winners, winners, torch.where((best > 0) & (winners == 0), 0.0, membrane)
-
-
-# Spiking convolutions, pass by pass
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The spiking convolutions of a network and how they came about; all that features need.
-
-    passes: the convolution passes, in order; reader: the pass behind them, which reads the features.
-    weights: kernels per layer, (M, C, k, k); initial: the same before training.
-    thresholds: per site, (M,).
-    history: one ``Presentation`` per mini-batch and layer; alarms: what went wrong on the way.
-    snapshots: per layer, images seen -> kernels at that moment.
-    """
-
-    config: StdpConfig
-    passes: tuple[Pass, ...]
-    reader: Pass
-    weights: Mapping[str, Tensor]
-    initial: Mapping[str, Tensor]
-    thresholds: Mapping[str, Tensor]
-    history: tuple[Presentation, ...] = ()
-    alarms: tuple[Alarm, ...] = ()
-    snapshots: Mapping[str, Mapping[int, Tensor]] = field(default_factory=dict)
-
-    def updates(self, layer: str) -> int:
-        """Weight updates ``layer`` has received."""
-        return sum(p.updates for p in self.history if p.layer == layer)
-
-
-@dataclass(frozen=True)
-class Presentation:
-    """What happened to one layer during one mini-batch.
-
-    learning: False while thresholds settle. seen: images the layer has learnt from so far; updates: weight updates, at
-    most T per pass. rate, peak: spikes per neuron and step, all maps and the most active map, per site; silent: share
-    of maps that did not fire; threshold: mean per site; trace: mean pre-synaptic trace at the last step, per site.
-    change: mean absolute weight change; at_low, at_high: share of weights at a bound.
-    """
-
-    layer: str
-    learning: bool
-    seen: int
-    updates: int
-    rate: Mapping[str, float]
-    peak: Mapping[str, float]
-    silent: Mapping[str, float]
-    threshold: Mapping[str, float]
-    trace: Mapping[str, float]
-    change: float
-    at_low: float
-    at_high: float
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """A layer that went silent, saturated, or ran to one bound of its weights."""
-
-    layer: str
-    site: str
-    kind: str  # "silent" | "saturated" | "weights"
-    value: float  # spikes per neuron and step, or share of weights at the bound
-    seen: int
-
-    def __str__(self) -> str:
-        what = {
-            "silent": f"is silent: {self.value:.2g} spikes per neuron and step",
-            "saturated": f"saturates: {self.value:.2g} spikes per neuron and step",
-            "weights": f"has {self.value:.0%} of its weights at one bound",
-        }[self.kind]
-        return f"layer {self.layer} ({self.site}) {what} after {self.seen} images"
-
-
-class StdpWarning(UserWarning):
-    """A layer goes silent, saturates, or loses its contrast while it is trained."""
-
-
-def spiking_convolutions(passes: Sequence[Pass]) -> tuple[tuple[Pass, ...], Pass]:
-    """Split a plan into its leading convolution passes, which STDP trains, and the pass that reads them.
-
-    Raises ``ValueError`` where there is no spiking convolution, where a convolution with other neurons stands among
-    them, and where a BackRes block has several layers or matches channels.
-    """
-    stack = []
-    for p in passes:
-        if p.kind != "conv":
-            break
-        stack.append(p)
-    if not any(p.neuron in SPIKING for p in stack):
-        raise ValueError("topology must have a spiking convolution for STDP to train, got none")
-    for p in stack:
-        if p.neuron not in SPIKING:
-            raise ValueError(f"topology must have spiking convolutions only, got {p.layer} with neuron {p.neuron!r}")
-        if any(":" in source for source in p.sources):
-            raise ValueError(f"topology must not match channels between passes for STDP, got {p.site} in a block that does")
-    order = [p.layer for p in stack]
-    for at, layer in enumerate(order[1:], 1):
-        if layer in order[: at - 1] and order[at - 1] != layer:
-            raise ValueError(f"topology must not repeat several layers in one BackRes block, got {' '.join(order)}")
-    return tuple(stack), passes[len(stack)]
-
-
-class _Stack:
-    """Potentials, traces and outputs of the passes during one presentation; a new one for every mini-batch."""
-
-    def __init__(self, config: StdpConfig, weights: Mapping[str, Tensor], thresholds: Mapping[str, Tensor]) -> None:
-        self.weights, self.thresholds = weights, thresholds
-        self.neuron = replace(config.neuron, threshold=1.0)  # potentials in units of the threshold
-        self.pool_threshold = config.pool_threshold
-        self.states: dict[str, NeuronState] = {}
-
-    def read(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
-        """What pass ``p`` reads: its sources' spikes added up, and pooled to spikes where it pools; (T, N, C, H, W)."""
-        total = values[p.sources[0]]
-        for source in p.sources[1:]:
-            total = total + values[source]
-        if p.pool == 1:
-            return total
-        pooled = F.avg_pool2d(total.flatten(0, 1), p.pool).unflatten(0, total.shape[:2])
-        return self._fire(f"pool of {p.site}", pooled, IF(threshold=self.pool_threshold))
-
-    def spikes(self, p: Pass, pre: Tensor, *, keep: Tensor | None = None) -> Tensor:
-        """Spikes (T, N, M, H, W) of pass ``p`` that reads ``pre`` (T, N, C, H, W); ``keep`` (N, M, 1, 1) mutes maps."""
-        weight = self.weights[p.layer] / self.thresholds[p.site].view(-1, 1, 1, 1)
-        current = F.conv2d(pre.flatten(0, 1), weight.contiguous(memory_format=torch.channels_last), padding="same")
-        if keep is not None:
-            current.mul_(keep.repeat(len(pre), 1, 1, 1))
-        neuron = replace(self.neuron, leak=1.0) if p.neuron == "if" else self.neuron
-        return self._fire(p.site, current.unflatten(0, pre.shape[:2]), neuron)
-
-    def compete(self, p: Pass, spikes: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-        """Spikes that go on and spikes that learn, (N, M, H, W), of the time step that ``spikes`` has just made."""
-        if kind == "none":
-            return spikes, spikes
-        state = self.states[p.site]
-        onward, learning, membrane = compete(spikes, state.membrane, kind)
-        held = state.held if state.held is None else state.held.masked_fill(spikes > onward, 0)
-        self.states[p.site] = NeuronState(membrane, onward, held)
-        return onward, learning
-
-    def _fire(self, key: str, current: Tensor, neuron: LIF) -> Tensor:
-        spikes, self.states[key] = fire(current, neuron, state=self.states.get(key))
-        return spikes
-
-
-def present(
-    trained: Trained, layer: str, spikes: Tensor, *, keep: Mapping[str, Tensor] | None = None
-) -> tuple[Tensor, dict[str, Tensor], Presentation]:
-    """Present one mini-batch of input spikes (T, N, C, H, W) to the stack and train ``layer`` on it.
-
-    keep: per site of the layer, (N, M, 1, 1) of 0 and 1: maps that dropout leaves, held over all T steps.
-
-    Returns the layer's new weights, its sites' new thresholds, and what happened. Nothing given is changed. The result
-    does not depend on the order of the images (up to floating-point summation).
-    Raises ``ValueError`` for an empty batch or negative spikes.
-    """
-    config = trained.config
-    one_of("layer", layer, tuple(trained.weights))
-    if spikes.dim() != 5 or spikes.shape[0] < 1 or spikes.shape[1] < 1:
-        raise ValueError(f"spikes must be (T, N, C, H, W) with at least one step and image, got {tuple(spikes.shape)}")
-    if bool((spikes < 0).any()):
-        raise ValueError(f"spikes must be counts of at least 0, got {float(spikes.min())}")
-    mine = [p for p in trained.passes if p.layer == layer]
-    below = trained.passes[: trained.passes.index(mine[0])]
-    before = trained.weights[layer]
-    weight = before.clone()
-    stack = _Stack(config, {**trained.weights, layer: weight}, trained.thresholds)  # `weight` changes in place
-    total = torch.zeros_like(weight)
-    counts = {p.site: weight.new_zeros(weight.shape[0]) for p in mine}
-    traces: dict[str, Tensor] = {}
-    updates = 0
-    for t in range(len(spikes)):
-        values = {"input": spikes[t : t + 1]}
-        for p in below:
-            values[p.site] = stack.spikes(p, stack.read(p, values))
-        for p in mine:
-            pre = stack.read(p, values)
-            fired = stack.spikes(p, pre, keep=None if keep is None else keep[p.site])
-            onward, learning = stack.compete(p, fired[0], config.competition)
-            values[p.site] = onward.unsqueeze(0)
-            trace = traces.setdefault(p.site, torch.zeros_like(pre[0]))
-            advance_trace(trace, pre[0], tau=config.tau, kind=config.trace)
-            now = onward.sum((0, 2, 3))
-            counts[p.site] += now
-            if not bool(now.any()):
-                continue
-            updates += 1
-            if config.eta == 0:
-                continue
-            change = weight_change(trace, learning, weight, config)
-            if config.update == "step":
-                weight.add_(change).clamp_(config.low, config.high)
-            else:
-                total += change
-    if config.update == "presentation":
-        weight.add_(total).clamp_(config.low, config.high)
-    size = len(spikes) * spikes.shape[1]
-    rates = {p.site: counts[p.site] / (size * p.out_shape[1] * p.out_shape[2]) for p in mine}
-    thresholds = {site: _adapt(trained.thresholds[site], rate, config) for site, rate in rates.items()}
-    happened = Presentation(
-        layer=layer,
-        learning=True,
-        seen=spikes.shape[1],
-        updates=updates if config.eta > 0 else 0,
-        rate={site: float(rate.mean()) for site, rate in rates.items()},
-        peak={site: float(rate.max()) for site, rate in rates.items()},
-        silent={site: float((rate == 0).float().mean()) for site, rate in rates.items()},
-        threshold={p.site: float(trained.thresholds[p.site].mean()) for p in mine},
-        trace={site: float(trace.mean()) for site, trace in traces.items()},
-        change=float((weight - before).abs().mean()),
-        at_low=float((weight <= config.low).float().mean()),
-        at_high=float((weight >= config.high).float().mean()),
-    )
-    return weight, thresholds, happened
-
-
-def _adapt(threshold: Tensor, rate: Tensor, config: StdpConfig) -> Tensor:
-    """New thresholds (M,) after a presentation in which the maps fired at ``rate`` (M,)."""
-    if config.adapt == "layer":
-        rate = rate.max().expand_as(rate)
-    return threshold * (rate / config.target).clamp(0.5, 2.0) ** config.adaptation
-
-
-# Training, one layer after the other
-
-
-@torch.no_grad()
-def train_layerwise(
-    topology: str | Topology,
-    images: Tensor,
-    config: StdpConfig | None = None,
-    *,
-    generator: torch.Generator,
-    snapshots: Sequence[int] = (),
-    stop_after: int | None = None,
-    progress: Callable[[Presentation], None] | None = None,
-) -> Trained:
-    """Train the spiking convolutions of ``topology`` with STDP, one layer after the other.
-
-    images: (N, C, H, W), floating point in [0, 1], no labels; each layer sees all of them ``config.epochs`` times.
-    generator: draws the seeds of four streams (weights, order of images, input spikes, dropout).
-    snapshots: numbers of images seen at which to keep a copy of the kernels.
-    stop_after: leave the first layer after this many images, and the others untrained (to verify a run by its start).
-    progress: called after every mini-batch.
-
-    Returns the ``Trained`` stack. A layer that is silent or saturated, or whose weights all stand at one bound, for a few
-    mini-batches in a row is reported as an ``StdpWarning`` and kept in ``alarms``. Raises ``ValueError`` for images that are
-    empty, negative or above 1, or a topology without a spiking convolution.
-    """
-    config = StdpConfig() if config is None else config
-    _require_images(images)
-    passes, reader = spiking_convolutions(plan(topology, tuple(images.shape[1:])))
-    weights_from, order_from, spikes_from, dropout_from = (_child(generator, images.device) for _ in range(4))
-    trained = _untrained(passes, reader, config, weights_from, images)
-    history: list[Presentation] = []
-    alarms: list[Alarm] = []
-    kept: dict[str, dict[int, Tensor]] = {}
-    for layer in trained.weights:
-        mine = [p for p in passes if p.layer == layer]
-        seen, watch = 0, _Watch(layer, config)
-        kept[layer] = {0: trained.weights[layer]} if 0 in snapshots else {}
-        for learning, chosen in _schedule(len(images), config, order_from, images.device):
-            spikes = poisson(images[chosen] * config.input_rate, config.steps, generator=spikes_from)
-            spikes = spikes.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, spikes.shape[:2])
-            keep = None
-            if config.dropout and learning:
-                keep = {p.site: _mask(len(chosen), p.out_shape[0], config, dropout_from, spikes) for p in mine}
-            setting = config if learning else replace(config, eta=0.0, competition="none")
-            weight, thresholds, happened = present(replace(trained, config=setting), layer, spikes, keep=keep)
-            earlier, seen = seen, seen + len(chosen) * learning
-            happened = replace(happened, seen=seen, learning=learning)
-            trained = replace(
-                trained,
-                weights={**trained.weights, layer: weight},
-                thresholds={**trained.thresholds, **thresholds},
-            )
-            history.append(happened)
-            kept[layer].update({at: weight for at in snapshots if earlier < at <= seen})
-            for alarm in watch.alarms(happened):
-                warnings.warn(str(alarm), StdpWarning, stacklevel=3)  # past the decorator
-                alarms.append(alarm)
-            if progress is not None:
-                progress(happened)
-            if stop_after is not None and seen >= stop_after:
-                return replace(trained, history=tuple(history), alarms=tuple(alarms), snapshots=kept)
-    return replace(trained, history=tuple(history), alarms=tuple(alarms), snapshots=kept)
-
-
-def _schedule(
-    images: int, config: StdpConfig, generator: torch.Generator, device: torch.device
-) -> Iterator[tuple[bool, Tensor]]:
-    """Mini-batches (whether the layer learns, indices of images): all epochs, then those that settle thresholds."""
-    for _ in range(config.epochs):
-        for chosen in torch.randperm(images, generator=generator, device=device).split(config.batch):
-            yield True, chosen
-    for _ in range(config.settle):
-        yield False, torch.randint(images, (config.batch,), generator=generator, device=device)
-
-
-def _untrained(
-    passes: tuple[Pass, ...], reader: Pass, config: StdpConfig, generator: torch.Generator, images: Tensor
-) -> Trained:
-    weights: dict[str, Tensor] = {}
-    low, high = config.start
-    for p in passes:
-        if p.layer not in weights:
-            shape = (p.out_shape[0], p.in_shape[0], p.kernel, p.kernel)
-            drawn = torch.rand(shape, generator=generator, device=images.device, dtype=images.dtype)
-            weights[p.layer] = drawn.mul_(high - low).add_(low)
-    thresholds = {p.site: images.new_full((p.out_shape[0],), config.neuron.threshold) for p in passes}
-    return Trained(config, passes, reader, weights, dict(weights), thresholds)
-
-
-def _child(generator: torch.Generator, device: torch.device) -> torch.Generator:
-    """A stream of its own, seeded by ``generator``, on the device of the images."""
-    seed = torch.randint(2**62, (), generator=generator, device=generator.device)
-    return torch.Generator(device=device).manual_seed(int(seed))
-
-
-def _mask(images: int, maps: int, config: StdpConfig, generator: torch.Generator, like: Tensor) -> Tensor:
-    draw = torch.rand((images, maps, 1, 1), generator=generator, device=like.device)
-    return (draw >= config.dropout).to(like.dtype)
-
-
-class _Watch:
-    """Reports a site that has been silent or saturated for ``PATIENCE`` mini-batches in a row, once until it recovers."""
-
-    PATIENCE = 5  # adaptation needs a few mini-batches to find the threshold
-
-    def __init__(self, layer: str, config: StdpConfig) -> None:
-        self.layer, self.config = layer, config
-        self.streak: dict[tuple[str, str], int] = {}
-
-    def alarms(self, happened: Presentation) -> list[Alarm]:
-        found = []
-        for site, rate in happened.rate.items():
-            found.append((site, "silent", rate, happened.peak[site] < 0.01 * self.config.target))
-            found.append((site, "saturated", rate, rate > 0.5))
-        bound = max(happened.at_low, happened.at_high)
-        found.append((next(iter(happened.rate)), "weights", bound, bound > 0.95))
-        alarms = []
-        for site, kind, value, wrong in found:
-            streak = self.streak.get((site, kind), 0) + 1 if wrong else 0
-            self.streak[site, kind] = streak
-            if streak == self.PATIENCE:
-                alarms.append(Alarm(self.layer, site, kind, value, happened.seen))
-        return alarms
-
-
-# Features
-
-
-@torch.no_grad()
-def features(
-    trained: Trained,
-    images: Tensor,
-    *,
-    generator: torch.Generator,
-    batch: int = 25,
-    probe: Callable[..., None] | None = None,
-) -> Tensor:
-    """Spikes of the trained stack, pooled to spikes again and low-pass filtered over time: (N, C, H, W).
-
-    images: (N, C, H, W) in [0, 1], presented as in training, but without competition, dropout and learning.
-    The reader's sources are added up, average pooled as the topology says, and drive IF neurons. With the filter's
-    time constant ``config.low_pass`` = tau the feature is sum_t exp(-(T-1-t)/tau) S[t], divided by the same sum over
-    a spike at every step; None gives the mean over T. Without pooling the residual sum itself is filtered.
-    probe: called as ``probe(site, spikes, timed=True)`` with one step (1, N, ...) at a time, "input" first.
-
-    Raises ``ValueError`` for an empty batch or images outside [0, 1].
-    """
-    _require_images(images)
-    config = trained.config
-    decay = 1.0 if config.low_pass is None else math.exp(-1.0 / config.low_pass)
-    gain = sum(decay**t for t in range(config.steps))
-    out = []
-    for part in images.split(whole("batch", batch)):
-        stack = _Stack(config, trained.weights, trained.thresholds)
-        filtered: Tensor | None = None
-        for _ in range(config.steps):
-            values = {"input": poisson(part * config.input_rate, 1, generator=generator)}
-            for p in trained.passes:
-                values[p.site] = stack.spikes(p, stack.read(p, values))
-            if probe is not None:
-                for site, value in values.items():
-                    probe(site, value, timed=True)
-            read = stack.read(trained.reader, values)[0]
-            filtered = read.clone() if filtered is None else filtered.mul_(decay).add_(read)
-        assert filtered is not None
-        out.append(filtered / gain)
-    return torch.cat(out)
-
-
-def _require_images(images: Tensor) -> None:
-    if images.dim() != 4 or len(images) == 0:
-        raise ValueError(f"images must be (N, C, H, W) with at least one image, got shape {tuple(images.shape)}")
-    darkest, brightest = (float(v) for v in images.aminmax())
-    if darkest < 0:
-        raise ValueError(f"images must not be negative, a rate of spikes cannot be: got {darkest}")
-    if not brightest <= 1:  # NaN too
-        raise ValueError(f"images must lie between 0 and 1, got values up to {brightest}")

@@ -28,9 +28,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snncore import _check
+from . import _check
 
 SURE = 1e4  # logit of a class that is always kept: its sigmoid is 1, and that of -1e4 is 0, to the last bit
+
 ENUMERABLE = 10  # "exact" visits 2^K masks
 
 

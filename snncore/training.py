@@ -25,7 +25,9 @@ from .network import Network
 from .streams import stream
 
 CODES = ("real", "poisson", "poisson-mean", "direct", "latency")
+
 OPTIMIZERS = ("adam", "sgd")
+
 SCHEDULES = ("constant", "cosine", "step")
 
 
@@ -205,10 +207,15 @@ def train(
     decay = [p for p in network.parameters() if p.dim() > 1]
     plain = [p for p in network.parameters() if p.dim() <= 1]
     groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = (torch.optim.Adam(groups, lr=config.learning_rate) if config.optimizer == "adam"
-                 else torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9))
-    streams = {name: stream(seed, name, device="cpu" if name in ("order", "augment") else device)
-               for name in ("order", "augment", "coding", "masks")}
+    optimizer = (
+        torch.optim.Adam(groups, lr=config.learning_rate)
+        if config.optimizer == "adam"
+        else torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9)
+    )
+    streams = {
+        name: stream(seed, name, device="cpu" if name in ("order", "augment") else device)
+        for name in ("order", "augment", "coding", "masks")
+    }
     curve: list[dict[str, Any]] = []
     recipe = f"{config} {coder} {network.topology.text} {network.config} seed={seed} data={splits.sha256}"
     if checkpoint is not None and checkpoint.exists():
@@ -217,8 +224,15 @@ def train(
     last = config.epochs if stop_after is None else min(stop_after, config.epochs)
     for epoch in range(len(curve), last):
         entry = _epoch(network, splits.train, coder, config, epoch, optimizer, streams, device, progress)
-        checked = evaluate(network, splits.validation, coder, seed=seed, device=device, activity=False,
-                           batch_size=config.batch_size)
+        checked = evaluate(
+            network,
+            splits.validation,
+            coder,
+            seed=seed,
+            device=device,
+            activity=False,
+            batch_size=config.batch_size,
+        )
         entry |= {"validation_accuracy": checked.accuracy, "validation_loss": checked.loss}
         if on_epoch is not None:
             entry |= on_epoch(epoch, network)
@@ -235,8 +249,13 @@ def _epoch(network, part, coder, config, epoch, optimizer, streams, device, prog
     logs: dict[str, float] = {}
     correct = seen = 0
     norms = 0.0
-    bar = tqdm(_numbered(part, config.batch_size, streams["order"]), total=count, disable=not progress,
-               desc=f"epoch {epoch + 1}/{config.epochs}", leave=False)
+    bar = tqdm(
+        _numbered(part, config.batch_size, streams["order"]),
+        total=count,
+        disable=not progress,
+        desc=f"epoch {epoch + 1}/{config.epochs}",
+        leave=False,
+    )
     for index, (images, labels) in bar:
         for group in optimizer.param_groups:
             group["lr"] = config.rate(epoch + index / count)
@@ -263,8 +282,12 @@ def _epoch(network, part, coder, config, epoch, optimizer, streams, device, prog
         for name, value in (log | {"train_loss": loss.item()}).items():
             logs[name] = logs.get(name, 0.0) + value * len(labels)
         bar.set_postfix(loss=f"{loss.item():.3f}", accuracy=f"{correct / seen:.3f}")
-    return {"epoch": epoch + 1, "train_accuracy": correct / seen, "gradient_norm": norms / count,
-            **{name: total / seen for name, total in sorted(logs.items())}}
+    return {
+        "epoch": epoch + 1,
+        "train_accuracy": correct / seen,
+        "gradient_norm": norms / count,
+        **{name: total / seen for name, total in sorted(logs.items())},
+    }
 
 
 def _numbered(part: Part, size: int, order: torch.Generator) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
@@ -275,9 +298,16 @@ def _save(path: Path, network, optimizer, streams, curve, recipe: str) -> None: 
     """Write everything that continuing needs, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "curve": curve,
-                "streams": {name: generator.get_state() for name, generator in streams.items()},
-                "recipe": recipe}, part)
+    torch.save(
+        {
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "curve": curve,
+            "streams": {name: generator.get_state() for name, generator in streams.items()},
+            "recipe": recipe,
+        },
+        part,
+    )
     os.replace(part, path)
 
 

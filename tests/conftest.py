@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from snncore.paper import energies
+from panda2020 import records as recorded_runs
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +17,10 @@ def stated_energies() -> Iterator[None]:
     def stated(sample, convention="paper", prices="int32", *, spiking_only=False):
         held = sample.measured["convolutions"] if spiking_only else sample.measured
         found = held["energy"][f"{convention}/{prices}"]
-        return SimpleNamespace(ann=found.get("ann_pj"), snn=found.get("snn_pj"), efficiency=found.get("efficiency"))
+        return SimpleNamespace(
+            ann=found.get("ann_pj"), snn=found.get("snn_pj"), efficiency=found.get("efficiency")
+        )
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(energies, "energy_of", stated)
+        patched.setattr(recorded_runs, "energy_of", stated)
         yield

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from snncore.runs import sources
+from panda2020.runs import sources
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,7 +29,11 @@ def recorded(results: Path) -> Iterator[tuple[str, str, str]]:
         if file.name == "bench.json":
             yield from ((t["source"], data["commit"], f"snncore.bench.{t['name']}") for t in data["topics"])
         elif "key" in data and "version" not in (made := data["provenance"])["source"]:
-            yield made["source"]["sha256"], made["commit"], f"{sources.FORMER}.{data['task'].replace('-', '_')}"
+            yield (
+                made["source"]["sha256"],
+                made["commit"],
+                f"{sources.FORMER}.{data['task'].replace('-', '_')}",
+            )
 
 
 def row(digest: str, commit: str, module: str) -> dict[str, str]:
@@ -37,8 +41,12 @@ def row(digest: str, commit: str, module: str) -> dict[str, str]:
     read = sources.git_reader(ROOT, commit)
     if (found := version1(sources.closure(module, read, stores=()))) != digest:
         raise ValueError(f"the sources of {module} at {commit} have hash {found}, not {digest}")
-    return {"module": module, "commit": commit, "version1": digest,
-            "version2": sources.hash_closure(sources.closure(module, read))}
+    return {
+        "module": module,
+        "commit": commit,
+        "version1": digest,
+        "version2": sources.hash_closure(sources.closure(module, read)),
+    }
 
 
 def table(results: Path) -> list[dict[str, str]]:

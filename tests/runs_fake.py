@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from snncore.runs import spec as specs
-from snncore.runs.entry import Entry
-from snncore.runs.outcome import Outcome
+from panda2020.runs import spec as specs
+from panda2020.runs.entry import Entry
+from panda2020.runs.outcome import Outcome
 
 specs.register("fake", __name__)
 PROFILES = {"quick": None, "laptop": None}

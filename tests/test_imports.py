@@ -1,82 +1,132 @@
-"""Import direction: a lower layer never imports a higher one, and the method modules need torch alone."""
+"""Import direction: a lower layer never imports a higher one, nothing imports in a circle, the methods need torch alone."""
 
 from __future__ import annotations
 
 import ast
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "snncore"
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("snncore", "panda2020", "bench", "tools")
+CHAPTERS = ("neurons", "energy", "topologies", "conversion", "stdp", "agd", "stochmax", "hybrid", "beyond")
 
-# lowest first; within a layer modules may import each other
+#: Lowest first; within a layer modules may import each other. A name without a dot is a whole package.
 LAYERS = (
-    {"__init__", "_check", "streams", "launch"},
-    {"neurons", "coding", "backres", "stochmax", "hybrid", "network", "activity", "conversion",
-     "packing", "simulation", "stdp", "energy", "operations", "binary"},
-    {"_torchvision", "data", "training", "gradients"},
-    {"runs"},
+    {"snncore"},
+    {"panda2020.runs"},
+    {"panda2020.profiles", "panda2020.networks", "panda2020.variants", "panda2020.statistics"},
+    {"panda2020.tasks"},
+    {"panda2020.planning"},
+    {"panda2020.records"},
+    {"panda2020.exhibits", "panda2020.claims"},
+    {f"panda2020.{chapter}" for chapter in CHAPTERS},
+    {"panda2020.contents"},
+    {"panda2020.ledger"},
+    {"panda2020.cost"},
+    {"panda2020.__main__"},
     {"bench"},
-    {"paper"},
+    {"tools"},
 )
-TORCH_ONLY = LAYERS[0] | LAYERS[1]
-MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+#: Modules of the library that bring data sets and progress bars along; the others need torch and numpy alone.
+WITH_DATA = {"_torchvision", "data", "training", "gradients"}
 
 
-def owner(module: Path) -> str:
-    """The name in ``LAYERS`` a file belongs to: its folder in the package, or its own name."""
-    return module.parts[0].removesuffix(".py")
+def files() -> dict[str, Path]:
+    """Every module of the packages by its dotted name."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-def level(name: str) -> int:
-    found = [number for number, layer in enumerate(LAYERS) if name in layer]
-    assert len(found) == 1, f"give snncore.{name} its layer in this file"
-    return found[0]
+FILES = files()
 
 
-def imported(module: Path, source: str) -> set[str]:
-    """Full names of all that a file imports, also inside functions; relative imports resolved."""
+def imported(name: str, source: str, *, package: bool = False) -> set[str]:
+    """Full names of all that a module imports, also inside functions; relative imports resolved."""
     names: set[str] = set()
-    package = ("snncore", *module.parts[:-1])
-    for node in ast.walk(ast.parse(source)):
+    parents = name.split(".") if package else name.split(".")[:-1]
+    tree = ast.parse(source)
+    checking = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
+    typed = {id(inner) for block in checking for inner in ast.walk(block)}  # never imported when it runs
+    for node in ast.walk(tree):
+        if id(node) in typed:
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) + 1 - node.level] if node.level else ()
+            base = parents[: len(parents) + 1 - node.level] if node.level else []
             start = ".".join([*base, *([node.module] if node.module else [])])
             names |= {f"{start}.{alias.name}" for alias in node.names}
     return names
 
 
-def inside(names: set[str]) -> set[str]:
-    """The package's own top-level modules among the names."""
-    parts = [name.split(".") for name in names]
-    return {name[1] for name in parts if name[0] == "snncore" and len(name) > 1
-            and any((PACKAGE / name[1]).with_suffix(suffix).exists() for suffix in ("", ".py"))}
+def modules(names: set[str]) -> set[str]:
+    """The modules of the packages among the names, where a name may be something inside one."""
+    found = set()
+    for name in names:
+        while name and name not in FILES:
+            name = name.rpartition(".")[0]
+        if name:
+            found.add(name)
+    return found
+
+
+def imports_of(name: str) -> set[str]:
+    path = FILES[name]
+    return modules(imported(name, path.read_text("utf-8"), package=path.name == "__init__.py")) - {name}
+
+
+def level(name: str) -> int:
+    found = [n for n, layer in enumerate(LAYERS) for owner in layer if f"{name}.".startswith(f"{owner}.")]
+    assert len(found) == 1, f"give {name} its layer in this file"
+    return found[0]
 
 
 def test_the_reader_of_imports_reads_all_kinds():
-    source = ("import numpy.linalg\nfrom ..a.b import c\nfrom . import d\nfrom snncore import e\n"
-              "def f():\n    import g\n    from ...network import h\n")
-    assert imported(Path("runs/tasks/train.py"), source) == {
-        "numpy.linalg", "snncore.runs.a.b.c", "snncore.runs.tasks.d", "snncore.e", "g", "snncore.network.h"}
-    assert inside({"snncore.network.h", "snncore.runs.store", "snncore.__version__", "torch"}) == {
-        "network", "runs"}
+    source = (
+        "import numpy.linalg\nfrom ..a.b import c\nfrom . import d\nfrom snncore import e\n"
+        "def f():\n    import g\n    from ...network import h\n"
+    )
+    assert imported("top.one.two.three", source) == {
+        "numpy.linalg", "top.one.a.b.c", "top.one.two.d", "snncore.e", "g", "top.network.h",
+    }  # fmt: skip
+    assert modules({"snncore.network.Network", "panda2020.runs.store", "torch"}) == {
+        "snncore.network", "panda2020.runs.store",
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_no_module_imports_a_higher_layer(module):
-    mine = level(owner(module))
-    for name in inside(imported(module, (PACKAGE / module).read_text())):
-        if module == Path("runs/__main__.py") and name == "paper":
-            continue  # the command line names the paper's tables and profiles
-        if module == Path("bench/network_step.py") and name == "paper":
-            continue  # it times the paper's own networks
-        assert level(name) <= mine, f"{module} imports snncore.{name}"
+@pytest.mark.parametrize("name", [n for n in FILES if n != "panda2020"])
+def test_no_module_imports_a_higher_layer(name):
+    for other in imports_of(name) - {"panda2020"}:
+        assert level(other) <= level(name), f"{name} imports {other}"
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if owner(m) in TORCH_ONLY], ids=str)
-def test_method_modules_import_torch_only(module):
-    roots = {name.split(".")[0] for name in imported(module, (PACKAGE / module).read_text())}
-    assert roots <= {"torch", "snncore"} | sys.stdlib_module_names
+def test_nothing_imports_in_a_circle():
+    # a package's __init__ that gathers its modules is passed through by them, and no circle
+    graph = {
+        n: {o for o in imports_of(n) if FILES[o].name != "__init__.py"}
+        for n in FILES
+        if FILES[n].name != "__init__.py"
+    }
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in FILES if n.startswith("snncore.") and n.split(".")[1] not in WITH_DATA]
+)
+def test_method_modules_import_torch_and_numpy_only(name):
+    roots = {other.split(".")[0] for other in imported(name, FILES[name].read_text("utf-8"))}
+    assert roots <= {"torch", "numpy", "numba", "snncore"} | sys.stdlib_module_names
+
+
+def test_no_folder_holds_more_than_twenty_modules_but_the_library_and_no_file_is_long():
+    for package in ("snncore", "panda2020", "bench", "tools"):
+        for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
+            count = len(list(folder.glob("*.py")))
+            assert count <= (30 if folder.name == "snncore" else 20), f"{folder.name} holds {count} modules"

@@ -17,19 +17,32 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
-from snncore.paper.exhibits import figure_html, table_html
-from snncore.runs import Record
+from panda2020.exhibits.exhibit import figure_html, table_html
+from panda2020.runs import Record
 from tools import generate
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE = {
-    "commit": "0" * 40, "dirty": False, "data_sha256": "f" * 64, "device_name": "a CPU", "threads": 1, "seconds": 1.0,
-    "date": "2026-01-01", "command": "python -m snncore.runs record --profile laptop --table 8 --seeds 0 --results remade",
+    "commit": "0" * 40,
+    "dirty": False,
+    "data_sha256": "f" * 64,
+    "device_name": "a CPU",
+    "threads": 1,
+    "seconds": 1.0,
+    "date": "2026-01-01",
+    "command": "python -m panda2020.runs record --profile laptop --table 8 --seeds 0 --results remade",
 }
 RECORD = Record(
-    {"key": "0" * 16, "spec": {"seed": 0}, "result": {"total": 10}, "provenance": MADE, "sha256": "1" * 64,
-     "labels": {"network": "VGG5", "role": "snn", "profile": "laptop", "tables": ["8"], "note": ""}},
-    Path("made-up.json"), "recorded",
+    {
+        "key": "0" * 16,
+        "spec": {"seed": 0},
+        "result": {"total": 10},
+        "provenance": MADE,
+        "sha256": "1" * 64,
+        "labels": {"network": "VGG5", "role": "snn", "profile": "laptop", "tables": ["8"], "note": ""},
+    },
+    Path("made-up.json"),
+    "recorded",
 )
 
 
@@ -40,17 +53,40 @@ def chapter(name: str, title: str) -> dict[str, Any]:
     drawing.add_subplot().plot([0, 1], [0, 1])
     shown = [
         table_html(wide, name="Table 8", caption="Wide. " * 30, records=(RECORD,), notebook=name),
-        figure_html(drawing, name="Figure 5", caption="A line.", alt="A line rises from 0 to 1.", notebook=name,
-                    data=pd.DataFrame({"x": [0, 1]})),
+        figure_html(
+            drawing,
+            name="Figure 5",
+            caption="A line.",
+            alt="A line rises from 0 to 1.",
+            notebook=name,
+            data=pd.DataFrame({"x": [0, 1]}),
+        ),
     ]
     formula = r"$$" + " + ".join(f"U_{{{i}}}[t-1]\\,\\alpha^{{{i}}}" for i in range(20)) + "$$"
     outputs = [{"output_type": "display_data", "data": {"text/html": html}, "metadata": {}} for html in shown]
-    return notebook([
-        {"cell_type": "markdown", "metadata": {}, "source": f"# {title}\n\nA chapter about thresholds.\n\n{formula}\n"},
-        {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": 'profile = "quick"  # scale', "outputs": [],
-         "execution_count": 1},
-        {"cell_type": "code", "metadata": {}, "source": "show()", "outputs": outputs, "execution_count": 2},
-    ])
+    return notebook(
+        [
+            {
+                "cell_type": "markdown",
+                "metadata": {},
+                "source": f"# {title}\n\nA chapter about thresholds.\n\n{formula}\n",
+            },
+            {
+                "cell_type": "code",
+                "metadata": {"tags": ["parameters"]},
+                "source": 'profile = "quick"  # scale',
+                "outputs": [],
+                "execution_count": 1,
+            },
+            {
+                "cell_type": "code",
+                "metadata": {},
+                "source": "show()",
+                "outputs": outputs,
+                "execution_count": 2,
+            },
+        ]
+    )
 
 
 def notebook(cells: list[dict[str, Any]]) -> dict[str, Any]:
@@ -62,7 +98,10 @@ def notebook(cells: list[dict[str, Any]]) -> dict[str, Any]:
 
 def chapters() -> dict[str, str]:
     """Names and titles of the real chapters, in order: pages link to them."""
-    return {p.stem: generate.title(json.loads(p.read_text("utf-8"))) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+    return {
+        p.stem: generate.title(json.loads(p.read_text("utf-8")))
+        for p in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    }
 
 
 def build(root: Path) -> Path:
@@ -84,8 +123,20 @@ def build(root: Path) -> Path:
     (root / "book" / "_toc.yml").write_text(yaml.safe_dump(contents), "utf-8")
     generate.main(root)
     program = str(Path(sys.executable).with_name("jupyter-book"))
-    command = [program, "build", ".", "--config", "_config.yml", "--toc", "book/_toc.yml", "--all",
-               "-W", "-n", "--keep-going", "--quiet"]
+    command = [
+        program,
+        "build",
+        ".",
+        "--config",
+        "_config.yml",
+        "--toc",
+        "book/_toc.yml",
+        "--all",
+        "-W",
+        "-n",
+        "--keep-going",
+        "--quiet",
+    ]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the tiny book was not built: {done.stdout[-3000:]}{done.stderr[-3000:]}")

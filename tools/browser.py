@@ -38,9 +38,9 @@ class Visit:
 
     page: str
     view: View
-    requests: list[str] = field(default_factory=list)   # everything asked for that is no file, data or blob
-    errors: list[str] = field(default_factory=list)     # exceptions and console errors
-    values: Any = None                                  # what ``script`` returned
+    requests: list[str] = field(default_factory=list)  # everything asked for that is no file, data or blob
+    errors: list[str] = field(default_factory=list)  # exceptions and console errors
+    values: Any = None  # what ``script`` returned
     image: bytes = b""
 
 
@@ -50,8 +50,13 @@ def executable() -> str | None:
 
 
 def visit(
-    pages: Iterable[Path | str], views: Iterable[View] = VIEWS, *, script: str = "null", picture: bool = False,
-    full: bool = True, as_reader: bool = False,
+    pages: Iterable[Path | str],
+    views: Iterable[View] = VIEWS,
+    *,
+    script: str = "null",
+    picture: bool = False,
+    full: bool = True,
+    as_reader: bool = False,
 ) -> list[Visit]:
     """Open each page from disk in each view. ``script`` is evaluated when the page has settled.
 
@@ -63,10 +68,20 @@ def visit(
         raise FileNotFoundError(f"no browser found; looked for {', '.join(NAMES)}")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [
-            program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-            "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-extensions",
-            *([] if as_reader else ["--allow-file-access-from-files"]), "--remote-debugging-port=0",
-            f"--user-data-dir={profile}", "about:blank",
+            program,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-extensions",
+            *([] if as_reader else ["--allow-file-access-from-files"]),
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+            "about:blank",
         ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -114,7 +129,9 @@ async def _one(tab: _Tab, job: Visit, script: str, picture: bool, full: bool) ->
     job.values = await tab.evaluate(script)
     if picture:
         size = (await tab.call("Page.getLayoutMetrics"))["cssContentSize"]
-        if full:  # a window as high as the page: nothing has to be captured beyond it, which shifts sticky parts
+        if (
+            full
+        ):  # a window as high as the page: nothing has to be captured beyond it, which shifts sticky parts
             await tab.resize(view.width, min(int(size["height"]), 12000))
             await asyncio.sleep(0.2)
         shot = await tab.call("Page.captureScreenshot", format="png")
@@ -161,7 +178,11 @@ class _Tab:
 
     async def resize(self, width: int, height: int) -> None:
         await self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
         )
 
     async def wait_for(self, method: str) -> None:
@@ -172,7 +193,9 @@ class _Tab:
         answer = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
-            raise RuntimeError(f"the script failed: {details.get('exception', {}).get('description') or details['text']}")
+            raise RuntimeError(
+                f"the script failed: {details.get('exception', {}).get('description') or details['text']}"
+            )
         return answer["result"].get("value")
 
     async def _read(self) -> dict[str, Any]:

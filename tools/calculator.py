@@ -17,12 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from panda2020 import networks
+from panda2020.runs import Record, Store, freshness
+from panda2020.tasks import train
 from snncore.activity import SiteActivity
 from snncore.energy import CONVENTIONS, MEMORIES, PRICES, SPIKING, Memory, Prices, report
-from snncore.network import NEURONS, Pass, parse, plan
-from snncore.paper import networks
-from snncore.runs import Record, Store, freshness
-from snncore.runs.tasks import train
+from snncore.topology import NEURONS, Pass, parse, plan
 from tools.inputs import ROOT
 
 VECTORS = ROOT / "tests" / "energy_vectors.json"
@@ -50,22 +50,72 @@ _SMALL = (
     ("4C3:relu R F5", _MAPS, "lif", None),
 )
 _FINE: dict[str, Any] = {
-    "topology": "4C3 P F6 F3", "input_shape": [1, 4, 4], "neuron": "lif", "static_input": None, "steps": 10,
-    "convention": "paper", "prices": [3.2, 0.1], "memory": None,
+    "topology": "4C3 P F6 F3",
+    "input_shape": [1, 4, 4],
+    "neuron": "lif",
+    "static_input": None,
+    "steps": 10,
+    "convention": "paper",
+    "prices": [3.2, 0.1],
+    "memory": None,
     "activity": {"input": 0.5, "conv1": 0.25, "fc1": 0.125},
 }
 #: Each changes one thing of ``_FINE`` so that the library refuses it.
 _WRONG: tuple[dict[str, Any], ...] = (
-    *({"topology": text} for text in (
-        "", "64C3", "64D3 F10", "4C3  F6, F3", "it's F3", "4C2 F3", "0C3 F3", "4C3 F0", "4C3 F3:lif", "4C3:tanh F3", "[4C3 F3",
-        "4C3]x2 F3", "(4C3]x2 F3", "[P]x2 F3", "[4C3]x0 F3", "[4C3]x2:most F3", "+ F3", "4C3 P+ F3", "(4C3 M)+ F3", "[R]x2 F3",
-        "4C3 P P P F3", "4C3 R F3", "4C3:relu R R F3", "4C3:relu M F3", "4C3 F6:relu F3", "4C3 M 4C3 F3", "(2C3)+ F3",
-        "4C3:relu (1C3 4C3)+ F3", "4C3 P 4C3+ F3", "[4C3]x2 F3", "4C3 [8C3 P]x2:drop F3", "4C3 [6C3]x2:average F3",
-        "4C3 [8C3 8C3+]x2:drop F3", "4C3 [[4C3]x2 4C3]x2 F3", "F6 4C3 F3", "2C3 [4C3]x2:drop [2C3]x2 F3",
-    )),
-    {"input_shape": [0, 4, 4]}, {"input_shape": [4, 4]}, {"input_shape": [1, 3, 4]}, {"neuron": "tanh"}, {"steps": 0},
-    {"steps": -3}, {"convention": "true"}, {"memory": "sram"}, {"activity": {}}, {"activity": {"conv1": 0.5}},
-    {"convention": "physical", "activity": {"conv1": 0.5}}, {"prices": [1.5, 0]}, {"prices": [0.5, 1.5]},
+    *(
+        {"topology": text}
+        for text in (
+            "",
+            "64C3",
+            "64D3 F10",
+            "4C3  F6, F3",
+            "it's F3",
+            "4C2 F3",
+            "0C3 F3",
+            "4C3 F0",
+            "4C3 F3:lif",
+            "4C3:tanh F3",
+            "[4C3 F3",
+            "4C3]x2 F3",
+            "(4C3]x2 F3",
+            "[P]x2 F3",
+            "[4C3]x0 F3",
+            "[4C3]x2:most F3",
+            "+ F3",
+            "4C3 P+ F3",
+            "(4C3 M)+ F3",
+            "[R]x2 F3",
+            "4C3 P P P F3",
+            "4C3 R F3",
+            "4C3:relu R R F3",
+            "4C3:relu M F3",
+            "4C3 F6:relu F3",
+            "4C3 M 4C3 F3",
+            "(2C3)+ F3",
+            "4C3:relu (1C3 4C3)+ F3",
+            "4C3 P 4C3+ F3",
+            "[4C3]x2 F3",
+            "4C3 [8C3 P]x2:drop F3",
+            "4C3 [6C3]x2:average F3",
+            "4C3 [8C3 8C3+]x2:drop F3",
+            "4C3 [[4C3]x2 4C3]x2 F3",
+            "F6 4C3 F3",
+            "2C3 [4C3]x2:drop [2C3]x2 F3",
+        )
+    ),
+    {"input_shape": [0, 4, 4]},
+    {"input_shape": [4, 4]},
+    {"input_shape": [1, 3, 4]},
+    {"neuron": "tanh"},
+    {"steps": 0},
+    {"steps": -3},
+    {"convention": "true"},
+    {"memory": "sram"},
+    {"activity": {}},
+    {"activity": {"conv1": 0.5}},
+    {"convention": "physical", "activity": {"conv1": 0.5}},
+    {"prices": [1.5, 0]},
+    {"prices": [0.5, 1.5]},
 )
 
 
@@ -75,8 +125,12 @@ def data(records: Iterable[Record]) -> dict[str, Any]:
         "prices": {name: {"mac": p.mac, "ac": p.ac} for name, p in PRICES.items()},
         "memories": {name: _memory(m) for name, m in MEMORIES.items()},
         "networks": [
-            {"label": f"{net.name}, reading {net.reading} ({net.exhibit})", "topology": net.topology,
-             "input_shape": list(net.input_shape), "neuron": net.neuron}
+            {
+                "label": f"{net.name}, reading {net.reading} ({net.exhibit})",
+                "topology": net.topology,
+                "input_shape": list(net.input_shape),
+                "neuron": net.neuron,
+            }
             for net in networks.REGISTRY.values()
         ],
         "runs": recorded(records),
@@ -93,7 +147,12 @@ def recorded(records: Iterable[Record]) -> list[dict[str, Any]]:
     for record in records:
         spiking = record["task"] == "train" and "steps" in record.result
         if spiking and not record.labels["role"].startswith("tuning"):
-            mine = (record.labels["profile"], record.labels["network"], record.labels["role"], record.result["steps"])
+            mine = (
+                record.labels["profile"],
+                record.labels["network"],
+                record.labels["role"],
+                record.result["steps"],
+            )
             if mine not in found or record.spec.seed < found[mine].spec.seed:
                 found[mine] = record
     return [_run(record) for _, record in sorted(found.items())]
@@ -103,13 +162,23 @@ def _run(record: Record) -> dict[str, Any]:
     spec, result, labels = record.spec, record.result, record.labels
     channels, size = train._shape(spec.data)
     static = spec.input.code in ("real", "poisson-mean", "direct")
-    state = {"current": "recorded", "confirmed": "recorded, code changed since, re-run agrees",
-             "older": "recorded by older sources"}[freshness(record)]
+    state = {
+        "current": "recorded",
+        "confirmed": "recorded, code changed since, re-run agrees",
+        "older": "recorded by older sources",
+    }[freshness(record)]
     return {
         "label": f"{labels['network']}, {labels['role']}, {labels['profile']}, T = {result['steps']}, seed {spec.seed}",
-        "key": record.key, "origin": state, "topology": spec.topology, "input_shape": [channels, size, size],
-        "neuron": spec.network.neuron, "static_input": static, "steps": result["steps"],
-        "accuracy": result["accuracy"], "correct": result["correct"], "total": result["total"],
+        "key": record.key,
+        "origin": state,
+        "topology": spec.topology,
+        "input_shape": [channels, size, size],
+        "neuron": spec.network.neuron,
+        "static_input": static,
+        "steps": result["steps"],
+        "accuracy": result["accuracy"],
+        "correct": result["correct"],
+        "total": result["total"],
         "activity": {site: a["rate"] for site, a in result["activity"].items() if a["kind"] == "spikes"},
     }
 
@@ -127,41 +196,97 @@ def vectors() -> dict[str, Any]:
             passes = plan(topology, shape, neuron, static_input=static)
             memory = draw.choice([None, *MEMORIES]) if convention == "full" else None
             prices = draw.choice([*([p.mac, p.ac] for p in PRICES.values()), [1.0, 1.0]])
-            cases.append(_case(topology, shape, neuron, static, convention, memory, prices,
-                               draw.choice([1, 5, 10, 100, 2500]), {s: round(draw.random(), 6) for s in _sites(passes)}))
+            cases.append(
+                _case(
+                    topology,
+                    shape,
+                    neuron,
+                    static,
+                    convention,
+                    memory,
+                    prices,
+                    draw.choice([1, 5, 10, 100, 2500]),
+                    {s: round(draw.random(), 6) for s in _sites(passes)},
+                )
+            )
     for rate in (0.0, 1.0):
         for convention in CONVENTIONS:
             topology, shape, neuron, static = _SMALL[0]
             sites = _sites(plan(topology, shape, neuron, static_input=static))
-            cases.append(_case(topology, shape, neuron, static, convention, None, [3.2, 0.1], 10, dict.fromkeys(sites, rate)))
+            cases.append(
+                _case(
+                    topology,
+                    shape,
+                    neuron,
+                    static,
+                    convention,
+                    None,
+                    [3.2, 0.1],
+                    10,
+                    dict.fromkeys(sites, rate),
+                )
+            )
     return {"cases": cases, "refusals": [_refusal({**_FINE, **change}) for change in _WRONG]}
 
 
 def evaluate(given: Mapping[str, Any]) -> dict[str, Any]:
     """The library's answer to one case: totals and rows in pJ; ``bound`` is the EE of silent spiking layers."""
-    passes = plan(given["topology"], tuple(given["input_shape"]), given["neuron"], static_input=given["static_input"])
+    passes = plan(
+        given["topology"], tuple(given["input_shape"]), given["neuron"], static_input=given["static_input"]
+    )
     options: dict[str, Any] = {
-        "prices": Prices("given", *given["prices"]), "convention": given["convention"],
+        "prices": Prices("given", *given["prices"]),
+        "convention": given["convention"],
         "memory": None if given["memory"] is None else MEMORIES[given["memory"]],
     }
     found = report(passes, _activity(given["activity"]), given["steps"], **options)
     silent = _activity(dict.fromkeys(_sites(passes), 0.0))
     spiking = found.to_dict()["spiking_efficiency"]
     return {
-        "text": parse(given["topology"]).text, "ann": found.ann, "snn": found.snn, "efficiency": found.efficiency,
-        "spiking_efficiency": spiking, "bound": report(passes, silent, given["steps"], **options).efficiency,
+        "text": parse(given["topology"]).text,
+        "ann": found.ann,
+        "snn": found.snn,
+        "efficiency": found.efficiency,
+        "spiking_efficiency": spiking,
+        "bound": report(passes, silent, given["steps"], **options).efficiency,
         "rows": [
-            [r.site, r.neuron, r.macs, r.mac_operations, r.ac_operations, r.update_pj, r.memory_pj, r.snn_pj, r.ann_pj]
+            [
+                r.site,
+                r.neuron,
+                r.macs,
+                r.mac_operations,
+                r.ac_operations,
+                r.update_pj,
+                r.memory_pj,
+                r.snn_pj,
+                r.ann_pj,
+            ]
             for r in found.rows
         ],
     }
 
 
-def _case(topology: str, shape: Iterable[int], neuron: str, static: bool | None, convention: str, memory: str | None,
-          prices: list[float], steps: int, activity: dict[str, float]) -> dict[str, Any]:
+def _case(
+    topology: str,
+    shape: Iterable[int],
+    neuron: str,
+    static: bool | None,
+    convention: str,
+    memory: str | None,
+    prices: list[float],
+    steps: int,
+    activity: dict[str, float],
+) -> dict[str, Any]:
     given = {
-        "topology": topology, "input_shape": list(shape), "neuron": neuron, "static_input": static, "convention": convention,
-        "memory": memory, "prices": prices, "steps": steps, "activity": activity,
+        "topology": topology,
+        "input_shape": list(shape),
+        "neuron": neuron,
+        "static_input": static,
+        "convention": convention,
+        "memory": memory,
+        "prices": prices,
+        "steps": steps,
+        "activity": activity,
     }
     return {**given, "expected": evaluate(given)}
 

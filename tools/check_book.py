@@ -20,16 +20,27 @@ from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 
-from snncore.paper.verdicts import VERDICTS
-from snncore.runs.store import seal
+from panda2020.claims.verdicts import VERDICTS
+from panda2020.runs.store import seal
 from tools.execute import assigned, declared
 from tools.inputs import ROOT, notebook_hash, outputs_hash, shared_inputs
 
 EXTERNAL = re.compile(r"\s*(https?:|ftp:|//)", re.IGNORECASE)
 IN_CSS = re.compile(r"""(?:url\(\s*|@import\s+)["']?\s*((?:https?:|ftp:|//)[^"')\s]*)""", re.IGNORECASE)
-LOADED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload", "manifest"}
+LOADED_LINKS = {
+    "stylesheet",
+    "icon",
+    "preload",
+    "prefetch",
+    "preconnect",
+    "dns-prefetch",
+    "modulepreload",
+    "manifest",
+}
 FIGURE = re.compile(r'<figure class="snn-exhibit".*?</figure>', re.DOTALL)
-FAILED_GLUE = re.compile(r"<(?:Figure size|AxesSubplot|Axes:|IPython\.core|pandas\.)|\{glue[:}]|\{numref\}|\{cite[:}]")
+FAILED_GLUE = re.compile(
+    r"<(?:Figure size|AxesSubplot|Axes:|IPython\.core|pandas\.)|\{glue[:}]|\{numref\}|\{cite[:}]"
+)
 
 
 # Executed notebooks -----------------------------------------------------------------------------------------
@@ -139,7 +150,9 @@ def missing_alt(page: BeautifulSoup) -> Iterator[str]:
 def unresolved(page: BeautifulSoup) -> Iterator[str]:
     """No object may stand as text where a figure, a value or a reference should be."""
     body = page.find("main") or page
-    text = " ".join(s for s in body.find_all(string=True) if s.find_parent(["script", "style", "code", "pre"]) is None)
+    text = " ".join(
+        s for s in body.find_all(string=True) if s.find_parent(["script", "style", "code", "pre"]) is None
+    )
     shown = " ".join(p.get_text() for p in body.select("div.output pre"))
     for match in FAILED_GLUE.findall(text) + FAILED_GLUE.findall(shown):
         yield f"something did not resolve: the page reads {match!r}"
@@ -196,7 +209,9 @@ def ledger_against_csv(exhibit: str) -> Iterator[str]:
         yield f"{name_of(piece)} and its CSV have different claims"
         return
     for claim, body in claims.items():
-        shown = [mark.select("span")[-1].get_text() for mark in body.select(":scope > tr:first-of-type .snn-mark")]
+        shown = [
+            mark.select("span")[-1].get_text() for mark in body.select(":scope > tr:first-of-type .snn-mark")
+        ]
         if not shown == str(body["data-verdict"]).split("|") == list(kept[claim].values()):
             yield f"{name_of(piece)} shows {', '.join(shown)} for {claim}, which is not what its CSV has"
 
@@ -278,13 +293,20 @@ def check_notebooks(root: Path) -> list[str]:
         notebook = json.loads((root / name).read_text("utf-8"))
         params = json.loads(notebook["metadata"].get("snncore", {}).get("inputs", {}).get("params", "{}"))
         rules = [
-            error_outputs(notebook), execution_counts(notebook), undeclared_parameters(notebook),
-            staleness(notebook, source, shared_inputs(root, params)), machine_paths(notebook, root),
+            error_outputs(notebook),
+            execution_counts(notebook),
+            undeclared_parameters(notebook),
+            staleness(notebook, source, shared_inputs(root, params)),
+            machine_paths(notebook, root),
         ]
         faults += [f"{name}: {sentence}" for rule in rules for sentence in rule]
         exhibits = exhibits_of(notebook)
         for exhibit in exhibits:
-            found = (*table_against_csv(exhibit), *ledger_against_csv(exhibit), *records_behind(exhibit, root))
+            found = (
+                *table_against_csv(exhibit),
+                *ledger_against_csv(exhibit),
+                *records_behind(exhibit, root),
+            )
             faults += [f"{name}: {sentence}" for sentence in found]
             start = root / "_build" / "html" / "book" / "index.html"
             if "data-claim=" in exhibit and start.is_file():
@@ -292,7 +314,9 @@ def check_notebooks(root: Path) -> list[str]:
                 faults += [f"book/index.html: {s}" for s in start_page_against_ledger(front, exhibit)]
         page = root / "_build" / "html" / "executed" / f"{source.stem}.html"
         text = page.read_text("utf-8") if page.is_file() else ""
-        faults += [f"{name}: an exhibit of it is not on its page" for exhibit in exhibits if exhibit not in text]
+        faults += [
+            f"{name}: an exhibit of it is not on its page" for exhibit in exhibits if exhibit not in text
+        ]
     return faults
 
 
@@ -303,10 +327,17 @@ def check_pages(html: Path) -> list[str]:
         if "_static" in file.relative_to(html).parts:
             continue
         page = BeautifulSoup(file.read_text("utf-8"), "html.parser")
-        rules = [external_requests(page), missing_alt(page), unresolved(page), broken_links(page, file.parent)]
+        rules = [
+            external_requests(page),
+            missing_alt(page),
+            unresolved(page),
+            broken_links(page, file.parent),
+        ]
         faults += [f"{file.relative_to(html)}: {sentence}" for rule in rules for sentence in rule]
     for file in sorted(html.rglob("*.css")):
-        faults += [f"{file.relative_to(html)}: {s}" for s in css_requests(file.read_text("utf-8", errors="replace"))]
+        faults += [
+            f"{file.relative_to(html)}: {s}" for s in css_requests(file.read_text("utf-8", errors="replace"))
+        ]
     return faults
 
 

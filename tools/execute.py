@@ -1,7 +1,7 @@
 """Execute one notebook with papermill, from the repository root, and note what it was made from.
 
-    python -m tools.execute notebooks/NAME.ipynb executed/NAME.ipynb [--params '{profile: quick}']
-    python -m tools.execute --inputs executed/.inputs     # rewrite this file if, and only if, the inputs changed
+python -m tools.execute notebooks/NAME.ipynb executed/NAME.ipynb [--params '{profile: quick}']
+python -m tools.execute --inputs executed/.inputs     # rewrite this file if, and only if, the inputs changed
 """
 
 from __future__ import annotations
@@ -57,9 +57,13 @@ def write_if_changed(path: Path, text: str) -> None:
 
 def inputs(path: Path, params: dict[str, Any]) -> None:
     """Rewrite ``path`` if the shared inputs changed; remove executed notebooks whose source is gone."""
-    known = {n for p in (ROOT / "notebooks").glob("*.ipynb") for n in declared(json.loads(p.read_text("utf-8")))}
+    known = {
+        n for p in (ROOT / "notebooks").glob("*.ipynb") for n in declared(json.loads(p.read_text("utf-8")))
+    }
     if unknown := sorted(set(params) - known):
-        raise SystemExit(f"PARAMS names {unknown[0]!r}, which no notebook declares; allowed: {', '.join(sorted(known))}")
+        raise SystemExit(
+            f"PARAMS names {unknown[0]!r}, which no notebook declares; allowed: {', '.join(sorted(known))}"
+        )
     for old in path.parent.glob("*.ipynb"):
         if not (ROOT / "notebooks" / old.name).exists():
             old.unlink()
@@ -76,23 +80,35 @@ def run(source: Path, target: Path, params: dict[str, Any]) -> float:
     partial = target.parent / f".{target.stem}.partial.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
-    os.environ["SNNCORE_NOTEBOOK"] = source.stem  # exhibits print their own command and link to their notebook
+    os.environ["SNNCORE_NOTEBOOK"] = (
+        source.stem
+    )  # exhibits print their own command and link to their notebook
     start = time.perf_counter()
     papermill.execute_notebook(
-        source, partial, parameters={k: v for k, v in params.items() if k in names},
-        kernel_name="python3", progress_bar=False, cwd=str(ROOT),
+        source,
+        partial,
+        parameters={k: v for k, v in params.items() if k in names},
+        kernel_name="python3",
+        progress_bar=False,
+        cwd=str(ROOT),
     )
     seconds = time.perf_counter() - start
     done = json.loads(partial.read_text(encoding="utf-8"))
     normalise(done)
-    done["metadata"]["snncore"] = {"inputs": made_from, "seconds": round(seconds, 1), "outputs": outputs_hash(done)}
+    done["metadata"]["snncore"] = {
+        "inputs": made_from,
+        "seconds": round(seconds, 1),
+        "outputs": outputs_hash(done),
+    }
     partial.write_text(json.dumps(done, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(target)
     return seconds
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("source", nargs="?", type=Path)
     parser.add_argument("target", nargs="?", type=Path)
     parser.add_argument("--inputs", type=Path)

@@ -3,9 +3,9 @@
     python -m tools.generate [FOLDER]    a folder with book/ and executed/ of its own; without one, this repository
 
 ledger.md      the counts of verdicts and the main ones, as the executed ledger declared them (tools.headline)
-headlines.md   what the executed notebooks declared as headline findings (snncore.paper.exhibits.headline)
+headlines.md   what the executed notebooks declared as headline findings (panda2020.exhibits.exhibit.headline)
 statements.md  every sentence of the article that is judged, with its place and what a run must show, linked to its verdict
-parameters.md  the papermill parameters (snncore.paper.notebook.PARAMETERS) and which notebook takes which
+parameters.md  the papermill parameters (panda2020.exhibits.notebook.PARAMETERS) and which notebook takes which
 times.md       seconds each notebook took in this build
 verified.md    which recorded runs were run again, and what came out (results/verifications.jsonl)
 api_*.md       one automodule directive per module of the package
@@ -21,9 +21,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from snncore.paper import exhibits, ledger_words, notebook
-from snncore.paper.claims import claims
-from snncore.runs import Record, verifications, verifying
+from panda2020.claims.claims import claims
+from panda2020.exhibits import exhibit, notebook
+from panda2020.ledger import words as ledger_words
+from panda2020.runs import Record, verifications, verifying
 from tools import calculator, headline
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
@@ -49,7 +50,11 @@ def headlines(notebooks: dict[str, dict[str, Any]]) -> str:
     """The findings that notebooks computed from recorded runs, below a link to their page."""
     rows = []
     for name, content in notebooks.items():
-        declared_here = (o.get("metadata", {}).get(exhibits.HEADLINE) for c in content["cells"] for o in c.get("outputs", []))
+        declared_here = (
+            o.get("metadata", {}).get(exhibit.HEADLINE)
+            for c in content["cells"]
+            for o in c.get("outputs", [])
+        )
         texts, shared = once([found["text"] for found in declared_here if found])
         if texts:
             rows.append(f"- **[{title(content)}](../executed/{name}.ipynb)**{'. ' if shared else ''}{shared}")
@@ -91,7 +96,9 @@ def statements(notebooks: dict[str, dict[str, Any]]) -> str:
         for claim in (claim for claim in claims().values() if claim.method == method):
             there = f"claim-{claim.id}"
             judged = f'id=\\"{there}\\"' in ledger
-            name = f'<a href="../executed/{LEDGER}.html#{there}">{claim.id}</a>' if judged else f"`{claim.id}`"
+            name = (
+                f'<a href="../executed/{LEDGER}.html#{there}">{claim.id}</a>' if judged else f"`{claim.id}`"
+            )
             quote, expects = (_plain(text) for text in (claim.quote, claim.expects))
             rows.append(f"- “{quote}” ({ledger_words.place(claim)}). *A run must show:* {expects}. {name}")
         rows.append("")
@@ -109,7 +116,9 @@ def times(notebooks: dict[str, dict[str, Any]]) -> str:
         return "No notebook has been executed in this build.\n"
     rows = ["| notebook | seconds in this build |", "|---|---|"]
     for name, content in notebooks.items():
-        rows.append(f"| [{title(content)}](../executed/{name}.ipynb) | {content['metadata']['snncore']['seconds']} |")
+        rows.append(
+            f"| [{title(content)}](../executed/{name}.ipynb) | {content['metadata']['snncore']['seconds']} |"
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -126,7 +135,7 @@ def verified(log: Path, records: Iterable[Record]) -> str:
     if not entries:
         return rule + (
             "The log is empty: no recorded run has been run again and logged yet.\n"
-            "`python -m snncore.runs verify --sample 3` writes its first lines.\n"
+            "`python -m panda2020.runs verify --sample 3` writes its first lines.\n"
         )
     agree = [e for e in entries if e["agrees"]]
     exact = sum(e["exact"] for e in agree)
@@ -140,7 +149,9 @@ def verified(log: Path, records: Iterable[Record]) -> str:
         "|---|---|---|---|---|",
     ]
     for e in reversed(entries):
-        rows.append(f"| {e['date'][:10]} | {_which(e, by_key)} | {_outcome(e)} | {_sources(e)} | {_machine(e)} |")
+        rows.append(
+            f"| {e['date'][:10]} | {_which(e, by_key)} | {_outcome(e)} | {_sources(e)} | {_machine(e)} |"
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -177,13 +188,17 @@ def _machine(e: dict[str, Any]) -> str:
     return f"{machine['device_name']}, {machine['threads']} threads, torch {machine['versions']['torch']}"
 
 
-def api(package: Path = ROOT / "snncore") -> dict[str, str]:
-    """For each layer of the package, the automodule directives of its public modules."""
+def api(root: Path = ROOT) -> dict[str, str]:
+    """For the library, the store of runs and the paper, the automodule directives of their public modules."""
     found: dict[str, list[str]] = {"core": [], "runs": [], "paper": []}
-    for file in sorted(package.rglob("*.py")):
-        parts = file.relative_to(package).with_suffix("").parts
-        if not any(part.startswith("_") for part in parts):
-            found[parts[0] if parts[0] in found else "core"].append(".".join(("snncore", *parts)))
+    for package in ("snncore", "panda2020"):
+        for file in sorted((root / package).rglob("*.py")):
+            parts = file.relative_to(root).with_suffix("").parts
+            if not any(part.startswith("_") for part in parts):
+                layer = (
+                    "core" if package == "snncore" else "runs" if parts[1] in ("runs", "tasks") else "paper"
+                )
+                found[layer].append(".".join(parts))
     pages = {}
     for layer, modules in found.items():
         blocks = [f"## `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n```\n" for name in modules]
@@ -195,12 +210,14 @@ def main(root: Path = ROOT) -> int:
     notebooks, records = executed(root), calculator.results()
     pages = {
         "ledger.md": headline.start_page(notebooks),
-        "headlines.md": headlines(notebooks), "statements.md": statements(notebooks),
-        "parameters.md": parameters(notebooks), "times.md": times(notebooks),
+        "headlines.md": headlines(notebooks),
+        "statements.md": statements(notebooks),
+        "parameters.md": parameters(notebooks),
+        "times.md": times(notebooks),
         "verified.md": verified(ROOT / "results" / verifications.NAME, records),
         **api(),
     }
-    pages["static/exhibits.css"] = (ROOT / "snncore" / "paper" / "exhibits.css").read_text("utf-8")
+    pages["static/exhibits.css"] = (ROOT / "panda2020" / "exhibits" / "exhibits.css").read_text("utf-8")
     pages.update({f"static/{name}": text for name, text in calculator.scripts(records).items()})
     for name, text in pages.items():
         write_if_changed(root / "book" / "_generated" / name, text)

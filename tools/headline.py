@@ -3,7 +3,7 @@
     python -m tools.headline            # say whether README.md has what the records say
     python -m tools.headline --write    # write it there
 
-Both come from ``snncore.paper.headline``; a test fails where README.md is stale.
+Both come from ``panda2020.ledger.headline``; a test fails where README.md is stale.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snncore.paper import headline
+from panda2020.ledger import headline
 from tools.inputs import ROOT
 
 BEGIN = "<!-- headline: written by python -m tools.headline --write -->"
@@ -30,7 +30,11 @@ def start_page(notebooks: dict[str, dict[str, Any]]) -> str:
     ]
     if len(found) > 1:
         raise SystemExit(f"one notebook may declare the ledger's headline, got {len(found)}")
-    return found[0] if found else "The claims ledger was not executed in this build, so there is no count of verdicts.\n"
+    return (
+        found[0]
+        if found
+        else "The claims ledger was not executed in this build, so there is no count of verdicts.\n"
+    )
 
 
 def replaced(text: str, block: str) -> str:
@@ -52,7 +56,9 @@ def main(argv: list[str] | None = None, *, root: Path = ROOT) -> int:
     if words:
         readme.write_text(wanted, "utf-8")
     elif text != wanted:
-        print("README.md does not say what the records say: python -m tools.headline --write", file=sys.stderr)
+        print(
+            "README.md does not say what the records say: python -m tools.headline --write", file=sys.stderr
+        )
         return 1
     return 0
 

@@ -34,7 +34,11 @@ def chosen(folder: Path, count: int) -> list[Path]:
 
 def make(source: Path, target: Path) -> int:
     """Write the selection to ``target`` and return how many images it has. Raises ``ValueError`` for a source that lacks some."""
-    picked = {(half, name): chosen(source / half / name, count) for half, count in COUNTS.items() for name in CLASSES}
+    picked = {
+        (half, name): chosen(source / half / name, count)
+        for half, count in COUNTS.items()
+        for name in CLASSES
+    }
     for (half, name), files in picked.items():
         folder = target / half / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,14 +46,19 @@ def make(source: Path, target: Path) -> int:
             with Image.open(path) as image:
                 small = image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS)
             small.save(folder / path.name, "JPEG", quality=QUALITY, optimize=True, subsampling="4:2:0")
-    (target / "classes.tsv").write_text("".join(f"{name}\t{word}\n" for name, word in CLASSES.items()), encoding="utf-8")
+    (target / "classes.tsv").write_text(
+        "".join(f"{name}\t{word}\n" for name, word in CLASSES.items()), encoding="utf-8"
+    )
     return sum(map(len, picked.values()))
 
 
 def main(argv: list[str] | None = None) -> int:
     """0, or 1 where the source is not what it must be."""
-    parser = argparse.ArgumentParser(prog="python -m tools.imagenette", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.imagenette",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("source", type=Path, help="the clone: the folder that holds train/ and val/")
     parser.add_argument("target", type=Path, help="where the selection goes")
     given = parser.parse_args(argv)

@@ -27,7 +27,12 @@ def shared_inputs(root: Path = ROOT, params: dict[str, Any] | None = None) -> di
     """
     results = [p for p in (root / "results").rglob("*") if p.is_file() and not p.name.startswith(".")]
     results += [p for p in [root / "paper_values.yml"] if p.is_file()]
-    sources = [p for p in (root / "snncore").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    sources = [
+        path
+        for package in ("snncore", "panda2020", "bench")
+        for path in (root / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
     return {
         "sources": digest(sources, root),
         "results": digest(results, root),

@@ -28,7 +28,8 @@ CHECKED = "nbval-check-output"
 def code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
     """The cells that hold code, without the parameters papermill injected."""
     return [
-        cell for cell in notebook["cells"]
+        cell
+        for cell in notebook["cells"]
         if cell["cell_type"] == "code" and "injected-parameters" not in cell["metadata"].get("tags", [])
     ]
 
@@ -62,15 +63,26 @@ def faults(notebooks: Path, reference: Path) -> list[str]:
     """Why the references could not tell a right notebook from a wrong one, one sentence each."""
     found = []
     here, there = ({p.name: p for p in folder.glob("*.ipynb")} for folder in (notebooks, reference))
-    found += [] if there else ["tests/reference holds no notebook, so nothing would be compared: make reference"]
-    found += [f"tests/reference/{name} is missing: make reference" for name in sorted(here.keys() - there.keys())]
-    found += [f"tests/reference/{name} has no notebook: make reference" for name in sorted(there.keys() - here.keys())]
+    found += (
+        [] if there else ["tests/reference holds no notebook, so nothing would be compared: make reference"]
+    )
+    found += [
+        f"tests/reference/{name} is missing: make reference" for name in sorted(here.keys() - there.keys())
+    ]
+    found += [
+        f"tests/reference/{name} has no notebook: make reference"
+        for name in sorted(there.keys() - here.keys())
+    ]
     for name in sorted(here.keys() & there.keys()):
         source, kept = (code_cells(json.loads(path.read_text("utf-8"))) for path in (here[name], there[name]))
         if ["".join(c["source"]) for c in source] != ["".join(c["source"]) for c in kept]:
-            found.append(f"tests/reference/{name} was made from other code than notebooks/{name}: make reference")
+            found.append(
+                f"tests/reference/{name} was made from other code than notebooks/{name}: make reference"
+            )
         if any(c["execution_count"] is None for c in kept if "".join(c["source"]).strip()):
-            found.append(f"tests/reference/{name} has cells without an execution count, which nbval would not compare")
+            found.append(
+                f"tests/reference/{name} has cells without an execution count, which nbval would not compare"
+            )
         if not any(is_checked(c) and c["outputs"] for c in kept):
             found.append(f"tests/reference/{name} compares nothing: tag a cell that prints with {CHECKED!r}")
     return found
@@ -85,8 +97,22 @@ def check(notebooks: Path, reference: Path) -> int:
     if wrong:
         return 1
     command = [
-        sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--numprocesses", "auto", "--maxprocesses", "8",
-        "--dist", "loadscope", "--nbval-sanitize-with", str(reference / "sanitize.cfg"), "-p", "no:cacheprovider", *files,
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "--nbval-current-env",
+        "--numprocesses",
+        "auto",
+        "--maxprocesses",
+        "8",
+        "--dist",
+        "loadscope",
+        "--nbval-sanitize-with",
+        str(reference / "sanitize.cfg"),
+        "-p",
+        "no:cacheprovider",
+        *files,
     ]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 

@@ -1,6 +1,6 @@
 """Look at the built pages: pictures in light, dark and on a phone, and what the browser had to say.
 
-    python -m tools.screenshots [PAGE.html ...] [--to _build/screenshots]
+python -m tools.screenshots [PAGE.html ...] [--to _build/screenshots]
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def all_pages() -> list[Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pages", nargs="*", type=Path)
     parser.add_argument("--to", type=Path, default=ROOT / "_build" / "screenshots")
     given = parser.parse_args()

@@ -42,9 +42,7 @@ def bring_ledger(app: Any, page: str, template: str, context: dict[str, Any], do
         app.add_js_file("ledger.js")
 
 
-def plain_docstring(
-    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:
+def plain_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Our docstrings are plain text: paragraphs stay paragraphs, anything set out by indentation stays as typed."""
     lines[:] = to_rst(lines)
 

@@ -1,0 +1,29 @@
+"""What the library costs, beside other libraries and beside the bare convolutions, measured in one process.
+
+    python -m bench                         every topic, as tables
+    python -m bench --json results/bench.json
+    python -m bench neuron_layer --repeats 3
+
+A topic is one module of this package with
+
+    TITLE: str                                  one line
+    def run(options: Options) -> Topic          measure, compare, check
+
+and its name in ``TOPICS`` below; nothing else is needed for another one. ``timing.interleaved`` measures,
+``report`` holds what a topic may return. Peers (``contenders.PEERS``) are skipped by name where they are absent.
+"""
+
+from __future__ import annotations
+
+#: The topics, in the order in which they run.
+TOPICS: tuple[str, ...] = (
+    "peak_memory",
+    "neuron_layer",
+    "training_step",
+    "step_parts",
+    "network_step",
+    "hybrid_step",
+    "poisson_code",
+    "stdp_update",
+    "time_chunks",
+)

@@ -1,0 +1,437 @@
+"""Around Table 8: three baselines for every spiking network, and where a network trains over what the paper leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from panda2020 import records as recorded_runs
+from panda2020 import statistics
+from panda2020.claims.claims import NOT_GIVEN, sentence
+from panda2020.exhibits.exhibit import origin
+from panda2020.records import (
+    LEARNT,
+    Sample,
+    accuracy_cell,
+    difference,
+    efficiency_cell,
+    joint,
+    reading_of,
+    scale,
+)
+from panda2020.runs import Record
+from snncore.energy import CONVENTIONS
+
+#: role of an ANN -> how it is called: the plain one of Table 8, then those of ``grids.baselines``.
+BASELINES = {
+    "ann": "plain",
+    "ann-tuned": "longer training, dropout",
+    "ann-tuned-bn": "the same with batch norm",
+    "ann-poisson": "fed with Poisson input",
+}
+
+CHANCE = 0.1
+
+
+def baseline_table(records: Sequence[Record]) -> pd.DataFrame:
+    """The spiking network of each network and T against every ANN recorded for it, one row per ANN.
+
+    "SNN minus ANN" is in points, paired by seed and test image, with both 95 % intervals. The ANN fed with Poisson input reads
+    the mean of as many spikes as the spiking network. Pairs that no seed has both of are left out. Records in other roles
+    ("snn", and those of ``BASELINES``) are refused with ``ValueError``.
+    """
+    found: dict[tuple[str, str], dict[tuple[str, int | None], dict[int, Record]]] = {}
+    for record in records:
+        role = record.labels["role"]
+        if role != "snn" and role not in BASELINES:
+            raise ValueError(f"role of a record must be snn or one of {', '.join(BASELINES)}, got {role!r}")
+        steps = record.spec.input.steps if role in ("snn", "ann-poisson") else None
+        place = (record.labels["network"], reading_of(record.labels["note"]))
+        found.setdefault(place, {}).setdefault((role, steps), {})[record.spec.seed] = record
+    rows = []
+    for (name, reading), runs in found.items():
+        for steps in sorted(steps for role, steps in runs if role == "snn" and steps is not None):
+            for role, called in BASELINES.items():
+                ann = runs.get((role, steps if role == "ann-poisson" else None), {})
+                snn = runs["snn", steps]
+                paired = recorded_runs.difference(snn, ann)
+                if not paired["pairs"]:
+                    continue
+                rows.append(
+                    {
+                        "network": name,
+                        "reading": reading,
+                        "T": steps,
+                        "ANN": called,
+                        "SNN accuracy": float(
+                            np.mean([snn[s].result["accuracy"] for s in sorted(snn.keys() & ann.keys())])
+                        ),
+                        "ANN accuracy": paired["ANN accuracy"],
+                        "SNN minus ANN": paired["minus ANN"],
+                        "over seeds": paired["difference over seeds"],
+                        "over test images": paired["difference over test images"],
+                        "pairs": paired["pairs"],
+                        "McNemar p": paired["McNemar p"],
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def map_table(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per run of the map: network, leak, gamma, gain, validation accuracy after the last epoch, and whether it trains.
+
+    A run trains where the lower end of Wilson's 95 % interval of that accuracy is more than ``LEARNT`` above chance.
+    """
+    rows = []
+    for record in records:
+        config, images = record.spec.network, record.result["data"]["validation"]
+        accuracy = record.result["curve"][-1]["validation_accuracy"]
+        low, _ = statistics.wilson(accuracy * images, images)
+        rows.append(
+            {
+                "network": record.labels["network"],
+                "leak": config.leak,
+                "gamma": config.gamma,
+                "gain": config.gain,
+                "seed": record.spec.seed,
+                "validation": accuracy,
+                "trains": low > CHANCE + LEARNT,
+            }
+        )
+    return pd.DataFrame(rows, columns=["network", "leak", "gamma", "gain", "seed", "validation", "trains"])
+
+
+def draw_map(table: pd.DataFrame) -> Figure:
+    """``map_table`` as one square of gain by gamma per network (row) and leak (column); bold where the network trains.
+
+    Several seeds of a point are averaged, and it counts as training if most of them train. Points without a run stay white.
+    """
+    names = list(dict.fromkeys(table["network"]))
+    leaks, gammas, gains = (sorted(set(table[c]), reverse=c == "leak") for c in ("leak", "gamma", "gain"))
+    size = (2.9 * len(leaks) + 1.1, 0.9 + (0.7 + 0.5 * len(gammas)) * len(names))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(names), len(leaks), squeeze=False, sharex=True, sharey=True)
+    top = max(0.5, table["validation"].max())
+    for row, name in zip(grid, names, strict=True):
+        for axes, leak in zip(row, leaks, strict=True):
+            here = table[(table["network"] == name) & (table["leak"] == leak)].groupby(["gamma", "gain"])
+            values, trains = (
+                here[c].mean().unstack().reindex(index=gammas, columns=gains)
+                for c in ("validation", "trains")
+            )
+            axes.imshow(values, vmin=0, vmax=top, cmap="viridis", aspect="auto", origin="lower")
+            axes.set_xticks(range(len(gains)), [f"{gain:g}" for gain in gains])
+            axes.set_yticks(range(len(gammas)), [f"{gamma:g}" for gamma in gammas])
+            axes.set_title(f"{name}, leak {leak:g}", fontsize=10)
+            axes.grid(False)
+            for i, k in np.argwhere(values.notna().to_numpy()):
+                value, bold = values.iloc[i, k], trains.iloc[i, k] > 0.5
+                axes.text(
+                    k, i, f"{value:.0%}", ha="center", va="center", fontsize=9, weight="bold" if bold else "normal",
+                    color="black" if value > 0.7 * top else "white",
+                )  # fmt: skip
+    figure.supxlabel("initialisation gain", fontsize=10)
+    figure.supylabel("surrogate gamma", fontsize=10)
+    figure.colorbar(grid[0, 0].images[0], ax=grid, label="validation accuracy")
+    return figure
+
+
+def map_sentences(table: pd.DataFrame) -> list[str]:
+    """What the map says: at how many points each network trains, and its best point; then the points that set them apart."""
+    found = []
+    for name, here in table.groupby("network", sort=False):
+        best = here.loc[here["validation"].idxmax()]
+        found.append(
+            f"{name} trains at {int(here['trains'].sum())} of {len(here)} points; best {best['validation']:.0%} "
+            f"on validation images, with gain {best['gain']:g}, gamma {best['gamma']:g}, leak {best['leak']:g}"
+        )
+    wide = table.pivot_table(
+        index=["leak", "gamma", "gain"], columns="network", values="trains", aggfunc="mean"
+    ).dropna()
+    for name in dict.fromkeys(table["network"]):
+        others = [other for other in wide if other != name]
+        if others:
+            alone = int(((wide[name] > 0.5) & (wide[others] <= 0.5).all(axis=1)).sum())
+            found.append(
+                f"{name} alone trains at {alone} of the {len(wide)} points that are recorded for every network"
+            )
+    return found
+
+
+#: The networks of which both sentences speak.
+CLAIMED = ("VGG5", "VGG3x2-v2")
+
+
+def claim_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The sentences on accuracy loss and on energy beside our estimates, from a table that ``table8`` made.
+
+    One row per sentence, network and T. The loss is ANN minus SNN, in points. Rows without an ANN to compare with are left
+    out, so the table may be empty.
+    """
+    ours = table[table["network"].isin(CLAIMED) & table["minus ANN"].notna()]
+    rows = []
+    for _, row in ours.iterrows():
+        start = {
+            "network": row["network"],
+            "reading": row["reading"],
+            "T": row["T"],
+            "accuracy": row["accuracy"],
+        }
+        loss = {
+            "our estimate": f"{-row['minus ANN']:.1f} points",
+            "over seeds": turned(row["difference over seeds"]),
+            "over test images": turned(row["difference over test images"]),
+        }
+        gains = ", ".join(f"{row[f'EE {c}']:.1f} ({c})" for c in ("paper", "physical", "full"))
+        found = (("agd-loss", loss), ("agd-ee", {"our estimate": gains}))
+        rows += [
+            {"claim": c, "the paper": sentence(c), **start, **estimate, "seeds": row["pairs"]}
+            for c, estimate in found
+        ]
+    columns = [
+        "claim",
+        "the paper",
+        "network",
+        "reading",
+        "T",
+        "accuracy",
+        "our estimate",
+        "over seeds",
+        "over test images",
+    ]
+    frame = pd.DataFrame(rows, columns=[*columns, "seeds"])
+    return frame.sort_values(
+        "claim", key=lambda c: c.map({"agd-loss": 0, "agd-ee": 1}), kind="stable", ignore_index=True
+    )
+
+
+def turned(span: str) -> str:
+    """An interval of a difference, for the difference the other way round: "-4.1 to +0.3" -> "-0.3 to +4.1"."""
+    if " to " not in span:
+        return span
+    low, high = span.split(" to ")
+    swap = str.maketrans("+-", "-+")
+    return f"{high.translate(swap)} to {low.translate(swap)}"
+
+
+def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list[Record]] | None:
+    """One sentence on a network at one T against its ANN, and the runs it rests on; None where there is no such pair."""
+    of_name = [r for r in records if r.labels["network"] == name and reading_of(r.labels["note"]) == "A"]
+    ann, snn = (
+        {r.spec.seed: r for r in of_name if r.labels["role"] == role and r.result.get("steps") == t}
+        for role, t in (("ann", None), ("snn", steps))
+    )
+    pair = [run for seed in sorted(ann.keys() & snn.keys()) for run in (ann[seed], snn[seed])]
+    if not pair:
+        return None
+    table = table8(pair)
+    row = table.iloc[1]
+    loss = row["minus ANN"]
+    seeds = f"{row['pairs']} seed{'s' if row['pairs'] > 1 else ''}"
+    over, source = joint(row["difference over seeds"], row["difference over test images"])
+    return (
+        f"{name} trained with spikes (AGD, T = {steps}) reaches {row['accuracy']:.1%}, {abs(loss):.1f} points "
+        f"{'below' if loss < 0 else 'above'} its ANN at {row['ANN accuracy']:.1%} (difference {over} points, 95 % over "
+        f"{source}; {seeds}), with EE {row['EE paper']:.1f} under convention paper. {scale(pair)[0].upper()}{scale(pair)[1:]}."
+    ), pair
+
+
+#: Views of ``table8``: accuracies beside the paper's words, paired differences, energy.
+ACCURACY = (
+    "network",
+    "reading",
+    "role",
+    "T",
+    "accuracy",
+    "over seeds",
+    "over test images",
+    "seeds",
+    "parameters",
+    "EE paper",
+    "paper says",
+    "origin",
+)
+
+DIFFERENCE = (
+    "network",
+    "reading",
+    "role",
+    "T",
+    "accuracy",
+    "ANN accuracy",
+    "minus ANN",
+    "difference over seeds",
+    "difference over test images",
+    "pairs",
+    "only SNN right",
+    "only ANN right",
+    "McNemar p",
+)
+
+ENERGY = ("network", "reading", "role", "T", "accuracy", "EE paper", "EE physical", "EE full")
+
+#: Which sentences of the article speak of a row of Table 8.
+SAYS_8: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("VGG5", "snn"): ("agd-loss", "agd-ee"),
+    ("VGG3x2-v2", "snn"): ("agd-loss", "agd-ee"),
+    ("VGG7-agd", "snn"): ("agd-vgg7-fails",),
+    ("VGG3x4", "ann"): ("agd-vgg3x4-beats-ann",),
+    ("VGG3x4", "snn"): ("agd-vgg3x4-trains", "agd-vgg3x4-beats-ann"),
+}
+
+
+def table8(records: Sequence[Record]) -> pd.DataFrame:
+    """ANN and AGD-trained networks: one row per network, reading, role and T; the ANN of a network comes first.
+
+    Columns (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``): accuracy, the mean over seeds, with its two intervals (95 %)
+    kept apart (``statistics``); "minus ANN", in points, paired by seed and test image with the ANN of the same network;
+    EE against that ANN under three conventions at int32 prices, mean over seeds; what the paper says, word for word; where
+    the row comes from. No records give a table without rows.
+
+    Raises ``ValueError`` for records of more than one profile, and for the same run twice.
+    """
+    profiles = sorted({record.labels["profile"] for record in records})
+    if len(profiles) > 1:
+        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
+    groups: dict[tuple[str, str, str, int | None], dict[int, Record]] = {}
+    for record in records:
+        labels = record.labels
+        row = (labels["network"], reading_of(labels["note"]), labels["role"], record.result.get("steps"))
+        seeds = groups.setdefault(row, {})
+        if seeds.setdefault(record.spec.seed, record) is not record:
+            raise ValueError(
+                f"records must hold each run once, got {' '.join(map(str, row))} seed {record.spec.seed} twice"
+            )
+    rank = {name: i for i, name in enumerate(dict.fromkeys(row[:2] for row in groups))}
+    order = sorted(groups, key=lambda row: (rank[row[:2]], row[2] != "ann", row[2], row[3] or 0))
+    rows = []
+    for row in order:
+        name, reading, role, steps = row
+        runs = [groups[row][seed] for seed in sorted(groups[row])]
+        says = SAYS_8.get((name, role), ())
+        rows.append(
+            {
+                "network": name,
+                "reading": reading,
+                "role": role.upper(),
+                "T": steps,
+                **accuracy_cell(runs),
+                **difference(
+                    groups[row], groups.get((name, reading, "ann", None), {}) if role != "ann" else {}
+                ),
+                "parameters": Sample(runs[0], steps, runs[0].result).parameters,
+                **{f"EE {c}": efficiency_cell(runs, c) for c in CONVENTIONS},
+                "paper says": "; ".join(map(sentence, says)) or NOT_GIVEN,
+                "origin": origin(runs),
+            }
+        )
+    if not rows:
+        return pd.DataFrame(columns=list(dict.fromkeys((*ACCURACY, *DIFFERENCE, *ENERGY))))
+    # built as objects, or a missing T would turn the others into 25.0
+    real = ("accuracy", "ANN accuracy", "minus ANN", "McNemar p", *(f"EE {c}" for c in CONVENTIONS))
+    return pd.DataFrame(rows, dtype=object).astype(
+        {**dict.fromkeys(real, float), "parameters": int, "seeds": int}
+    )
+
+
+def tuning_table(records: Sequence[Record]) -> pd.DataFrame:
+    """The tuning grid: one row per learning rate and gain, validation accuracy of the ANN and the spiking network.
+
+    "chosen" marks the point taken for each (``tuned``). Test accuracies are left out: nothing was chosen by them.
+    """
+    best = {role: tuning_point(record) for role, record in tuned(records).items()}
+    tried: dict[tuple[float, float], dict[str, float]] = {}
+    for record in records:
+        tried.setdefault(tuning_point(record), {})[_tuned_role(record)] = _score(record)[0]
+    table = pd.DataFrame(
+        [
+            {
+                "learning rate": point[0],
+                "gain": point[1],
+                "ANN validation": accuracies.get("ANN"),
+                "SNN validation": accuracies.get("SNN"),
+                "chosen": " and ".join(role for role in ("ANN", "SNN") if best.get(role) == point),
+            }
+            for point, accuracies in sorted(tried.items())
+        ]
+    )
+    return table.astype({"ANN validation": float, "SNN validation": float})
+
+
+def tuned(records: Sequence[Record]) -> dict[str, Record]:
+    """The chosen tuning run of "ANN" and of "SNN", by validation images alone.
+
+    Of the points whose accuracy is within one standard error of the highest, the one with the smallest learning rate, and of
+    several the most accurate: the recipe has to carry deeper networks than the one that is tuned, and short runs of few
+    steps favour rates that are too large for those.
+    """
+    by_role: dict[str, list[Record]] = {}
+    for record in records:
+        by_role.setdefault(_tuned_role(record), []).append(record)
+    found = {}
+    for role, tried in by_role.items():
+        best, error = _highest(tried)
+        close = [record for record in tried if _score(record)[0] >= best - error]
+        rate = min(tuning_point(record)[0] for record in close)
+        found[role] = max((record for record in close if tuning_point(record)[0] == rate), key=_score)
+    return found
+
+
+def most_accurate(records: Sequence[Record]) -> Record:
+    """The tuning run with the highest validation accuracy, and of several the one with the lowest validation loss."""
+    return max(records, key=_score)
+
+
+def _highest(records: Sequence[Record]) -> tuple[float, float]:
+    """The highest validation accuracy and its binomial standard error."""
+    best = _score(most_accurate(records))[0]
+    return best, (best * (1 - best) / records[0].spec.data.validation) ** 0.5
+
+
+def tuning_caption(records: Sequence[Record]) -> str:
+    """What was tried, on what, and how much the validation images can tell apart."""
+    spec, (_, error) = records[0].spec, _highest(records)
+    times = ", ".join(
+        str(steps) for steps in sorted({record.spec.input.steps or 0 for record in records} - {0})
+    )
+    return (
+        f"{records[0].labels['network']} after {spec.training.epochs} epochs on {spec.data.train:,} images of "
+        f"{spec.data.name}, for every learning rate and initialisation gain tried; spiking networks with T = {times}. Accuracy "
+        f"on {spec.data.validation:,} validation images, where one standard error is about {100 * error:.1f} points. "
+        f"Chosen: the smallest learning rate within one standard error of the best point.{_edges(records)}"
+    )
+
+
+def _edges(records: Sequence[Record]) -> str:
+    """Says of which networks the chosen point lies at the edge of what was tried, where a better one may lie beyond."""
+    outer = []
+    for role, best in tuned(records).items():
+        points = [tuning_point(record) for record in records if _tuned_role(record) == role]
+        axes = list(zip(tuning_point(best), *points, strict=True))
+        if any(len(set(axis)) > 1 and axis[0] in (min(axis), max(axis)) for axis in axes):
+            outer.append(role)
+    return (
+        f" The chosen point of the {' and of the '.join(outer)} lies at the edge of the grid."
+        if outer
+        else ""
+    )
+
+
+def tuning_point(record: Record) -> tuple[float, float]:
+    """(learning rate, gain) of a tuning run."""
+    return record.spec.training.learning_rate, record.spec.network.gain
+
+
+def _score(record: Record) -> tuple[float, float]:
+    last = record.result["curve"][-1]
+    return last["validation_accuracy"], -last["validation_loss"]
+
+
+def _tuned_role(record: Record) -> str:
+    roles = {"tuning-ann": "ANN", "tuning-snn": "SNN"}
+    if record.labels["role"] not in roles:
+        raise ValueError(f"records must have role tuning-ann or tuning-snn, got {record.labels['role']!r}")
+    return roles[record.labels["role"]]

@@ -1,0 +1,345 @@
+"""Tables of the chapter "beyond the paper": latency coding, binary networks, unstated choices, and energy with memory.
+
+Two runs that are compared share network, T, seed, data and recipe, and differ in what their roles say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from panda2020 import records as recorded_runs
+from panda2020.agd import tables as agd_tables
+from panda2020.energy import tables as energy_tables
+from panda2020.exhibits.exhibit import origin
+from panda2020.exhibits.style import PALETTE
+from panda2020.records import LEARNT, Sample, reading_of
+from panda2020.runs import Record
+from snncore.energy import SRAM
+
+from .claims import BINARY_PAIRS
+
+Runs = dict[tuple[str, str, str, int | None], dict[int, Record]]
+
+#: Views of ``role_table``.
+ACCURACY = (
+    "network",
+    "T",
+    "role",
+    "accuracy",
+    "reference",
+    "difference",
+    "over seeds",
+    "over test images",
+    "pairs",
+    "origin",
+)
+
+ENERGY = (
+    "network",
+    "T",
+    "role",
+    "accuracy",
+    "EE",
+    "EE ratio",
+    "energy (nJ)",
+    "energy ratio",
+    "spikes per image",
+    "spike ratio",
+    "input spikes",
+)
+
+
+def by_role(records: Sequence[Record]) -> Runs:
+    """(network, reading, role, T) -> seed -> run, in the order of the records.
+
+    Raises ``ValueError`` for records of more than one profile, or for one run twice.
+    """
+    profiles = sorted({record.labels["profile"] for record in records})
+    if len(profiles) > 1:
+        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
+    found: Runs = {}
+    for record in records:
+        labels = record.labels
+        place = (labels["network"], reading_of(labels["note"]), labels["role"], record.result.get("steps"))
+        seeds = found.setdefault(place, {})
+        if seeds.setdefault(record.spec.seed, record) is not record:
+            raise ValueError(f"records must hold each run once, got {place} seed {record.spec.seed} twice")
+    return found
+
+
+def role_table(records: Sequence[Record], *, reference: str = "snn") -> pd.DataFrame:
+    """Every role beside the ``reference`` role of the same network and T (views: ``ACCURACY``, ``ENERGY``).
+
+    accuracy, reference: means over the seeds that both have, and so for all other means; without a pair, and for the reference's
+    own row, over all seeds. difference: in points, paired by seed and test image, with its two
+    intervals (95 %). EE: convention paper, int32 prices, against the ANN of the same shape. energy: of the spiking network
+    under convention full (neuron updates included). spikes: of all neurons over all T steps, without the input's, which
+    "input spikes" are. Ratios are means of paired ratios.
+    """
+    runs = by_role(records)
+    rows = []
+    for (name, reading, role, steps), seeds in runs.items():
+        base = runs.get((name, reading, reference, steps), {})
+        both = sorted(seeds.keys() & base.keys())
+        row: dict[str, Any] = {"network": name, "reading": reading, "T": steps, "role": role}
+        shown = [seeds[seed] for seed in both or seeds]
+        row["accuracy"] = _mean([run.result["accuracy"] for run in shown])
+        if role != reference:
+            found = recorded_runs.difference(seeds, base)
+            row |= {
+                "reference": _mean([base[seed].result["accuracy"] for seed in both or base]),
+                "difference": found["minus ANN"],
+                "over seeds": found["difference over seeds"],
+                "over test images": found["difference over test images"],
+                "pairs": len(both),
+            }
+        for column, of in (("EE", _efficiency), ("energy (nJ)", _energy), ("spikes per image", _spikes)):
+            row[column] = _mean([of(run) for run in shown])
+            if role != reference:
+                ratio = (
+                    column.replace("energy (nJ)", "energy").replace("spikes per image", "spike") + " ratio"
+                )
+                row[ratio] = _ratio([(of(seeds[seed]), of(base[seed])) for seed in both])
+        row["input spikes"] = _mean([_input_spikes(run) for run in shown])
+        row["origin"] = origin(list(seeds.values()))
+        rows.append(row)
+    columns = [*dict.fromkeys((*ACCURACY, *ENERGY)), "reading"]
+    words = ("network", "T", "role", "over seeds", "over test images", "pairs", "origin", "reading")
+    return pd.DataFrame(rows, columns=columns).astype(
+        {column: float for column in columns if column not in words}
+    )
+
+
+def role_finding(table: pd.DataFrame) -> list[str]:
+    """What ``role_table`` says of each role that has a pair, in sentences."""
+    pairs = table[table["difference"].notna()]
+    if pairs.empty:
+        return ["No two of these runs can be compared yet: the others are not recorded."]
+    said = []
+    for _, row in pairs.iterrows():
+        span, over = recorded_runs.joint(row["over seeds"], row["over test images"])
+        low, high = (float(x) for x in span.split(" to "))
+        sure = (
+            "more accurate"
+            if low > 0
+            else "less accurate"
+            if high < 0
+            else "neither more nor less accurate for sure"
+        )
+        sure += ", in this one pair of runs" if row["pairs"] == 1 else ""
+        kind = f"over {over}, {row['pairs']:.0f} seed{'s' if row['pairs'] > 1 else ''}"
+        said.append(
+            f"{row['network']}, T = {row['T']}, {row['role']}: {row['difference']:+.1f} points ({span} {kind}), {sure}; "
+            f"{row['spike ratio']:.2f} times the spikes, {row['energy ratio']:.2f} times the energy."
+        )
+    return said
+
+
+def binary_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Binary networks, one row each: accuracy, the share of active neurons, and the memory of the weights.
+
+    "learnt": how many seeds are clearly above chance (``evidence.LEARNT``). "weights (kB)": one bit for a binary weight and 32
+    for a real one; "all real": 32 for each.
+    """
+    rows = []
+    for (name, _, role, _), seeds in by_role(records).items():
+        run = next(iter(seeds.values()))
+        first, parameters = run.result, Sample(run, 1, run.result).parameters
+        sites = {site: found for site, found in first["activity"].items() if site != "input"}
+        real = parameters - first["binary_parameters"]
+        rows.append(
+            {
+                "network": name,
+                "role": role,
+                **recorded_runs.accuracy_cell(list(seeds.values())),
+                "seeds": len(seeds),
+                "learnt": sum(Sample(run, 1, run.result).at_chance is False for run in seeds.values()),
+                "active neurons": float(np.mean([found["rate"] for found in sites.values()])),
+                "weights (kB)": (first["binary_parameters"] / 8 + 4 * real) / 1000,
+                "all real (kB)": 4 * parameters / 1000,
+                "origin": origin(list(seeds.values())),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def binary_differences(records: Sequence[Record]) -> pd.DataFrame:
+    """What BackRes, stochmax and both change against the plain binary network with softmax, in points, paired."""
+    runs = {(name, role): seeds for (name, _, role, _), seeds in by_role(records).items()}
+    rows = []
+    for shared, plain in BINARY_PAIRS:
+        for what, name, role in (
+            ("BackRes", shared, "binary"),
+            ("stochmax", plain, "binary-stochmax"),
+            ("both", shared, "binary-stochmax"),
+        ):
+            first, second = runs.get((name, role), {}), runs.get((plain, "binary"), {})
+            found = recorded_runs.difference(first, second)
+            if found["minus ANN"] is None:
+                continue
+            rows.append(
+                {
+                    "added": what,
+                    "network": name,
+                    "against": plain,
+                    "difference": found["minus ANN"],
+                    "over seeds": found["difference over seeds"],
+                    "over test images": found["difference over test images"],
+                    "pairs": found["pairs"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def hidden_table(records: Sequence[Record]) -> pd.DataFrame:
+    """What the paper's convention hides: EE of spiking networks step by step nearer to the hardware, mean over seeds with an ANN.
+
+    "paper", "physical", "full": the conventions; "full + memory": with every access to on-chip SRAM counted; "same memory": where
+    both sides spend on memory what the ANN's accesses cost. "spikes' share": of the energy under "full", without neuron
+    updates. Spiking runs without their ANN are left out; the table may be empty.
+    """
+    runs = by_role(records)
+    rows = []
+    for (name, reading, role, steps), seeds in runs.items():
+        anns = runs.get((name, reading, "ann", None), {})
+        found = [
+            energy_tables.measured(run, anns[seed])
+            for seed, run in seeds.items()
+            if role == "snn" and seed in anns
+        ]
+        if not found:
+            continue
+        values: dict[str, list[float]] = {}
+        for m in found:
+            plain, counted = m.report("full"), m.report("full", memory=SRAM)
+            extra = counted.ann - plain.ann
+            for column, value in (
+                ("paper", m.report("paper").efficiency),
+                ("physical", m.report("physical").efficiency),
+                ("full", plain.efficiency),
+                ("full + memory", counted.efficiency),
+                ("same memory", (plain.ann + extra) / (plain.snn + extra)),
+                ("memory / none", counted.efficiency / plain.efficiency),
+                ("spikes' share", m.report("physical").snn / plain.snn),
+            ):
+                values.setdefault(column, []).append(value)
+        means = {column: float(np.mean(several)) for column, several in values.items()}
+        accuracy = float(np.mean([m.accuracy for m in found]))
+        rows.append(
+            {
+                "network": name,
+                "reading": reading,
+                "T": steps,
+                "accuracy": accuracy,
+                **means,
+                "seeds": len(found),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def hidden_finding(table: pd.DataFrame) -> list[str]:
+    """What ``hidden_table`` says, in sentences."""
+    if table.empty:
+        return ["No spiking network is recorded beside its ANN."]
+    said = []
+    for column, words in (
+        ("memory / none", "accesses counted"),
+        (None, "the same memory energy on both sides"),
+    ):
+        ratio = table["same memory"] / table["full"] if column is None else table[column]
+        same = int(((ratio - 1).abs() <= 0.05).sum())
+        said.append(
+            f"With {words}, EE is between {ratio.min():.2f} and {ratio.max():.2f} times what it is without memory; it stays "
+            f"within a twentieth for {same} of {len(table)} networks."
+        )
+    below, change = int((table["full + memory"] < 1).sum()), table["full"] / table["paper"]
+    said.append(
+        f"From convention paper to convention full EE changes by a factor of {change.min():.2f} to {change.max():.2f}; "
+        f"with every access counted and none reused, {below} of {len(table)} spiking networks need more energy than their ANN."
+    )
+    return said
+
+
+def draw_hidden(table: pd.DataFrame) -> Figure:
+    """``hidden_table``: EE from convention to convention, a line per network and T."""
+    stages = ("paper", "physical", "full", "full + memory")
+    figure = Figure(figsize=(7.0, 3.6), layout="constrained")
+    axes = figure.subplots()
+    colours = [PALETTE[c] for c in ("blue", "orange", "green", "purple", "amber", "sky", "grey", "black")]
+    for number, (_, row) in enumerate(table.iterrows()):
+        axes.plot(
+            stages,
+            [row[stage] for stage in stages],
+            marker="os^Dv"[number % 5],
+            color=colours[number % 8],
+            label=f"{row['network']}, T = {row['T']}",
+        )
+    axes.axhline(1, color=PALETTE["black"], linewidth=0.8)
+    axes.set(yscale="log", ylabel="EE, ANN over SNN (1: equal)")
+    axes.legend(fontsize=8, ncols=2)
+    return figure
+
+
+def gradient_finding(table: pd.DataFrame, runs: Mapping[str, Record]) -> list[str]:
+    """What ``gradients.gradient_table`` says at the last epoch of each network, in sentences; ``runs`` by network.
+
+    Of a network that is at chance by then nothing is said but that.
+    """
+    said = []
+    for name, course in table.groupby("network", sort=False):
+        last = course[course["epoch"] == course["epoch"].max()]
+        after = f"{name} after {last['epoch'].iloc[0]} epochs"
+        accuracy = runs[name].result["curve"][-1]["validation_accuracy"]
+        if accuracy <= agd_tables.CHANCE + LEARNT:
+            said.append(
+                f"{after}: at chance ({accuracy:.1%} on validation images), so its gradients say nothing."
+            )
+            continue
+        same, own, other = last[["to the other steps", "to itself", "others, other batches"]].mean()
+        like = "more" if own > other else "no more"
+        said.append(
+            f"{after} ({accuracy:.1%} on validation images): cosine between different steps {same:.2f} on the same images; on "
+            f"other images a step is {like} like itself ({own:.2f}) than like the others ({other:.2f})."
+        )
+    return said
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _ratio(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """The mean ratio; None where there is no pair, or where one is without spikes to divide by."""
+    return float(np.mean([a / b for a, b in pairs])) if pairs and all(b > 0 for _, b in pairs) else None
+
+
+def _efficiency(record: Record) -> float:
+    return recorded_runs.energy_of(Sample(record, record.result["steps"], record.result)).efficiency
+
+
+def _energy(record: Record) -> float:
+    return (
+        energy_tables.NJ
+        * recorded_runs.energy_of(Sample(record, record.result["steps"], record.result), "full").snn
+    )
+
+
+def _spikes(record: Record) -> float:
+    sample = Sample(record, record.result["steps"], record.result)
+    sizes: Mapping[str, float] = {p.site: float(np.prod(p.out_shape)) for p in sample.passes}
+    return float(record.result["steps"] * sum(sizes[site] * rate for site, rate in sample.rates.items()))
+
+
+def _input_spikes(record: Record) -> float:
+    sample = Sample(record, record.result["steps"], record.result)
+    return float(
+        record.result["steps"]
+        * record.result["activity"]["input"]["rate"]
+        * np.prod(sample.passes[0].source_shapes[0])
+    )

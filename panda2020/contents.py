@@ -1,0 +1,121 @@
+"""The table of contents: every chapter's runs and the estimators of its claims.
+
+entries("laptop", ["8"], [0])  ->  the ANN and spiking runs of Table 8 with seed 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from panda2020.agd import claims as agd_claims
+from panda2020.agd.grid import (
+    baselines,
+    followed_gradients,
+    map_runs,
+    others,
+    readings,
+    table8,
+    tuning,
+    tuning_alone,
+)
+from panda2020.beyond import claims as beyond_claims
+from panda2020.beyond.grid import binary_networks, latency_coded, unstated
+from panda2020.claims.registry import ESTIMATORS, Estimator
+from panda2020.conversion import claims as conversion_claims
+from panda2020.conversion.grid import stochmax_converted, table2, table2_variants, table4
+from panda2020.energy import claims as energy_claims
+from panda2020.hybrid import claims as hybrid_claims
+from panda2020.hybrid.grid import relu_sweep, table14, table16, tuning_hybrid, vgg13_readings, vgg13_recipes
+from panda2020.neurons import claims as neurons_claims
+from panda2020.stdp import claims as stdp_claims
+from panda2020.stdp.grid import stdp_samples, table6, table12
+from panda2020.stochmax import claims as stochmax_claims
+from panda2020.stochmax.grid import stochmax_variants, table10, table11
+from panda2020.topologies import claims as topologies_claims
+from panda2020.topologies.grid import figure1
+from snncore._check import one_of
+
+from .planning import planned
+from .profiles import profile
+from .runs import Entry
+
+#: Table (or "tuning") -> its runs; in order of what decides most claims first.
+TABLES: dict[str, Callable[..., list[Entry]]] = {
+    "8": table8,
+    "2": table2,
+    "4": table4,
+    "6": table6,
+    "12": table12,
+    "10": table10,
+    "14": table14,
+    "11": table11,
+    "16": table16,
+    "8-baselines": baselines,
+    "8-others": others,
+    "2-variants": table2_variants,
+    "figure-1": figure1,
+    "2-stochmax": stochmax_converted,
+    "6-samples": stdp_samples,
+    "8-map": map_runs,
+    "14-relu": relu_sweep,
+    "8-readings": readings,
+    "16-readings": vgg13_readings,
+    "16-recipe": vgg13_recipes,
+    "10-variants": stochmax_variants,
+    "figure-5": followed_gradients,
+    "9.1-latency": latency_coded,
+    "9.2-binary": binary_networks,
+    "unstated": unstated,
+    "alone-tuning": tuning_alone,
+    "tuning": tuning,
+    "14-tuning": tuning_hybrid,
+}
+
+#: Tables that are made for one seed only, the first of those asked for.
+ONE_SEED = ("8-map", "10-variants", "alone-tuning", "tuning", "14-tuning")
+
+
+def entries(
+    profile_name: str, tables: Sequence[str] | None = None, seeds: Sequence[int] | None = None
+) -> list[Entry]:
+    """All planned runs of the tables (default: every table) for the seeds (default: the profile's), each once.
+
+    Seed by seed: everything of the first seed comes before anything of the second. Not every run is planned for every seed
+    (``repeats``). A run that several of the tables show is labelled with all of them. Raises ``ValueError`` for an unknown
+    profile or table.
+    """
+    p = profile(profile_name)
+    wanted = (
+        list(TABLES) if tables is None else [one_of("table", str(name), tuple(TABLES)) for name in tables]
+    )
+    found: dict[object, Entry] = {}
+    for number, seed in enumerate(seeds or p.seeds):
+        for name in wanted:
+            if number and name in ONE_SEED:
+                continue
+            for entry in filter(planned, TABLES[name](profile_name, seeds=[seed])):
+                first = found.setdefault(entry.spec, entry)
+                shown = tuple(dict.fromkeys(first.tables + entry.tables))
+                if shown != first.tables:
+                    found[entry.spec] = replace(first, tables=shown)
+    return list(found.values())
+
+
+#: Importing a chapter's claims registers their estimators.
+CLAIMS = (
+    agd_claims,
+    beyond_claims,
+    conversion_claims,
+    energy_claims,
+    hybrid_claims,
+    neurons_claims,
+    stdp_claims,
+    stochmax_claims,
+    topologies_claims,
+)
+
+
+def estimators() -> dict[str, Estimator]:
+    """Every estimator, by the id of its claim."""
+    return ESTIMATORS

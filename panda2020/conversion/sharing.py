@@ -1,0 +1,115 @@
+"""What one threshold for all unrolling steps costs, run by run, against how unequal the thresholds are (section 2.1.1).
+
+A shared threshold is the largest of those of the steps, v_max. In a step whose own would be v_k it passes v_k / v_max of the
+spikes, and the next step reads what is left, so the last one has
+
+    slowing = prod_k  v_max / v_k
+
+times fewer than under thresholds of its own. Fewer spikes say the same thing later: the cost is one of time steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import cycle
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from panda2020 import statistics
+from panda2020.exhibits.style import PALETTE
+from panda2020.runs import Record
+
+from .tables import CONVERTED, _hits, _read, _sites, grouped, settled, times
+
+SHARED = "converted-shared"
+
+ROLES = (CONVERTED, SHARED)
+
+_COLOURS = (PALETTE["orange"], PALETTE["green"], PALETTE["blue"], PALETTE["purple"])
+
+_MARKERS = ("o", "s", "^", "D")
+
+
+def sharing_table(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per network and seed that was converted both ways from the same weights.
+
+    "slowing" is the product above, over all BackRes layers; "fewer spikes" is what was measured: the rate of the last pass
+    under thresholds per step over that under a shared one, at the largest T; none where the latter is silent. "cost at
+    T = ..." is accuracy with thresholds per step minus that with a shared one, in points, at the settled T of the former
+    (all seeds) and at the largest.
+    """
+    groups = grouped(records)
+    rows = []
+    for (name, reading, role), plain in groups.items():
+        shared = groups.get((name, reading, SHARED), {}) if role == CONVERTED else {}
+        both = [
+            s
+            for s in plain
+            if s in shared and plain[s].result["weights_sha256"] == shared[s].result["weights_sha256"]
+        ]
+        if not both:
+            continue
+        early, late = settled(plain), times({seed: plain[seed] for seed in both})[-1]
+        for seed in both:
+            own, one = plain[seed], shared[seed]
+            passes = [site for site in _sites(own) if "." in site]
+            rows.append({
+                "network": name, "reading": reading, "seed": seed,
+                "slowing": math.prod(one.result["thresholds"][site] / own.result["thresholds"][site] for site in passes),
+                "fewer spikes": _rate(own, late, passes[-1]) / left if (left := _rate(one, late, passes[-1])) else math.nan,
+                **{f"cost at T = {T}": 100 * statistics.paired([_hits(own, T)], [_hits(one, T)]).difference
+                   for T in dict.fromkeys((early, late))},
+                "images": own.result["total"],
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _rate(run: Record, steps: int, site: str) -> float:
+    return float(_read(run, steps)["activity"][site]["rate"])
+
+
+def draw_sharing(table: pd.DataFrame) -> Figure:
+    """Cost of a shared threshold against slowing, a dot per run; a panel per T."""
+    costs = [column for column in table.columns if column.startswith("cost at ")]
+    figure = Figure(figsize=(4.1 * len(costs) + 0.6, 3.4), layout="constrained")
+    for axes, cost in zip(figure.subplots(1, len(costs), squeeze=False)[0], costs, strict=True):
+        for colour, marker, ((name, reading), runs) in zip(
+            cycle(_COLOURS), cycle(_MARKERS), table.groupby(["network", "reading"], sort=False), strict=False
+        ):
+            axes.scatter(runs["slowing"], runs[cost], color=colour, marker=marker, s=36,
+                         label=name if reading == "A" else f"{name} {reading}")  # fmt: skip
+        axes.axhline(0, color=PALETTE["grey"], linewidth=1)
+        axes.set(
+            xscale="log",
+            xlabel="slowing",
+            ylabel="points lost by sharing",
+            title=cost.removeprefix("cost at "),
+        )
+        axes.set_xticks(ticks := [1, 2, 3, 5, 10], [f"{tick}" for tick in ticks])
+        axes.minorticks_off()
+    figure.axes[0].legend(fontsize=8)
+    return figure
+
+
+def sharing_sentences(table: pd.DataFrame) -> list[str]:
+    """How cost goes with slowing over the runs at each T (Spearman's rank correlation), and the run that pays most.
+
+    A correlation over fewer than five runs is not said.
+    """
+    said = []
+    for cost in (column for column in table.columns if column.startswith("cost at ")):
+        known = table[table[cost].notna()]
+        if known.empty:
+            continue
+        most = known.loc[known[cost].idxmax()]
+        together = ""
+        if len(known) >= 5 and known["slowing"].nunique() > 1 and known[cost].nunique() > 1:
+            correlation = known["slowing"].corr(known[cost], method="spearman")
+            together = f"rank correlation with slowing {correlation:+.2f} over {len(known)} runs; "
+        said.append(
+            f"At {cost.removeprefix('cost at ')}: {together}the most is lost by {most['network']} seed {most['seed']}, "
+            f"{most[cost]:+.1f} points at a slowing of {most['slowing']:.1f}."
+        )
+    return said

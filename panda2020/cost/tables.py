@@ -1,0 +1,415 @@
+"""The chapter on cost: a recorded benchmark (``bench``) as tables and figures, and the minutes runs take."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from panda2020 import contents
+from panda2020.exhibits.exhibit import NO_VALUE
+from panda2020.exhibits.style import PALETTE
+from panda2020.planning import total_minutes
+from panda2020.profiles import PROFILES
+from panda2020.runs import Record, key, sources
+from panda2020.runs.executing import OLDER, RECORDED
+from panda2020.runs.store import Store, seal
+
+from . import benchmark
+from .benchmark import SCHEMA, Spread
+
+#: What the libraries are called.
+NAMES = {
+    "snncore": "snncore",
+    "conv-only": "convolutions with ReLU",
+    "spikingjelly": "SpikingJelly",
+    "snntorch": "snnTorch",
+    "norse": "norse",
+}
+
+_COLOURS = {
+    "snncore": PALETTE["orange"],
+    "conv-only": PALETTE["grey"],
+    "spikingjelly": PALETTE["blue"],
+    "snntorch": PALETTE["green"],
+    "norse": PALETTE["purple"],
+}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark's JSON (``bench.report`` has its fields)."""
+
+    data: Mapping[str, Any]
+    path: Path
+
+    @property
+    def topics(self) -> dict[str, dict[str, Any]]:
+        """By name."""
+        return {topic["name"]: topic for topic in self.data["topics"]}
+
+    @property
+    def record(self) -> Record:
+        """For exhibits: by older sources where the code of any topic has changed since."""
+        made, machine = self.data, self.data["machine"]
+        threads = machine["threads"]
+        known = sources.table()  # a benchmark may hold hashes of version 1, too
+        old = any(known.get(t["source"], t["source"]) != benchmark.source(t["name"]) for t in made["topics"])
+        body = {
+            "key": self.path.stem,
+            "sha256": seal(made)["sha256"],
+            "spec": {},
+            "labels": {
+                "network": "benchmark",
+                "role": "speed",
+                "profile": f"{threads} thread{'s' if threads > 1 else ''}",
+            },
+            "result": {},
+            "provenance": {
+                **{name: made[name] for name in ("commit", "dirty", "date", "command", "versions")},
+                "data_sha256": "none",
+                "device_name": machine["cpu"],
+                "threads": threads,
+                "seconds": sum(topic["wall"] for topic in made["topics"]),
+            },
+            "artifacts": {},
+        }
+        return Record(body, self.path, OLDER if old else RECORDED)
+
+    def rows(self, kind: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """(topic, entry) of every entry of a kind: "timings", "amounts", "ratios" or "checks"."""
+        for topic in self.data["topics"]:
+            for row in topic[kind]:
+                yield topic, row
+
+
+def load(path: str | Path) -> Benchmark:
+    """Read a benchmark's JSON; ``ValueError`` for a file of another schema."""
+    data = json.loads(Path(path).read_text(encoding="utf-8"))
+    if data.get("schema") != SCHEMA or "topics" not in data:
+        raise ValueError(
+            f"path must be a benchmark's JSON of schema {SCHEMA}, got {path} of schema {data.get('schema')!r}"
+        )
+    return Benchmark(data, Path(path))
+
+
+# --- tables ------------------------------------------------------------------------------------------------
+
+
+def machine_table(bench: Benchmark) -> pd.DataFrame:
+    """What the numbers were measured on, and when."""
+    made, machine = bench.data, bench.data["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items() if version)
+    rows = {
+        "processor": machine["cpu"],
+        "system": machine["platform"],
+        "threads": f"{machine['threads']} of {machine['cores']} cores",
+        "versions": versions,
+        "skipped": ", ".join(f"{name}: {why}" for name, why in made["skipped"].items()) or "none",
+        "date": made["date"],
+        "rounds": made["settings"]["repeats"],
+        "clock": {"cpu": "processor time of the process", "wall": "wall time"}[made["settings"]["clock"]],
+        "load before and after": f"{machine['load_before']:.1f} and {machine['load_after']:.1f} on {machine['cores']} cores",
+        "noise": f"{noise(bench):.0%} of the median between the quartiles of a typical timing",
+    }
+    return pd.DataFrame({"what": list(rows), "this benchmark": [str(value) for value in rows.values()]})
+
+
+def noise(bench: Benchmark) -> float:
+    """The middle timing's distance between quartiles, as a share of its median."""
+    return statistics.median(Spread(**row["summary"]).spread for _, row in bench.rows("timings"))
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """Of a ratio with an aim: "met" or "missed", or "undecided" where the aim lies between the quartiles."""
+    if row["aim"] is None:
+        return ""
+    low, high = row["summary"]["lower"], row["summary"]["upper"]
+    if low < row["aim"]["value"] < high:
+        return "undecided"
+    return "met" if row["met"] else "missed"
+
+
+def aims_table(bench: Benchmark) -> pd.DataFrame:
+    """Every ratio that has an aim."""
+    rows = [(topic, row) for topic, row in bench.rows("ratios") if row["aim"]]
+    signs = {"at least": "≥", "at most": "≤"}
+    return pd.DataFrame(
+        {
+            "ratio": [f"{_topic(topic)}: {_spoken(row['name'])}" for topic, row in rows],
+            "aim": [
+                f"{signs[row['aim']['kind']]}\N{NO-BREAK SPACE}{row['aim']['value']:g}" for _, row in rows
+            ],
+            "verdict": [verdict(row) for _, row in rows],
+            "median": [row["summary"]["median"] for _, row in rows],
+            "quartiles": [_quartiles(row) for _, row in rows],
+            "fastest": [row["best"] for _, row in rows],
+        }
+    )
+
+
+def timings_table(bench: Benchmark, topic: str) -> pd.DataFrame:
+    """Milliseconds of a topic, quickest first, each beside snncore's (or the topic's first)."""
+    rows = bench.topics[topic]["timings"]
+    first = rows[0]["summary"]["median"]
+    table = pd.DataFrame(
+        {
+            "what": [_spoken(row["contender"]) for row in rows],
+            "weights": [row["layout"].replace("_", " ") for row in rows],
+            "median (ms)": [1e3 * row["summary"]["median"] for row in rows],
+            "quartiles (ms)": [
+                f"{1e3 * row['summary']['lower']:.0f} to {1e3 * row['summary']['upper']:.0f}" for row in rows
+            ],
+            f"over {_spoken(rows[0]['contender'])}": [row["summary"]["median"] / first for row in rows],
+        }
+    )
+    if not any(table["weights"]):
+        table = table.drop(columns="weights")
+    return table.sort_values("median (ms)", kind="stable").reset_index(drop=True)
+
+
+def networks_table(bench: Benchmark) -> pd.DataFrame:
+    """The networks of Table 8 beside their convolutions alone, one row per network and width, with the ratio round by round."""
+    topic = bench.topics["network_step"]
+    middle = {row["contender"]: 1e3 * row["summary"]["median"] for row in topic["timings"]}
+    rows = []
+    for row in topic["ratios"]:
+        place = row["name"].partition(", ")[0]
+        name, _, width = place.partition(" at width ")
+        rows.append(
+            {
+                "network": name,
+                "width": float(width),
+                "spiking (ms)": middle[f"{place}, spiking"],
+                "convolutions (ms)": middle[f"{place}, conv-only"],
+                "ratio": row["summary"]["median"],
+                "quartiles": _quartiles(row),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def memory_table(bench: Benchmark) -> pd.DataFrame:
+    """Peak and kept memory in MiB by T, and snncore's share of each peak."""
+    rows = bench.topics["peak_memory"]["amounts"]
+    mine = {row["steps"]: row["peak"] for row in rows if row["contender"] == "snncore"}
+    return pd.DataFrame(
+        {
+            "T": [row["steps"] for row in rows],
+            "library": [_spoken(row["contender"]) for row in rows],
+            "peak (MiB)": [row["peak"] / 2**20 for row in rows],
+            "kept for backward (MiB)": [row["kept"] / 2**20 for row in rows],
+            "snncore / this": [mine[row["steps"]] / row["peak"] for row in rows],
+        }
+    )
+
+
+def checks_table(bench: Benchmark) -> pd.DataFrame:
+    """Everything that was checked while measuring."""
+    rows = list(bench.rows("checks"))
+    return pd.DataFrame(
+        {
+            "topic": [_topic(topic) for topic, _ in rows],
+            "check": [row["name"] for _, row in rows],
+            "found": [row["found"] for _, row in rows],
+            "holds": ["yes" if row["holds"] else "NO" for _, row in rows],
+        }
+    )
+
+
+def ceilings(bench: Benchmark) -> pd.DataFrame:
+    """By how much neurons that cost nothing would beat each peer: its step over the convolutions' own.
+
+    Both in their faster memory format; median of the rounds.
+    """
+    rows = bench.topics["training_step"]["timings"]
+    fastest = {
+        name: min((row for row in rows if row["contender"] == name), key=lambda row: row["summary"]["median"])
+        for name in dict.fromkeys(row["contender"] for row in rows)
+    }
+    bare = fastest["conv-only"]["seconds"]
+    peers = [name for name in fastest if name not in ("snncore", "conv-only")]
+    return pd.DataFrame(
+        {
+            "library": [NAMES[name] for name in peers],
+            "measured": [_paired(fastest[name]["seconds"], fastest["snncore"]["seconds"]) for name in peers],
+            "with free neurons": [_paired(fastest[name]["seconds"], bare) for name in peers],
+        }
+    )
+
+
+def _paired(over: list[float], under: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(over, under, strict=True))
+
+
+def tighter_saving(bench: Benchmark) -> tuple[float, float]:
+    """Share of the neurons' own time, and of the whole training step, that the tighter scan would save."""
+    parts = {row["contender"]: row["seconds"] for row in bench.topics["step_parts"]["timings"]}
+    share = 1 - 1 / _paired(parts["neurons"], parts["neurons, tighter scan"])
+    step = next(row for row in bench.topics["training_step"]["timings"] if row["contender"] == "snncore")
+    return share, share * statistics.median(parts["neurons"]) / step["summary"]["median"]
+
+
+def _quartiles(row: Mapping[str, Any]) -> str:
+    """Of a ratio that was measured once there are none."""
+    if len(row["samples"]) == 1:
+        return NO_VALUE
+    return f"{row['summary']['lower']:.2f}–{row['summary']['upper']:.2f}"
+
+
+def _topic(topic: Mapping[str, Any]) -> str:
+    return str(topic["name"]).replace("_", " ")
+
+
+def _spoken(name: str) -> str:
+    """Names in code as readers know them."""
+    words = " ".join(NAMES.get(word, word) for word in name.split(" "))
+    return words.replace("channels_last", "(channels last)").replace("contiguous", "(contiguous)")
+
+
+# --- minutes -----------------------------------------------------------------------------------------------
+
+#: Exhibit (what a grid's name begins with, or all of it) -> notebook. The others hold the choice of the recipes.
+NOTEBOOKS = {
+    "2": "04 conversion",
+    "4": "05 conversion",
+    "6": "06 STDP",
+    "8": "07 AGD",
+    "figure-5": "07 AGD",
+    "10": "08 stochmax",
+    "11": "08 stochmax",
+    "12": "09 STDP hybrid",
+    "14": "10 hybrid",
+    "16": "11 hybrid",
+    "figure-1": "12 claims",
+    "9.1": "13 beyond",
+    "9.2": "13 beyond",
+    "unstated": "13 beyond",
+}
+
+
+def minutes_table(results: str | Path) -> pd.DataFrame:
+    """For each grid of runs and each profile: runs, estimated time, and for what is recorded the measured one.
+
+    Estimates are those of ``python -m panda2020.runs plan``, for two CPU cores. A run that several grids show counts in each,
+    and a record that is planned no more in none. Raises ``RecordError`` for a record that must not be used.
+    """
+    seconds = _recorded(results)
+    rows = []
+    for name, grid in contents.TABLES.items():
+        row: dict[str, Any] = {
+            "notebook": NOTEBOOKS.get(name, NOTEBOOKS.get(name.partition("-")[0], "recipes")),
+            "runs of": name,
+        }
+        for profile in PROFILES.values():
+            planned = grid(profile.name)
+            found = [seconds[one] for one in {key(entry.spec) for entry in planned} if one in seconds]
+            row |= {
+                f"{profile.name} runs": len(planned),
+                f"{profile.name} hours": total_minutes(planned) / 60,
+                f"{profile.name} recorded": len(found),
+                f"{profile.name} measured": sum(found) / 3600,
+            }
+        rows.append(row)
+    table = pd.DataFrame(rows).rename(
+        columns={"quick hours": "quick minutes", "laptop measured": "laptop hours measured"}
+    )
+    table["quick minutes"] *= 60
+    columns = [
+        "notebook",
+        "runs of",
+        "quick runs",
+        "quick minutes",
+        "laptop runs",
+        "laptop hours",
+        "laptop recorded",
+        "laptop hours measured",
+        "paper runs",
+        "paper hours",
+        "paper recorded",
+    ]
+    return table[columns].sort_values("notebook", kind="stable").reset_index(drop=True)
+
+
+def total_hours(results: str | Path) -> dict[str, float]:
+    """Of all planned runs, each counted once: by profile the estimated hours; at laptop scale also those that the recorded ones
+    took, "measured", and what had been "expected" of the same."""
+    seconds, found = _recorded(results), {}
+    for profile in PROFILES.values():
+        planned = contents.entries(profile.name)
+        found[profile.name] = total_minutes(planned) / 60
+        if profile.name == "laptop":
+            found["measured"] = sum(seconds.get(key(entry.spec), 0.0) for entry in planned) / 3600
+            found["expected"] = total_minutes([entry for entry in planned if key(entry.spec) in seconds]) / 60
+    return found
+
+
+def _recorded(results: str | Path) -> dict[str, float]:
+    """Seconds that every recorded run took, by key."""
+    records, errors = Store(results).read_all()
+    if errors:
+        raise errors[0]
+    return {record.key: float(record.provenance["seconds"]) for record in records}
+
+
+# --- figures -----------------------------------------------------------------------------------------------
+
+
+def draw_ratios(bench: Benchmark) -> Figure:
+    """Every ratio to another library or to the bare convolutions: median, quartiles, aim."""
+    panels = [
+        ("neuron_layer", "neuron layer"),
+        ("training_step", "training step"),
+        ("poisson_code", "Poisson code"),
+    ]
+    rows = [
+        (label, row) for name, label in panels for row in bench.topics[name]["ratios"] if not _inverse(row)
+    ]
+    figure = Figure(figsize=(6.4, 0.34 * len(rows) + 1.0))
+    axes = figure.subplots()
+    for y, (_, row) in enumerate(rows):
+        at = row["summary"]
+        colour = _COLOURS[row["name"].split(" ")[0]]
+        axes.plot(
+            [at["lower"], at["upper"]], [y, y], color=colour, linewidth=3, alpha=0.4, solid_capstyle="butt"
+        )
+        axes.plot(at["median"], y, "o", color=colour, markersize=6)
+        if row["aim"]:
+            axes.plot(row["aim"]["value"], y, "|", color=PALETTE["black"], markersize=14, markeredgewidth=1.6)
+    axes.axvline(1, color=PALETTE["black"], linewidth=0.8)
+    axes.set_yticks(
+        range(len(rows)), [f"{label}: {_spoken(row['name'].split(' / ')[0])}" for label, row in rows]
+    )
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.set_xlabel("times as long as snncore (median, quartiles; | is the aim)")
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _inverse(row: Mapping[str, Any]) -> bool:
+    """Ratios of snncore over something."""
+    return str(row["name"]).startswith("snncore")
+
+
+def draw_step(bench: Benchmark) -> Figure:
+    """Milliseconds of a training step, library by library in its faster format, above the convolutions' own."""
+    rows = timings_table(bench, "training_step").drop_duplicates("what")
+    bare = float(rows.loc[rows["what"] == NAMES["conv-only"], "median (ms)"].iloc[0])
+    back = {spoken: key for key, spoken in NAMES.items()}
+    figure = Figure(figsize=(6.4, 0.42 * len(rows) + 0.9))
+    axes = figure.subplots()
+    axes.barh(
+        rows["what"], rows["median (ms)"], color=[_COLOURS[back[name]] for name in rows["what"]], height=0.62
+    )
+    axes.axvline(bare, color=PALETTE["black"], linewidth=1, linestyle="--")
+    axes.invert_yaxis()
+    axes.set_xlabel("milliseconds per training step; dashed: the convolutions, pooling and ReLU alone")
+    axes.grid(axis="y", visible=False)
+    return figure

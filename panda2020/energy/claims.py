@@ -1,0 +1,55 @@
+"""panda2020/energy/claims.py."""
+
+from __future__ import annotations
+
+from panda2020.claims.evidence import Case
+from panda2020.claims.registry import Finding, estimates
+from panda2020.claims.verdicts import Part, around
+from panda2020.networks import network, readings
+from snncore.activity import SiteActivity
+from snncore.energy import SRAM, report
+from snncore.topology import Pass, plan
+
+RATES = (0.01, 0.1)  # spikes per neuron and step, what networks of this book do at most and at least, about
+
+STEPS = 25
+
+
+@estimates("energy-memory-invariant", tables=())
+def memory(case: Case) -> Finding:
+    """EE with memory accesses over EE without, for VGG5 and VGG3x2-v2 at spike rates of 0.01 and 0.1 and T = 25: where either
+    side spends the energy of one read per MAC of the ANN on memory ("memory access energy remains same"), and where each side's
+    accesses to on-chip SRAM are counted one by one."""
+    same = around(0.95, 1.05, '"unaffected" is read as within a twentieth')
+    parts = []
+    for name in ("VGG5", "VGG3x2-v2"):
+        reading = case.conditions.reading if case.conditions.reading in readings(name) else "A"
+        net = network(name, reading)
+        passes = plan(net.topology, net.input_shape, net.neuron)
+        for rate in RATES:
+            plain = report(passes, _activity(passes, rate), STEPS, convention="full")
+            counted = report(passes, _activity(passes, rate), STEPS, convention="full", memory=SRAM)
+            shared = sum(row.macs for row in plain.rows) * SRAM.weight
+            equal = (plain.ann + shared) / (plain.snn + shared) / plain.efficiency
+            for how, value in (
+                ("the same energy on both sides", equal),
+                ("accesses counted", counted.efficiency / plain.efficiency),
+            ):
+                parts.append(
+                    Part(
+                        f"EE with over EE without memory, {name}, rate {rate:g}: {how}",
+                        "×",
+                        same,
+                        values=(value,),
+                        computed=True,
+                    )
+                )
+    return Finding(
+        parts,
+        caveat="It holds in a third reading, in which memory multiplies the energy of both sides by the same factor "
+        "(chapter 2).",
+    )
+
+
+def _activity(passes: tuple[Pass, ...], rate: float) -> dict[str, SiteActivity]:
+    return {site: SiteActivity("spikes", rate, rate) for p in passes for site in (p.site, *p.sources)}

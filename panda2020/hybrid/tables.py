@@ -1,0 +1,374 @@
+"""Tables 14 and 16, hybrids of ReLU and LIF layers; how many layers may spike; what efficiency they can reach at most.
+
+Accuracies, differences and energies are those of ``tables.table8``; roles and sentences are this chapter's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from panda2020 import records as recorded_runs
+from panda2020 import statistics, variants
+from panda2020.agd import tables as agd_tables
+from panda2020.agd.figures import passes_of
+from panda2020.claims import claims as claims_claims
+from panda2020.energy.tables import NJ, silent_bounds
+from panda2020.exhibits.exhibit import NO_VALUE
+from panda2020.networks import PaperNetwork, network, readings
+from panda2020.records import Sample, reading_of, scale
+from panda2020.runs import Record
+from snncore.activity import SiteActivity
+from snncore.energy import CONVENTIONS, INT32, PRICES, Prices, macs, report
+from snncore.topology import Pass, as_ann, parameter_count, plan
+
+from .grid import SPIKING_LAYERS
+
+#: role of a run -> how its row is called, in the order of a table's rows.
+NAMES: Mapping[str, str] = {
+    "ann": "ANN",
+    "ann-bn": "ANN, batch norm, dropout",
+    "hybrid-stochmax": "hybrid, stochmax",
+    "hybrid-softmax": "hybrid, softmax",
+    "hybrid-rate": "hybrid, stochmax, rate-coded X[t]",
+    "hybrid": "hybrid, 2 LIF convolutions",
+    **{f"hybrid-lif{count}": f"hybrid, {count} LIF convolutions" for count in SPIKING_LAYERS},
+    "hybrid-backres": "hybrid, BackRes in the LIF layers",
+    "ann-tuned-rate": "ANN, VGG9's learning rate",
+    "hybrid-tuned-rate": "hybrid, 2 LIF convolutions, VGG9's learning rate",
+    "hybrid-low-gain": "hybrid, 2 LIF convolutions, smaller gain",
+}
+
+SAYS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("VGG9", "hybrid-stochmax"): ("hybrid-trains-deep", "hybrid-beats-ann", "hybrid-acc", "hybrid-ee"),
+    ("VGG9", "ann-bn"): ("hybrid-acc",),
+    ("VGG9", "hybrid-rate"): ("hybrid-real-input",),
+    ("VGG8x2", "hybrid-stochmax"): ("hybrid-backres-ee",),
+    ("VGG13", "hybrid"): ("imagenet-hybrid-iso", "imagenet-hybrid-ee"),
+    **{("VGG13", f"hybrid-lif{count}"): ("hybrid-more-lif-hurts",) for count in SPIKING_LAYERS},
+    ("VGG13", "hybrid-backres"): ("hybrid-vgg13-backres",),
+}
+
+#: Views of ``hybrid_table``.
+ACCURACY = (
+    "network",
+    "reading",
+    "role",
+    "T",
+    "accuracy",
+    "over seeds",
+    "over test images",
+    "seeds",
+    "parameters",
+    "paper says",
+    "origin",
+)
+
+DIFFERENCE = (
+    "network",
+    "reading",
+    "role",
+    "T",
+    "accuracy",
+    "ANN accuracy",
+    "minus ANN",
+    "difference over seeds",
+    "difference over test images",
+    "pairs",
+    "only this right",
+    "only ANN right",
+    "McNemar p",
+)
+
+ENERGY = (
+    "network",
+    "reading",
+    "role",
+    "T",
+    "accuracy",
+    "EE paper",
+    "at most",
+    "EE physical",
+    "at most physical",
+    "EE full",
+)
+
+
+def hybrid_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Table 14 or 16: one row per network, reading, role and T (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``).
+
+    "minus ANN" compares with the plain ANN of the network, no batch normalisation and no dropout. "at most" is the EE of the
+    same network if its spiking layers never fired. Raises ``ValueError`` for a role that is none of ``NAMES``, and as
+    ``tables.table8`` does.
+    """
+    for record in records:
+        if record.labels["role"] not in NAMES:
+            raise ValueError(
+                f"role of a record must be one of {', '.join(NAMES)}, got {record.labels['role']!r}"
+            )
+    table = agd_tables.table8(records)
+    if table.empty:
+        return table
+    upper = {role.upper(): role for role in NAMES}
+    roles = [upper[shown] for shown in table["role"]]
+    first = {(r.labels["network"], reading_of(r.labels["note"]), r.labels["role"]): r for r in records}
+    bounds = []
+    for name, reading, role in zip(table["network"], table["reading"], roles, strict=True):
+        passes = passes_of(first[name, reading, role].spec)
+        spiking = any(p.neuron in ("lif", "if") for p in passes)
+        bounds.append([_silent(passes, c) if spiking else None for c in ("paper", "physical")])
+    table["role"] = [NAMES[role] for role in roles]
+    table["at most"], table["at most physical"] = (
+        pd.Series(column, dtype=object) for column in zip(*bounds, strict=True)
+    )
+    table["paper says"] = [
+        "; ".join(map(claims_claims.sentence, SAYS.get((name, role), ()))) or claims_claims.NOT_GIVEN
+        for name, role in zip(table["network"], roles, strict=True)
+    ]
+    order = {name: i for i, name in enumerate(NAMES.values())}
+    nets = {
+        name: i for i, name in enumerate(dict.fromkeys(zip(table["network"], table["reading"], strict=True)))
+    }
+    rank = [
+        (nets[name, reading], order[role], steps or 0)
+        for name, reading, role, steps in zip(
+            table["network"], table["reading"], table["role"], table["T"], strict=True
+        )
+    ]
+    table = table.iloc[sorted(range(len(rank)), key=rank.__getitem__)]
+    return table.rename(columns={"only SNN right": "only this right"}).reset_index(drop=True)
+
+
+def _silent(passes: Sequence[Pass], convention: str) -> float:
+    return report(passes, _rates(passes, 0.0), 1, convention=convention).efficiency
+
+
+def _rates(passes: Sequence[Pass], rate: float) -> dict[str, SiteActivity]:
+    """The same rate at every site."""
+    return {site: SiteActivity("spikes", rate, rate) for p in passes for site in (p.site, *p.sources)}
+
+
+def input_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Real-valued X against rate-coded X[t] into the same spiking block, at the same seeds; one row per network and T.
+
+    "X minus X[t]" is in points, paired by test image, with both intervals. Energies are nJ per image at int32 prices, mean
+    over seeds; the ratios are of energies, X over X[t]. Networks without a pair are left out.
+    """
+    roles = {"hybrid-stochmax": "X", "hybrid-rate": "X[t]"}
+    found: dict[tuple[str, int], dict[str, dict[int, Record]]] = {}
+    for record in records:
+        if record.labels["role"] in roles:
+            place = (record.labels["network"], record.result["steps"])
+            kinds = found.setdefault(place, {kind: {} for kind in roles.values()})
+            kinds[roles[record.labels["role"]]][record.spec.seed] = record
+    rows = []
+    for (name, steps), kinds in found.items():
+        both = sorted(kinds["X"].keys() & kinds["X[t]"].keys())
+        if not both:
+            continue
+        paired = recorded_runs.difference(kinds["X"], kinds["X[t]"])
+        row = {"network": name, "T": steps}
+        for kind, runs in kinds.items():
+            row[f"accuracy {kind}"] = float(np.mean([runs[seed].result["accuracy"] for seed in both]))
+        row |= {
+            "X minus X[t]": paired["minus ANN"],
+            "over seeds": paired["difference over seeds"],
+            "over test images": paired["difference over test images"],
+            "pairs": len(both),
+        }
+        for convention in ("paper", "physical"):
+            pj = {
+                kind: [
+                    recorded_runs.energy_of(Sample(runs[seed], steps, runs[seed].result), convention).snn
+                    for seed in both
+                ]
+                for kind, runs in kinds.items()
+            }
+            row |= {f"nJ {kind}, {convention}": float(np.mean(values)) * NJ for kind, values in pj.items()}
+            row[f"ratio {convention}"] = float(np.mean(np.divide(pj["X"], pj["X[t]"])))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def sweep_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Hybrids by their number of ReLU and of spiking convolutions, mean over seeds; fewest spiking ones last.
+
+    "last / first rate": spikes per neuron and step of the last spiking layer over those of the first. Runs without spikes, and
+    those with BackRes blocks, are left out.
+    """
+    groups: dict[tuple[str, int, int, int], list[Record]] = {}
+    for record in records:
+        if record.result.get("steps") is None or "[" in record.spec.topology:
+            continue
+        conv = [p for p in passes_of(record.spec) if p.kind == "conv"]
+        spiking = sum(p.neuron in ("lif", "if") for p in conv)
+        place = (record.labels["network"], record.result["steps"], len(conv) - spiking, spiking)
+        groups.setdefault(place, []).append(record)
+    rows = []
+    for (name, steps, relu, spiking), runs in sorted(groups.items(), key=lambda item: item[0][:3]):
+        accuracy = float(np.mean([run.result["accuracy"] for run in runs]))
+        total = runs[0].result["total"]
+        rates = [list(Sample(run, steps, run.result).rates.values()) for run in runs]
+        fall = [values[-1] / values[0] for values in rates if values[0] > 0]
+        rows.append(
+            {
+                "network": name,
+                "ReLU convolutions": relu,
+                "LIF convolutions": spiking,
+                "T": steps,
+                "accuracy": accuracy,
+                "over test images": recorded_runs.span(
+                    *statistics.wilson(min(accuracy * total, total), total)
+                ),
+                "seeds": len(runs),
+                "EE paper": recorded_runs.efficiency_cell(runs, "paper"),
+                "EE physical": recorded_runs.efficiency_cell(runs, "physical"),
+                "last / first rate": float(np.mean(fall)) if len(fall) == len(rates) else None,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def vgg13_family() -> dict[str, PaperNetwork]:
+    """VGG13 at 224 pixels and 1000 classes as Table 16's variants: readings, more LIF layers, BackRes in them."""
+    net = network("VGG13")
+    found = {f"2 LIF, reading {reading}": network("VGG13", reading) for reading in readings("VGG13")}
+    found |= {
+        f"{count} LIF": replace(net, topology=variants.spiking_middle(net.topology, count))
+        for count in SPIKING_LAYERS
+    }
+    for repeats in (2, 4):
+        name = f"2 LIF, the second computed {repeats} times"
+        found[name] = replace(net, topology=variants.unrolled_middle(net.topology, repeats))
+    return found
+
+
+def full_size_table(
+    nets: Mapping[str, PaperNetwork], *, steps: int, target: float = 1.3, prices: Prices = INT32
+) -> pd.DataFrame:
+    """What follows from a network's shape alone, at its own input size: no run and no data.
+
+    EE at most: that of silent spiking layers, at any T and prices. rate for ``target``: the largest spikes per neuron and step,
+    the same in every spiking layer, at which EE is still ``target`` under convention paper; 1, the most a neuron can do, where
+    any rate will do, and None where none does.
+    """
+    rows = []
+    for name, net in nets.items():
+        passes = plan(net.topology, net.input_shape, net.neuron)
+        spiking = sum(macs(p) for p in passes if p.neuron in ("lif", "if"))
+        whole = sum(map(macs, passes))
+        bound = silent_bounds([net]).iloc[0]
+        silent, one = (report(passes, _rates(passes, rate), steps, prices=prices) for rate in (0.0, 1.0))
+        rate = (silent.ann / target - silent.snn) / (one.snn - silent.snn)  # energy is linear in the rate
+        rows.append(
+            {
+                "network": name,
+                "parameters": parameter_count(net.topology, net.input_shape),
+                "MACs": whole,
+                "in LIF layers": spiking / whole,
+                "EE at most": float(bound["paper at most"]),
+                "EE at most, physical": float(bound["physical at most"]),
+                f"rate for EE {target:g}": min(rate, 1.0) if rate >= 0 else None,
+                "ANN (mJ)": silent.ann * 1e-9,
+                "silent (mJ)": silent.snn * 1e-9,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def at_full_size(records: Iterable[Record]) -> pd.DataFrame:
+    """EE of VGG13 at 224 pixels and 1000 classes if its layers spiked at the rates measured in small runs; one row per run.
+
+    The rates are those of a narrow network on few small images: an extrapolation, and named so. ANNs are left out.
+    """
+    rows = []
+    for record in records:
+        if record.result.get("steps") is None:
+            continue
+        net = network(record.labels["network"], reading_of(record.labels["note"]))
+        text = _widened(record.spec.topology, net)
+        passes = plan(text, net.input_shape, net.neuron)
+        sites = {site: SiteActivity.from_dict(found) for site, found in record.result["activity"].items()}
+        row = {
+            "role": NAMES.get(record.labels["role"], record.labels["role"]),
+            "reading": net.reading,
+            "seed": record.spec.seed,
+            "T": record.result["steps"],
+            "accuracy": record.result["accuracy"],
+        }
+        for prices in PRICES.values():
+            found = report(passes, sites, record.result["steps"], prices=prices)
+            row[f"EE at 224 pixels, {prices.name}"] = found.efficiency
+        row["EE as run, int32"] = recorded_runs.efficiency_cell([record], "paper")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _widened(topology: str, net: PaperNetwork) -> str:
+    """A run's topology at the network's own width: its words in the run's pattern of neurons, blocks and ``M``."""
+    sizes = iter(re.findall(r"\d+C\d+|F\d+", as_ann(net.topology)))
+    return re.sub(r"\d+C\d+|F\d+", lambda _: next(sizes), topology)
+
+
+def claim_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The article's sentences beside our estimates, from a ``hybrid_table``; it may be empty. The one on rate-coded input is
+    left to ``input_table``. Whether a sentence holds is for the ledger."""
+    wanted = {(name, NAMES[role]): claims for (name, role), claims in SAYS.items() if role != "hybrid-rate"}
+    rows = []
+    for _, row in table.iterrows():
+        for claim in wanted.get((row["network"], row["role"]), ()):
+            estimate = _estimate(claim, row)
+            if estimate:
+                place = {"claim": claim, "the paper": claims_claims.sentence(claim)}
+                place |= {name: row[name] for name in ("network", "role", "T")}
+                rows.append({**place, **estimate, "seeds": row["seeds"]})
+    columns = [
+        "claim",
+        "the paper",
+        "network",
+        "role",
+        "T",
+        "our estimate",
+        "over seeds",
+        "over test images",
+        "seeds",
+    ]
+    return pd.DataFrame(rows, columns=columns).sort_values("claim", kind="stable", ignore_index=True)
+
+
+def _estimate(claim: str, row: pd.Series) -> dict[str, str]:
+    """What a row says on a claim: an accuracy, an EE, or a difference from the ANN; nothing where it has none."""
+    if claim in ("hybrid-trains-deep", "hybrid-acc"):
+        spans = {name: row[name] for name in ("over seeds", "over test images")}
+        return {"our estimate": f"accuracy {row['accuracy']:.1%}", **spans}
+    if claim.endswith(("-ee", "-backres")):
+        found = ", ".join(f"{row[f'EE {c}']:.2f} ({c})" for c in CONVENTIONS)
+        return {"our estimate": f"EE {found}", "over seeds": NO_VALUE, "over test images": NO_VALUE}
+    if pd.isna(row["minus ANN"]):
+        return {}
+    spans = {name: row[f"difference {name}"] for name in ("over seeds", "over test images")}
+    return {"our estimate": f"{row['minus ANN']:+.1f} points against the ANN".replace("-", "−"), **spans}
+
+
+def finding(records: Sequence[Record], name: str, role: str) -> tuple[str, list[Record]] | None:
+    """One sentence on a hybrid against its plain ANN, and the runs it rests on; None where there is no such pair."""
+    chosen = [r for r in records if r.labels["network"] == name and reading_of(r.labels["note"]) == "A"]
+    ann = {r.spec.seed: r for r in chosen if r.labels["role"] == "ann"}
+    hybrid = {r.spec.seed: r for r in chosen if r.labels["role"] == role}
+    pair = [run for seed in sorted(ann.keys() & hybrid.keys()) for run in (ann[seed], hybrid[seed])]
+    if not pair:
+        return None
+    row = hybrid_table(pair).iloc[1]
+    gain, count = row["minus ANN"], row["pairs"]
+    over, source = recorded_runs.joint(row["difference over seeds"], row["difference over test images"])
+    at = scale(pair)
+    return (
+        f"{name} with ReLU and LIF layers ({row['role']}, T = {row['T']}) reaches {row['accuracy']:.1%}, {abs(gain):.1f} points "
+        f"{'above' if gain >= 0 else 'below'} its ANN at {row['ANN accuracy']:.1%} (difference {over} points, 95 % over "
+        f"{source}; {count} seed{'s' if count > 1 else ''}), with EE "
+        f"{row['EE paper']:.2f} under convention paper, of at most {row['at most']:.2f}. {at[0].upper()}{at[1:]}."
+    ), pair

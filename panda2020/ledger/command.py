@@ -1,0 +1,133 @@
+"""The ledger on the command line: a verdict made again, with everything that it rests on.
+
+python -m panda2020.ledger                               # every claim, one line each
+python -m panda2020.ledger agd-loss --profile laptop     # one claim in full
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from panda2020 import contents
+from panda2020.claims.claims import claims
+from panda2020.claims.evidence import PROFILES
+from panda2020.claims.verdicts import Judged
+from panda2020.exhibits.exhibit import _seed
+from panda2020.networks import names, readings
+from panda2020.records import DEFAULT, Conditions
+from panda2020.runs import Record
+from snncore.energy import CONVENTIONS, PRICES
+
+from . import words
+from .doubts import raised
+from .ledger import Judgement, Ledger, ledger
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print verdicts; return 0, or 2 for a claim or a choice that does not exist."""
+    parser = argparse.ArgumentParser(
+        prog="python -m panda2020.ledger",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "claims", nargs="*", metavar="CLAIM", help="ids of claims; none means all, one line each"
+    )
+    parser.add_argument(
+        "--profile", choices=PROFILES, default=PROFILES[0], help="scale to judge at (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=None, help="folder of recorded runs (default: the repository's)"
+    )
+    letters = sorted({reading for name in names() for reading in readings(name)})
+    for option, values, default, what in (
+        ("--convention", CONVENTIONS, DEFAULT.convention, "of the energy"),
+        ("--prices", tuple(PRICES), DEFAULT.prices, "price list of the energy"),
+        ("--reading", letters, DEFAULT.reading, "of networks that have several"),
+    ):
+        parser.add_argument(option, choices=values, default=default, help=f"{what} (default: %(default)s)")
+    given = parser.parse_args(argv)
+    known = claims()
+    if unknown := [name for name in given.claims if name not in known]:
+        print(
+            f"there is no claim {unknown[0]!r}; without a claim this command lists all {len(known)}",
+            file=sys.stderr,
+        )
+        return 2
+    chosen = {name: known[name] for name in given.claims} or known
+    estimators = {name: estimator for name, estimator in contents.estimators().items() if name in chosen}
+    try:
+        found = ledger(
+            given.profile,
+            conditions=Conditions(given.convention, given.prices, given.reading),
+            results=given.results,
+            known=chosen,
+            estimators=estimators,
+        )
+    except (KeyError, ValueError) as error:
+        print(f"the records cannot be judged under these choices: {error}", file=sys.stderr)
+        return 2
+    print("\n\n".join(map(in_full, found.judgements.values())) if given.claims else listed(found))
+    return 0
+
+
+def listed(found: Ledger) -> str:
+    """Every claim of a ledger in one line, then the counts and what stood in a verdict's way."""
+    wide = max(len(name) for name in found.judgements)
+    rows = [
+        f"{words.signed(j.verdict):<18}{name:<{wide}}  {words.found(j)}"
+        for name, j in found.judgements.items()
+    ]
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in found.counts.items())
+    problems = [f"problem: {text}" for text in found.problems]
+    return "\n".join(
+        [*rows, "", f"profile {found.profile}, {len(found.judgements)} claims: {counts}", *problems]
+    )
+
+
+def in_full(judgement: Judgement) -> str:
+    """One claim with its quote, every quantity, the runs behind them, and what makes the missing ones."""
+    claim = judgement.claim
+    rows = [
+        f"{claim.id}: {words.signed(judgement.verdict)}, at profile {judgement.profile}",
+        f"“{claim.quote}” ({words.place(claim)})",
+        f"expects: {claim.expects}",
+        f"how: {judgement.method or 'no estimator is written for this claim'}",
+        f"why: {judgement.conclusion.reason}",
+    ]
+    rows += [f"weigh: {judgement.caveat}"] if judgement.caveat else []
+    rows += [f"problem: {text}" for text in judgement.problems]
+    rows += [f"doubt: {text}" for text in raised(judgement.records)]
+    rows += [f"no grid has runs of exhibit {name}" for name in judgement.unplanned]
+    rows += [_quantity(number, one, judgement) for number, one in enumerate(judgement.conclusion.parts, 1)]
+    rows += [f"rests on: {words.behind(judgement)}", *(_run(record) for record in judgement.records)]
+    if judgement.missing:
+        time = words.duration(judgement.minutes)
+        rows.append(f"not recorded: {len(judgement.missing)} planned runs, about {time} on two CPU cores")
+        rows += [f"  {text}" for text in words.planned(judgement.missing)]
+        rows += [f"  record them: {text}" for text in judgement.commands]
+    return "\n".join(rows)
+
+
+def _quantity(number: int, one: Judged, judgement: Judgement) -> str:
+    part = one.part
+    if one.mean is None:
+        value = one.reason
+    else:
+        value = f"{words.estimate(one)} ({words.basis(one)})"
+        if one.basis == "both":
+            value += f"; from the test images alone {words.images(one)}"
+        value += "" if part.computed else f"; seeds {', '.join(map(str, part.seeds))}"
+    note = f"; {part.note}" if part.note else ""
+    return (
+        f"{number}. {part.what} ({words.role(one, judgement)}): {value}\n"
+        f"   expected {part.expected} ({part.expected.reason}): {words.signed(one.verdict)}{note}"
+    )
+
+
+def _run(record: Record) -> str:
+    labels, commit = record.labels, str(record.provenance.get("commit"))[:10]
+    return f"  {record.key}  {labels['network']} {labels['role']}, seed {_seed(record)}, {record.tag}, commit {commit}"

@@ -1,0 +1,238 @@
+"""What a sceptic would ask of every recorded run, answered by code: one row per question, one per run that raises any.
+
+A doubt does not void a run. It says what a comparison that rests on it may be about instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from panda2020 import contents
+from panda2020.exhibits.exhibit import NO_VALUE
+from panda2020.records import DEFAULT, LEARNT, Sample, called, samples
+from panda2020.runs import Record
+from snncore.stochmax import collapsed
+
+RISING = 0.01  # of validation accuracy, in the last epoch, above every epoch before
+
+GAP = 0.10  # accuracy on training images above that on test images
+
+SILENT, SATURATED = 0.001, 0.9  # spikes per neuron and step
+
+LEAST, MOST = 1.0, 100.0  # EE
+
+_WITH_ACTIVITY = ("train", "convert", "stdp")
+
+_SHORT = frozenset(contents.ONE_SEED)  # grids of short runs, which choose a recipe or draw a map
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A question. means: what follows where the answer is yes.
+
+    value: what it looks at, None where it cannot be asked. excess: how far that is beyond what raises the doubt, which is 0.
+    shown: the value in words.
+    """
+
+    name: str
+    means: str
+    value: Callable[[Sample], float | None]
+    excess: Callable[[float], float]
+    shown: Callable[[float], str]
+
+    @property
+    def short(self) -> str:
+        """Its name without the rule."""
+        return self.name.partition(":")[0]
+
+
+def _own(sample: Sample) -> Mapping[str, Any]:
+    """Where a result's learning curve is: an STDP run has one per classifier, and another one, without accuracy, of its own."""
+    return sample.measured if sample.record["task"] == "stdp" else sample.record.result
+
+
+def _rise(sample: Sample) -> float | None:
+    course = [epoch["validation_accuracy"] for epoch in _own(sample).get("curve", ())]
+    return course[-1] - max(course[:-1]) if len(course) > 1 else None
+
+
+def _gap(sample: Sample) -> float | None:
+    seen = _own(sample).get("train_accuracy")
+    return None if seen is None else float(seen) - sample.accuracy
+
+
+def _rates(sample: Sample) -> list[float]:
+    return list(sample.rates.values()) if sample.steps and sample.record["task"] in _WITH_ACTIVITY else []
+
+
+def _efficiency(sample: Sample) -> float | None:
+    return sample.efficiency(DEFAULT) if _rates(sample) else None
+
+
+def _collapsed(sample: Sample) -> float | None:
+    last = (_own(sample).get("curve") or [{}])[-1]
+    return float(collapsed(last) is not None) if "rho_others" in last else None
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:.1f} points"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.2g}"
+
+
+DOUBTS: tuple[Doubt, ...] = (
+    Doubt(
+        f"still learning: validation accuracy rose by more than {_points(RISING)} in the last epoch",
+        "the comparison is one of networks trained this long, and longer training may turn it",
+        _rise,
+        lambda rise: rise - RISING,
+        _points,
+    ),
+    Doubt(
+        f"overfitted: training accuracy more than {_points(GAP)} above test accuracy",
+        "accuracy is limited by the number of images, perhaps more on one side of a pair than on the other",
+        _gap,
+        lambda gap: gap - GAP,
+        _points,
+    ),
+    Doubt(
+        f"at chance: accuracy less than {_points(LEARNT)} above guessing",
+        "the network has not learnt to classify, and its efficiency and its spikes mean nothing",
+        lambda sample: sample.accuracy - sample.chance,
+        lambda above: LEARNT - above,
+        lambda above: f"{_points(above)} above",
+    ),
+    Doubt(
+        f"a silent layer: fewer than {SILENT:g} spikes per neuron and step",
+        "what follows that layer sees nearly nothing",
+        lambda sample: min(_rates(sample), default=None),
+        lambda rate: SILENT - rate,
+        _plain,
+    ),
+    Doubt(
+        f"a saturated layer: more than {SATURATED:g} spikes per neuron and step",
+        "that layer hardly tells its inputs apart",
+        lambda sample: max(_rates(sample), default=None),
+        lambda rate: rate - SATURATED,
+        _plain,
+    ),
+    Doubt(
+        f"saves nothing: EE below {LEAST:g} (convention paper, largest T)",
+        "so many steps cost more than the ANN; fewer may do",
+        _efficiency,
+        lambda found: LEAST - found,
+        lambda found: f"EE {_plain(found)}",
+    ),
+    Doubt(
+        f"too good: EE above {MOST:g} (convention paper, largest T)",
+        "it spikes too little to be believed",
+        _efficiency,
+        lambda found: found - MOST,
+        lambda found: f"EE {_plain(found)}",
+    ),
+    Doubt(
+        "collapsed: stochmax keeps all classes or drops all others",
+        "rho no longer chooses rivals: it is softmax in form, or nothing is left to learn from",
+        _collapsed,
+        lambda yes: yes,
+        lambda yes: "yes",
+    ),
+)
+
+
+def asked_of(record: Record) -> list[tuple[str, Sample]]:
+    """(what it is called, sample) of a run's results, at its largest T; none of short runs that choose a recipe."""
+    if set(record.labels["tables"]) <= _SHORT:
+        return []
+    network, role = record.labels["network"], record.labels["role"]
+    if record["task"] == "stdp":
+        found = []
+        for view in (f"{name}/learned" for name in record.result["classifiers"]):
+            found += [
+                (called(network, role, steps, view), sample)
+                for steps, sample in samples(record, view).items()
+            ]
+        return found
+    if record["task"] != "convert" and "accuracy" not in record.result:
+        return []
+    steps, sample = max(samples(record).items(), key=lambda item: item[0] or 0)
+    return [(called(network, role, steps), sample)]
+
+
+def doubt_table(records: Iterable[Record]) -> pd.DataFrame:
+    """Every question: of how many results it can be asked, how many raise it, and which does most."""
+    everything = [place for record in records for place in asked_of(record)]
+    rows = []
+    for doubt in DOUBTS:
+        values = [
+            (value, name, sample) for name, sample in everything if (value := doubt.value(sample)) is not None
+        ]
+        raised = [one for one in values if doubt.excess(one[0]) > 0]
+        worst = max(raised, key=lambda one: doubt.excess(one[0]), default=None)
+        rows.append(
+            {
+                "doubt": doubt.name,
+                "asked of": len(values),
+                "raised by": len(raised),
+                "most": NO_VALUE
+                if worst is None
+                else f"{_named(worst[1], worst[2])}: {doubt.shown(worst[0])}",
+                "what it would mean": doubt.means,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def doubtful_table(records: Iterable[Record]) -> pd.DataFrame:
+    """One row per result that raises a doubt, those with most doubts first."""
+    rows: list[dict[str, Any]] = []
+    for record in records:
+        for name, sample in asked_of(record):
+            values = [(doubt, value) for doubt in DOUBTS if (value := doubt.value(sample)) is not None]
+            raised = [
+                f"{doubt.short} ({doubt.shown(value)})" for doubt, value in values if doubt.excess(value) > 0
+            ]
+            if raised:
+                row = {
+                    "result": _named(name, sample),
+                    "accuracy": sample.accuracy,
+                    "doubts": "; ".join(raised),
+                }
+                rows.append(row | {"count": len(raised)})
+    table = pd.DataFrame(rows, columns=["result", "accuracy", "doubts", "count"])
+    table = table.sort_values(
+        ["count", "accuracy"], ascending=[False, True], kind="stable", ignore_index=True
+    )
+    return table.drop(columns="count")
+
+
+def raised(records: Iterable[Record]) -> list[str]:
+    """The doubts that the runs behind a verdict raise, each with how many results raise it and which does most."""
+    table = doubt_table(records)
+    said = []
+    for _, row in table[table["raised by"] > 0].iterrows():
+        short, _, rule = row["doubt"].partition(": ")
+        said.append(f"{short} ({rule}): {row['raised by']} of {row['asked of']} results; most: {row['most']}")
+    return said
+
+
+def finding(table: pd.DataFrame) -> list[str]:
+    """What ``doubt_table`` says: a sentence per doubt that any result raises, and one for those that none does."""
+    names = table["doubt"].str.partition(":")[0]
+    raised, asked = table["raised by"] > 0, table["asked of"] > 0
+    said = [f"{name}: {row['raised by']} of {row['asked of']} results"
+            for name, (_, row) in zip(names[raised], table[raised].iterrows(), strict=True)]  # fmt: skip
+    none = list(names[asked & ~raised])
+    return [*said, *([f"raised by no result: {'; '.join(none)}"] if none else [])]
+
+
+def _named(name: str, sample: Sample) -> str:
+    note = sample.record.labels["note"]
+    reading = f", {note}" if note and not note.endswith("A") else ""
+    return f"{name}{reading}, seed {sample.record.spec.seed}"

@@ -1,0 +1,154 @@
+"""A claim's quantities drawn: every interval against the range in which it supports the claim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from panda2020.claims.verdicts import SIGNS, Judged, Part, Range, above, around, judge
+from panda2020.exhibits.style import PALETTE
+
+from .words import estimate
+
+WIDTH = 4.8  # inches; fits a phone
+
+_TALL, _MARGIN = 0.26, 0.5  # of a row; of the axis below a group
+
+
+def numbered(parts: Sequence[Judged]) -> list[tuple[int, Judged]]:
+    """The quantities that can be drawn, with the numbers they have among all."""
+    return [(number, judged) for number, judged in enumerate(parts, 1) if judged.mean is not None]
+
+
+def draw(parts: Sequence[Judged]) -> Figure:
+    """One row per measured quantity: dots are seeds, the large dot their mean, the bar its interval (none: an open dot).
+    Shaded is where the quantity supports the claim; its sign stands to the right. Quantities of one unit and one range
+    share an axis. Raises ``ValueError`` where nothing was measured.
+    """
+    groups: dict[tuple[str, Range], list[tuple[int, Judged]]] = {}
+    for number, judged in numbered(parts):
+        groups.setdefault((judged.part.unit, _bounds(judged.part.expected)), []).append((number, judged))
+    if not groups:
+        raise ValueError("parts must hold a measured quantity, got none")
+    heights = [_TALL * len(rows) + 0.12 for rows in groups.values()]
+    fig, axes = plt.subplots(
+        len(groups),
+        figsize=(WIDTH, sum(heights) + _MARGIN * len(groups)),
+        height_ratios=heights,
+        squeeze=False,
+    )
+    for ax, ((unit, expected), rows) in zip(axes[:, 0], groups.items(), strict=True):
+        _group(ax, unit, expected, rows)
+    return fig
+
+
+def alt(parts: Sequence[Judged]) -> str:
+    """What ``draw`` shows, in words."""
+    rows = (
+        f"{number}: {judged.part.what} {estimate(judged)}, expected {judged.part.expected}, {judged.verdict}"
+        for number, judged in numbered(parts)
+    )
+    return f"Estimates against the expected range. {'; '.join(rows)}."
+
+
+def _bounds(expected: Range) -> Range:
+    """The range alone, whatever the reason for it."""
+    return Range(expected.low, expected.high, "as drawn", expected.strict)
+
+
+def _group(ax: Axes, unit: str, expected: Range, rows: Sequence[tuple[int, Judged]]) -> None:
+    low, high = _limits(expected, [judged for _, judged in rows])
+    ax.axvspan(
+        max(expected.low, low), min(expected.high, high), color=PALETTE["green"], alpha=0.18, linewidth=0
+    )
+    for bound in (expected.low, expected.high):
+        if math.isfinite(bound):
+            ax.axvline(
+                bound, color=PALETTE["green"], linewidth=1.2, linestyle=":" if expected.strict else "-"
+            )
+    for y, (_, judged) in enumerate(rows):
+        _row(ax, y, judged, high)
+    ax.set_xlim(low, high)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_yticks(range(len(rows)), [str(number) for number, _ in rows])
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
+    ax.locator_params(axis="x", nbins=5)
+    if unit:
+        ax.set_xlabel({"×": "× (a ratio)", "points": "points of accuracy"}.get(unit, unit), labelpad=1)
+
+
+def _row(ax: Axes, y: int, judged: Judged, right: float) -> None:
+    assert judged.mean is not None
+    colour = PALETTE["grey" if judged.part.beside else "blue"]
+    if judged.low is not None and judged.high is not None:
+        ax.plot([judged.low, judged.high], [y, y], color=colour, linewidth=2.6, solid_capstyle="butt")
+    if len(judged.part.values) > 1:
+        ax.plot(
+            judged.part.values,
+            [y] * len(judged.part.values),
+            "|",
+            color=PALETTE["black"],
+            markersize=7,
+            markeredgewidth=0.9,
+        )
+    ax.plot(
+        judged.mean.mean,
+        y,
+        "o",
+        color=colour,
+        markersize=6,
+        markerfacecolor="white" if judged.low is None else colour,
+    )
+    ax.annotate(
+        SIGNS[judged.verdict],
+        (right, y),
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="center",
+        annotation_clip=False,
+    )
+
+
+def _limits(expected: Range, rows: Sequence[Judged]) -> tuple[float, float]:
+    """The axis: everything that is drawn, and some air."""
+    ends = [x for j in rows for x in (j.low, j.high) if x is not None]
+    shown = ends + [x for j in rows for x in j.part.values]
+    shown += [bound for bound in (expected.low, expected.high) if math.isfinite(bound)]
+    low, high = min(shown), max(shown)
+    air = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
+    # towards an open end there is always some of the range to see
+    return low - air * (2 if expected.low == -math.inf else 1), high + air * (
+        2 if expected.high == math.inf else 1
+    )
+
+
+def examples() -> list[Judged]:
+    """Made-up quantities of a claim that expects a gain of 2 to 5 points, one for every verdict, to show the rules."""
+    asked = around(2, 5, "as an example")
+    made_up = {
+        "clearly inside": (3.2, 3.5, 3.9),
+        "a gain, and too large": (6.3, 6.6, 6.8),
+        "no gain": (-1.1, -0.8, -0.6),
+        "seeds too far apart": (0.9, 2.8, 4.4),
+        "one seed": (3.4,),
+        "nothing recorded": (),
+    }
+    return [
+        judge(
+            Part(
+                what,
+                "points",
+                asked,
+                above(0),
+                values=values,
+                seeds=tuple(range(len(values))),
+                missing=("no run",),
+            )
+        )
+        for what, values in made_up.items()
+    ]

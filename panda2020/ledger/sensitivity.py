@@ -1,0 +1,318 @@
+"""Do verdicts hang on what the paper leaves unstated?
+
+Some choices need no new run, because records hold what they need: the convention of the energy, its price list, the reading
+of the networks and, for some conversions, how thresholds are balanced. Under each the whole ledger is judged again. Where a
+choice has runs of its own, it is held against the default over the seeds that both have: a verdict must not move because one
+side has more seeds. The choices about neurons and input change the training, so VGG5 was trained again with one other answer each
+(``grids_beyond.UNSTATED``); those statements that rest on its spiking network, its ANN and nothing else can then be judged
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from panda2020 import networks
+from panda2020.beyond.grid import UNSTATED, UNSTATED_NETWORK
+from panda2020.claims.evidence import Evidence, Run
+from panda2020.claims.quantities import CONVERTED
+from panda2020.claims.verdicts import NOT_TESTED, SIGNS
+from panda2020.exhibits.exhibit import NO_VALUE
+from panda2020.planning import seed_of, steps_of
+from panda2020.profiles import profile
+from panda2020.records import DEFAULT, Conditions, _own_reading, _reading
+from snncore.energy import CONVENTIONS, PRICES
+
+from .ledger import Ledger, evidence, ledger
+
+#: Conversions whose thresholds are a percentile of the weighted input and not its maximum: recorded beside the others.
+PERCENTILE = "converted-percentile"
+
+
+def conditions() -> dict[str, Conditions]:
+    """The default, and every other value of one choice at a time, by name ("prices float32")."""
+    found = {"default": DEFAULT}
+    for name, values in (
+        ("convention", CONVENTIONS),
+        ("prices", tuple(PRICES)),
+        ("reading", sorted({reading for net in networks.names() for reading in networks.readings(net)})),
+    ):
+        for value in values:
+            if value != getattr(DEFAULT, name):
+                found[f"{name} {value}"] = replace(DEFAULT, **{name: value})
+    return found
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All claims of one profile under several conditions; the default first.
+
+    ledgers: by choice. baselines: what a choice is held against, the default over the seeds that both have; the default itself
+    where none is given, as for choices that read the same runs.
+    """
+
+    ledgers: Mapping[str, Ledger]
+    baselines: Mapping[str, Ledger] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> pd.DataFrame:
+        """One row per choice: how many claims have each verdict, of how many the choice was not asked because its runs are not
+        there, and how many verdicts differ from the default's."""
+        rows = []
+        for name, one in self.ledgers.items():
+            unasked = sum(not self.asked(claim, name) for claim in one.judgements)
+            counts = {
+                verdict: count - (unasked if verdict == NOT_TESTED else 0)
+                for verdict, count in one.counts.items()
+            }
+            moved = sum(self.moved(claim, name) for claim in one.judgements)
+            rows.append({"choice": name, **counts, "not asked": unasked, "moved": moved})
+        return pd.DataFrame(rows)
+
+    @property
+    def movers(self) -> pd.DataFrame:
+        """The claims whose verdict is not the same everywhere: one row each, one column per choice. May be empty."""
+        rows = []
+        for claim, judgement in self._default.judgements.items():
+            if any(self.moved(claim, name) for name in self.ledgers):
+                verdicts = {name: self._cell(claim, name) for name in self.ledgers}
+                rows.append({"claim": claim, "the paper": f"“{judgement.claim.quote}”", **verdicts})
+        return pd.DataFrame(rows, columns=["claim", "the paper", *self.ledgers])
+
+    def moved(self, claim: str, name: str) -> bool:
+        """Whether a verdict under one choice differs from the default's over the same seeds; not where it was not put to it."""
+        return self.asked(claim, name) and self._verdict(claim, name) != self._same_seeds(claim, name)
+
+    def asked(self, claim: str, name: str) -> bool:
+        """Whether a choice was put to a claim: not where the default is tested, and what the choice needs is not recorded."""
+        return self._verdict(claim, name) != NOT_TESTED or self._verdict(claim, "default") == NOT_TESTED
+
+    def _cell(self, claim: str, name: str) -> str:
+        if not self.asked(claim, name):
+            return NO_VALUE
+        shown, same = _shown(self._verdict(claim, name)), self._same_seeds(claim, name)
+        return (
+            shown
+            if same == self._verdict(claim, "default")
+            else f"{shown} (default over the same seeds: {_shown(same)})"
+        )
+
+    def _verdict(self, claim: str, name: str) -> str:
+        return self.ledgers[name].judgements[claim].verdict
+
+    def _same_seeds(self, claim: str, name: str) -> str:
+        return self.baselines.get(name, self._default).judgements[claim].verdict
+
+    @property
+    def finding(self) -> str:
+        """In one sentence, how much moves."""
+        tested = sum(judgement.verdict != NOT_TESTED for judgement in self._default.judgements.values())
+        per = "; ".join(
+            f"{name}: {count}" for name, count in self.counts.set_index("choice")["moved"].iloc[1:].items()
+        )
+        return (
+            f"{len(self.movers)} of {len(self._default.judgements)} verdicts move under some choice ({per}); "
+            f"{tested} of them are tested at all under the default."
+        )
+
+    @property
+    def _default(self) -> Ledger:
+        return self.ledgers["default"]
+
+
+def judged(profile_name: str, *, results: str | Path | None = None, found: Evidence | None = None) -> Judged:
+    """Every claim under every one of ``conditions``, from the records in ``results``. found: in their place."""
+    found = evidence(profile_name, results=results) if found is None else found
+    ledgers, baselines = {}, {}
+    for name, one in conditions().items():
+        shared = found
+        if one.reading != DEFAULT.reading:
+            shared = of_both_readings(found, one.reading)
+            baselines[name] = ledger(profile_name, found=shared)
+        ledgers[name] = ledger(profile_name, conditions=one, found=shared)
+    if any(run.record is not None and run.entry.role == PERCENTILE for run in found.runs):
+        by_maximum, by_percentile = of_both_balancings(found)
+        ledgers["thresholds by percentile"] = ledger(profile_name, found=by_percentile)
+        baselines["thresholds by percentile"] = ledger(profile_name, found=by_maximum)
+    return Judged(ledgers, baselines)
+
+
+def of_both_readings(found: Evidence, reading: str) -> Evidence:
+    """The evidence with, of networks that ``reading`` changes, the roles, T and seeds that are recorded under both readings."""
+    both = (DEFAULT.reading, reading)
+    have = [
+        {_place(run) for run in found.runs if run.record is not None and _reading(run.entry) == one}
+        for one in both
+    ]
+    shared = have[0] & have[1]
+    return Evidence(found.profile, tuple(
+        run for run in found.runs
+        if _reading(run.entry) not in both or _place(run) in shared
+        or _own_reading(run.entry.network, run.entry.role, reading) == DEFAULT.reading
+    ))  # fmt: skip
+
+
+def of_both_balancings(found: Evidence) -> tuple[Evidence, Evidence]:
+    """The evidence with conversions balanced by the maximum, and by a percentile in their place.
+
+    Both hold only the seeds of networks that are recorded both ways, from the same weights, and no other conversion: one that is
+    balanced by the maximum cannot be compared with one that is not.
+    """
+    have = {
+        role: {
+            (run.entry.network, seed_of(run.entry)): run.record.result["weights_sha256"]
+            for run in found.runs if run.record is not None and run.entry.role == role
+        }
+        for role in (CONVERTED, PERCENTILE)
+    }  # fmt: skip
+    shared = {place for place, weights in have[PERCENTILE].items() if have[CONVERTED].get(place) == weights}
+    others = [run for run in found.runs if not run.entry.role.startswith(CONVERTED)]
+    maximum, percentile = (
+        [
+            run
+            for run in found.runs
+            if run.entry.role == role and (run.entry.network, seed_of(run.entry)) in shared
+        ]
+        for role in (CONVERTED, PERCENTILE)
+    )
+    moved = [replace(run, entry=replace(run.entry, role=CONVERTED)) for run in percentile]
+    return Evidence(found.profile, tuple(others + maximum)), Evidence(found.profile, tuple(others + moved))
+
+
+def substituted(found: Evidence, role: str, steps: int) -> Evidence:
+    """The evidence with the runs of ``role`` in place of the spiking VGG5's at T = ``steps``, seed by seed.
+
+    A seed that has no such run has none of either, and the default's runs at other T go, too: the alternative has none.
+    Raises ``ValueError`` for a role that is no alternative.
+    """
+    if role not in UNSTATED:
+        raise ValueError(f"role must be one of {', '.join(UNSTATED)}, got {role!r}")
+    others = [run for run in found.runs if run.entry.role == role and _is_vgg5(run, role, steps)]
+    kept = [
+        run
+        for run in found.runs
+        if not _is_vgg5(run, "snn") and run.key not in {other.key for other in others}
+    ]
+    return Evidence(
+        found.profile, tuple(kept + [replace(run, entry=replace(run.entry, role="snn")) for run in others])
+    )
+
+
+def retrained(
+    profile_name: str,
+    *,
+    results: str | Path | None = None,
+    found: Evidence | None = None,
+    roles: Sequence[str] = tuple(UNSTATED),
+) -> pd.DataFrame:
+    """Quantities that rest on the spiking VGG5 at the first T, its ANN and nothing else, judged again with each alternative.
+
+    One row per claim and quantity, one column per role; a cell holds verdict and mean. Roles of which no run is recorded are
+    left out; without any the table is empty. All columns rest on the seeds that all of them have. found: in place of the
+    recorded runs.
+    """
+    steps = profile(profile_name).steps["8"][0]
+    found = (
+        evidence(profile_name, results=results, tables=["8", "8-others", "unstated"])
+        if found is None
+        else found
+    )
+    seeds = {
+        role: {seed_of(r.entry) for r in found.runs if r.record is not None and _is_vgg5(r, role, steps)}
+        for role in roles
+    }
+    common = set.intersection(*(own for own in seeds.values() if own)) if any(seeds.values()) else set()
+    found = Evidence(found.profile, tuple(
+        run for run in found.runs
+        if run.entry.network != UNSTATED_NETWORK or run.entry.role == "ann" or seed_of(run.entry) in common
+    ))  # fmt: skip
+    default = Evidence(
+        found.profile, tuple(r for r in found.runs if not _is_vgg5(r, "snn") or _is_vgg5(r, "snn", steps))
+    )
+    cases = {"snn": default} | {role: substituted(found, role, steps) for role in roles if seeds[role]}
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for role, case in cases.items() if len(cases) > 1 else ():
+        own = {run.key for run in case.runs if _is_vgg5(run, "snn", steps)}
+        ann = {
+            run.key for run in case.runs if run.entry.network == UNSTATED_NETWORK and run.entry.role == "ann"
+        }
+        for claim, judgement in ledger(profile_name, found=case).judgements.items():
+            for j in judgement.conclusion.parts:
+                keys = set(j.part.keys)
+                if keys & own and keys <= own | ann and j.mean is not None:
+                    cell = f"{_shown(j.verdict)}, {j.mean.mean:.3g} {j.part.unit}".strip()
+                    rows.setdefault((claim, j.part.what), {})[role] = cell
+    return pd.DataFrame(
+        [
+            {"claim": claim, "quantity": what, **{role: row.get(role) for role in cases}}
+            for (claim, what), row in rows.items()
+        ],
+        columns=["claim", "quantity", *cases],
+    )
+
+
+def choice_table(profile_name: str) -> pd.DataFrame:
+    """The choices that this book made where the paper is silent, and what else would have been reasonable."""
+    p, text = profile(profile_name), "trained again below"
+    rows: list[dict[str, Any]] = []
+    names = {
+        "convention": "convention of the energy",
+        "prices": "price list",
+        "reading": "reading of the networks",
+    }
+    for one_field in fields(DEFAULT):
+        here = getattr(DEFAULT, one_field.name)
+        others = [
+            getattr(one, one_field.name)
+            for one in conditions().values()
+            if getattr(one, one_field.name) != here
+        ]
+        rows.append(_choice(names[one_field.name], here, ", ".join(others), "every claim judged again below"))
+    for role, (network, code) in UNSTATED.items():
+        for place, values in ((p.snn_network, network), (p.input("poisson", 1), code)):
+            rows += [
+                _choice(f"{option} ({role})", getattr(place, option), other, text)
+                for option, other in values.items()
+            ]
+    rows.append(
+        _choice(
+            "initialisation and surrogate",
+            f"gain {p.snn_network.gain:g}, gamma {p.snn_network.gamma:g}",
+            f"gains {_list(p.gains)}; gammas {_list(p.gammas)}; leaks {_list(p.leaks)}",
+            "chapter 7, the map",
+        )
+    )
+    rows.append(
+        _choice("threshold of a conversion", "maximum", "99.9th percentile", "every claim judged again below")
+    )
+    rows.append(_choice("what Equation 7 leaves open", "DropMax with q = p", "variants of it", "chapter 8"))
+    return pd.DataFrame(rows)
+
+
+def _choice(name: str, here: Any, other: Any, where: str) -> dict[str, str]:
+    return {"choice": name, "in this book": str(here), "instead": str(other), "where": where}
+
+
+def _list(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _is_vgg5(run: Run, role: str, steps: int | None = None) -> bool:
+    """Whether it is VGG5 in ``role`` at T = ``steps`` (None: any), in the default reading."""
+    same = run.entry.network == UNSTATED_NETWORK and run.entry.role == role
+    same = same and (steps is None or run.entry.spec.input.steps == steps)
+    return same and _reading(run.entry) in (None, DEFAULT.reading)
+
+
+def _place(run: Run) -> tuple[str, str, int | None, int]:
+    """What a run shares with its counterpart under another reading: network, role, T and seed."""
+    return run.entry.network, run.entry.role, steps_of(run.entry), seed_of(run.entry)
+
+
+def _shown(verdict: str) -> str:
+    return f"{SIGNS[verdict]} {verdict}"

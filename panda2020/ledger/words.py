@@ -1,0 +1,183 @@
+"""The ledger in words: an estimate with its interval, what is missing, the scale. Page, command line and headline share them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from panda2020 import profiles
+from panda2020.claims.claims import Claim
+from panda2020.claims.verdicts import NOT_TESTED, SIGNS, VERDICTS, Judged, number
+from panda2020.exhibits.exhibit import _find
+from panda2020.profiles import profile
+from panda2020.records import _data, called
+from panda2020.runs import Entry, Record
+from panda2020.statistics import CONFIDENCE
+from snncore.data import DataConfig
+from snncore.training import TrainingConfig
+
+from .ledger import Judgement
+
+NOTHING = "–"
+
+T = TypeVar("T")
+
+
+def signed(verdict: str) -> str:
+    """A verdict as sign and word: "✔ supported"."""
+    return f"{SIGNS[verdict]} {verdict}"
+
+
+def place(claim: Claim) -> str:
+    """Where in the article: "section 8.1, Table 8"."""
+    if claim.where.startswith("footnote"):
+        return f"{claim.where}, {claim.exhibit}"
+    return f"section{'s' if ' and ' in claim.where else ''} {claim.where}, {claim.exhibit}"
+
+
+def command(claim: Claim, profile_name: str) -> str:
+    """The command that makes the verdict again."""
+    return f"python -m panda2020.ledger {claim.id} --profile {profile_name}"
+
+
+def measure(value: float, unit: str) -> str:
+    """A value with its unit: "−1.2 points"."""
+    return f"{number(value)} {unit}".strip()
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval as "[−3 to 0.6]", or that there is none."""
+    return "no interval" if low is None or high is None else f"[{number(low)} to {number(high)}]"
+
+
+def estimate(judged: Judged) -> str:
+    """Our value with its interval: "−1.2 points [−3 to 0.6]"."""
+    if judged.mean is None:
+        return NOTHING
+    value = measure(judged.mean.mean, judged.part.unit)
+    if judged.basis == "computed" and judged.low == judged.high:
+        return value
+    return (
+        f"{value} {interval(judged.low, judged.high)}" if judged.low is not None else f"{value} (no interval)"
+    )
+
+
+def basis(judged: Judged) -> str:
+    """What the interval comes from."""
+    if judged.mean is None:
+        return NOTHING
+    share = f"{100 * CONFIDENCE:g} %"
+    return {
+        "seeds": f"{share} over {judged.mean.count} seeds",
+        "both": f"{share} over {judged.mean.count} seeds and the test images",
+        "images": f"{share} from the test images alone, one seed",
+        "grain": f"how finely it is known, {judged.mean.count} seeds",
+        "computed": "computed, exact",
+        "none": "one seed",
+    }[judged.basis]
+
+
+def images(judged: Judged) -> str:
+    """The interval from the test images, which is shown beside whatever decides."""
+    return NOTHING if judged.mean is None or judged.part.images is None else interval(*judged.part.images)
+
+
+def role(judged: Judged, judgement: Judgement) -> str:
+    """What a quantity is in the verdict: "decides", "shows a direction", or "shown beside"."""
+    if judged in judgement.conclusion.weaker and judged not in judgement.conclusion.counted:
+        return "shows a direction"
+    return "shown beside" if judged.part.beside else "decides"
+
+
+def found(judgement: Judgement) -> str:
+    """What was found, in one line: one or two estimates, else how many quantities have which verdict, else why there is none."""
+    parts = judgement.conclusion.parts
+    counted = list(judgement.conclusion.counted or parts)
+    measured = [j for j in counted if j.mean is not None]
+    if judgement.verdict == NOT_TESTED or not measured:
+        return shortened(judgement.conclusion.reason)
+    if len(counted) <= 2:
+        return "; ".join(f"{j.part.what}: {estimate(j)}" for j in measured)
+    counts = Counter(j.verdict for j in counted)
+    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    return f"{len(counted)} quantities: {listed}"
+
+
+def shortened(reason: str, keep: int = 2) -> str:
+    """The first clauses of a reason, and how many more there are."""
+    clauses = reason.split("; ")
+    left = len(clauses) - keep
+    return reason if left < 1 else f"{'; '.join(clauses[:keep])}; and {left} more"
+
+
+def behind(judgement: Judgement) -> str:
+    """What a verdict rests on: its runs and seeds, or that it is computed."""
+    if judgement.records:
+        runs, seeds = len(judgement.records), judgement.seeds
+        text = f"{runs} run{'s' if runs > 1 else ''}"
+        return f"{text}, {seeds} seed{'s' if seeds > 1 else ''}" if seeds else text
+    return "computed, no training run" if judgement.computed else "no run"
+
+
+def planned(entries: Sequence[Entry]) -> list[str]:
+    """Runs in words, seeds joined: "SNN VGG5, T = 25: seeds 0, 1"."""
+    rows: dict[str, list[int]] = {}
+    for entry in entries:
+        spec = entry.spec
+        steps = getattr(getattr(spec, "input", None), "steps", None)
+        note = (
+            "" if entry.note in ("", "reading A") else f" ({entry.note})"
+        )  # A is the reading that is judged by default
+        name = called(entry.network, entry.role, steps) + note
+        rows.setdefault(name, []).append(int(spec.seed if hasattr(spec, "seed") else spec.ann.seed))
+    return [
+        f"{name}: seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, sorted(seeds)))}"
+        for name, seeds in rows.items()
+    ]
+
+
+def duration(minutes: float) -> str:
+    """ "40 minutes", "3.2 hours"."""
+    return f"{number(minutes)} minutes" if minutes < 90 else f"{number(minutes / 60)} hours"
+
+
+def images_behind(records: Iterable[Record]) -> list[str]:
+    """The images that some runs were trained and tested on, in words."""
+    found = (DataConfig(**_find(record["spec"], "data")) for record in records)
+    return list(dict.fromkeys(_data(data) for data in found))
+
+
+def scale(profile_name: str) -> str:
+    """The scale of a profile in words."""
+    p = profile(profile_name)
+    epochs = [recipe.epochs for recipe in _within(p, TrainingConfig)]
+    cifar = [data for data in _within(p, DataConfig) if data.name == p.data.name]
+    converted, subset, stdp = (
+        profiles.CIFAR_CONVERSION[p.name],
+        profiles.IMAGENET_CONVERSION[p.name],
+        profiles.STDP_SCALES[p.name],
+    )
+    images = " or ".join(f"{train:,}" for train in sorted({data.train for data in cifar}))
+    return (
+        f"{p.data.name}, {images} training and {p.data.test:,} test images, networks at {_share(p.width)}; in place of ImageNet "
+        f"{_data(p.imagenet)}, networks at {_share(p.imagenet_width)}; {min(epochs)} to {max(epochs)} epochs. Converted networks "
+        f"are tested on {converted.test:,} of these images ({subset.test:,} of ImageNet classes). STDP: networks at "
+        f"{_share(stdp.width)}, {stdp.unlabelled:,} images without labels, {stdp.train:,} with, {stdp.test:,} test images. "
+        f"Up to {len(p.seeds)} seeds"
+    )
+
+
+def _within(value: Any, kind: type[T]) -> Iterator[T]:
+    """Everything of a kind in nested dataclasses."""
+    if isinstance(value, kind):
+        yield value
+    elif is_dataclass(value):
+        for name in fields(value):
+            yield from _within(getattr(value, name.name), kind)
+
+
+def _share(width: float) -> str:
+    return "full width" if width == 1 else f"{Fraction(width).limit_denominator(1000)} of the width"

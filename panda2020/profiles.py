@@ -1,0 +1,226 @@
+"""The three scales at which every exhibit runs, and the training recipes, in one place.
+
+What the paper leaves open (learning rate, initialisation, epochs, optimiser) is chosen here. The laptop recipes
+were chosen from a recorded grid by validation images, with as many points for ANNs as for spiking networks
+(``grids.tuning``, ``tables.tuned``); a test holds them to that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from snncore._check import one_of
+from snncore.conversion import ConversionConfig
+from snncore.data import DataConfig
+from snncore.network import NetworkConfig
+from snncore.training import InputConfig, TrainingConfig
+
+
+@dataclass(frozen=True)
+class Alone:
+    """ReLU networks that are compared with no spiking network trained end to end, and so need not be as short as those.
+
+    They are the ANNs that get converted, ANNs that are compared with ANNs only, and classifiers on STDP features. data:
+    images of the first two. network, training: their initialisation and recipe (``grids.tuning_alone``).
+    """
+
+    data: DataConfig
+    network: NetworkConfig
+    training: TrainingConfig
+
+    def drawn(self, seed: int) -> DataConfig:
+        """The data of one seed."""
+        return replace(self.data, seed=seed)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One scale.
+
+    data: CIFAR-10 or what stands in for it; imagenet: the ImageNet subset or what stands in for it.
+    width: factor on the maps and features of every network. seeds: what the exhibits average over.
+    ann, snn: training recipes. ann_network, snn_network: initialisation and neurons.
+    tuned: the longer recipe of regularised ANN baselines; dropout: theirs, before fc1.
+    deep_ann, deep_snn, deep_network: the same for the deeper networks of Tables 14 and 16 (``grids.tuning_hybrid``).
+    imagenet_rate: learning rate of Table 16, whose images and network are others than those that were tuned on; that of
+    the tuning is run beside it (``grids.vgg13_recipes``).
+    alone: ReLU networks beside which nothing is trained end to end.
+    gains, gammas, leaks: the axes of the map behind Table 8, the paper's leak first.
+    signed: whether images are coded on [-1, 1].
+    steps: time steps T shown by each table.
+    """
+
+    name: str
+    data: DataConfig
+    imagenet: DataConfig
+    width: float
+    imagenet_width: float
+    seeds: tuple[int, ...]
+    ann: TrainingConfig
+    snn: TrainingConfig
+    ann_network: NetworkConfig
+    snn_network: NetworkConfig
+    signed: bool
+    steps: dict[str, tuple[int, ...]]
+    tuned: TrainingConfig
+    deep_ann: TrainingConfig
+    deep_snn: TrainingConfig
+    deep_network: NetworkConfig
+    imagenet_rate: float
+    alone: Alone
+    dropout: float = 0.3
+    gains: tuple[float, ...] = (1.0, 1.4, 2.0)
+    gammas: tuple[float, ...] = (0.3, 1.0)
+    leaks: tuple[float, ...] = (0.95, 0.7)
+
+    def drawn(self, seed: int) -> DataConfig:
+        """The data of one seed: its own training and validation images, the same test images for all."""
+        return replace(self.data, seed=seed)
+
+    def input(self, code: str, steps: int | None = None) -> InputConfig:
+        """The input code of this profile."""
+        return InputConfig(code, signed=self.signed and code != "latency", steps=steps)
+
+
+_STEPS = {"8": (25, 50), "10": (5, 10, 25), "11": (25, 50), "14": (25,), "16": (10,)}
+
+PROFILES: dict[str, Profile] = {
+    "quick": Profile(
+        name="quick",
+        data=DataConfig("digits", train=1000, validation=200, test=300, size=16),
+        imagenet=DataConfig("digits", train=1000, validation=200, test=300, size=32),
+        width=1 / 8,
+        imagenet_width=1 / 16,
+        seeds=(0,),
+        ann=TrainingConfig(epochs=6, learning_rate=3e-3),
+        snn=TrainingConfig(epochs=6, learning_rate=3e-3),
+        ann_network=NetworkConfig(neuron="relu"),
+        snn_network=NetworkConfig(neuron="lif", gain=1.0),
+        signed=False,
+        steps={"8": (10,), "10": (2, 5), "11": (5,), "14": (4,), "16": (4,)},
+        tuned=TrainingConfig(epochs=12, learning_rate=3e-3),  # flips and crops make other digits
+        deep_ann=TrainingConfig(epochs=4, learning_rate=2e-3),
+        deep_snn=TrainingConfig(epochs=4, learning_rate=2e-3),
+        deep_network=NetworkConfig(neuron="lif", gain=1.4),
+        imagenet_rate=2e-3,
+        alone=Alone(
+            DataConfig("digits", train=1000, validation=200, test=300, size=16),
+            NetworkConfig(neuron="relu"),
+            TrainingConfig(epochs=6, learning_rate=3e-3),
+        ),
+        gains=(1.0, 2.0),
+        gammas=(0.3,),
+        leaks=(0.95,),
+    ),
+    "laptop": Profile(
+        name="laptop",
+        data=DataConfig("cifar10", train=2000, validation=500, test=2000),
+        imagenet=DataConfig("imagenette-128", train=4000, validation=500, test=1000, size=64),
+        width=1 / 4,
+        imagenet_width=1 / 8,
+        seeds=(0, 1, 2, 3, 4),
+        ann=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
+        snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
+        ann_network=NetworkConfig(neuron="relu", gain=1.4),
+        snn_network=NetworkConfig(neuron="lif", gain=1.0),
+        signed=False,
+        steps=_STEPS,
+        tuned=TrainingConfig(epochs=24, batch_size=16, learning_rate=1e-3, augment=True),
+        deep_ann=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-4),
+        deep_snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-4),
+        deep_network=NetworkConfig(neuron="lif", gain=1.4),
+        imagenet_rate=1e-3,
+        alone=Alone(
+            DataConfig("cifar10", train=5000, validation=1000, test=2000),
+            NetworkConfig(neuron="relu", gain=1.4),
+            TrainingConfig(epochs=8, learning_rate=3e-3),
+        ),
+    ),
+    "paper": Profile(
+        name="paper",
+        data=DataConfig("cifar10", train=45000, validation=5000, test=10000),
+        imagenet=DataConfig("imagenette-128", train=6000, validation=500, test=1500, size=128),
+        width=1.0,
+        imagenet_width=1.0,
+        seeds=(0, 1, 2),
+        ann=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
+        snn=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True, mixed_precision=True),
+        ann_network=NetworkConfig(neuron="relu", gain=1.4),
+        snn_network=NetworkConfig(neuron="lif", gain=1.0),
+        signed=False,
+        steps=_STEPS,
+        tuned=TrainingConfig(epochs=120, batch_size=64, learning_rate=1e-3, augment=True),
+        deep_ann=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
+        deep_snn=TrainingConfig(
+            epochs=60, batch_size=64, learning_rate=1e-3, augment=True, mixed_precision=True
+        ),
+        deep_network=NetworkConfig(neuron="lif", gain=1.4),
+        imagenet_rate=1e-3,
+        alone=Alone(
+            DataConfig("cifar10", train=45000, validation=5000, test=10000),
+            NetworkConfig(neuron="relu", gain=1.4),
+            TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
+        ),
+    ),
+}
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name; ``ValueError`` for another name."""
+    return PROFILES[one_of("profile", name, tuple(PROFILES))]
+
+
+@dataclass(frozen=True)
+class ConversionScale:
+    """How much of a conversion a profile runs: calibration, the T that are read out, and simulated test images."""
+
+    conversion: ConversionConfig
+    steps: tuple[int, ...]
+    test: int
+
+
+CIFAR_CONVERSION: dict[str, ConversionScale] = {
+    "quick": ConversionScale(ConversionConfig(images=20, steps=40), (10, 25, 50, 100), 60),
+    "laptop": ConversionScale(
+        ConversionConfig(images=100, steps=500), (10, 25, 50, 100, 250, 500, 1000, 2000), 400
+    ),
+    "paper": ConversionScale(
+        ConversionConfig(images=512, steps=2500), (10, 50, 100, 250, 500, 1000, 1500, 2000, 2500), 10000
+    ),
+}
+
+IMAGENET_CONVERSION: dict[str, ConversionScale] = {
+    "quick": ConversionScale(ConversionConfig(images=10, steps=100), (25, 50, 100), 40),
+    "laptop": ConversionScale(
+        ConversionConfig(images=50, steps=300), (50, 100, 250, 500, 1000, 1500, 2500), 150
+    ),
+    "paper": ConversionScale(
+        ConversionConfig(images=128, steps=2500), (50, 100, 250, 500, 1000, 1500, 2500), 1500
+    ),
+}
+
+
+@dataclass(frozen=True)
+class StdpScale:
+    """How much of STDP a profile runs: factor on the maps, T, labelled and unlabelled images, kernels kept on the way,
+    mini-batches in which thresholds settle."""
+
+    width: float
+    steps: int
+    train: int
+    validation: int
+    test: int
+    unlabelled: int
+    snapshots: tuple[int, ...]
+    settle: int = 20
+
+    def drawn(self, p: Profile, seed: int) -> DataConfig:
+        """The images of one seed."""
+        return replace(p.drawn(seed), train=self.train, validation=self.validation, test=self.test)
+
+
+STDP_SCALES: dict[str, StdpScale] = {
+    "quick": StdpScale(1 / 6, 20, 300, 50, 150, 200, (0, 100, 200), settle=8),
+    "laptop": StdpScale(1 / 2, 100, 2500, 250, 1000, 1000, (0, 250, 500, 1000)),
+    "paper": StdpScale(1.0, 100, 45000, 5000, 10000, 5000, (0, 1000, 2500, 5000)),
+}

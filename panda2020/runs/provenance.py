@@ -1,0 +1,186 @@
+"""What made a record: commit, sources, machine, libraries, threads."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+
+class ProvenanceError(RuntimeError):
+    """It cannot be said what made the run; the message says how to help."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """``sha``: 40 hexadecimal digits or None. ``dirty``: None where it cannot be known. ``note`` says why."""
+
+    sha: str | None
+    dirty: bool | None
+    note: str = ""
+
+
+def home() -> Path:
+    """The directory that holds ``results/`` and ``runs/``: SNNCORE_HOME, or the source tree, or else the
+    current directory.
+    """
+    if "SNNCORE_HOME" in os.environ:
+        return Path(os.environ["SNNCORE_HOME"])
+    tree = source_tree()
+    return tree if (tree / "pyproject.toml").is_file() else Path.cwd()
+
+
+def source_tree() -> Path:
+    """The directory that holds the package."""
+    return Path(__file__).resolve().parents[2]
+
+
+@functools.cache
+def commit(given: str | None = None) -> Commit:
+    """The commit of the sources, once per process: from git, or else ``given``, or else SNNCORE_COMMIT.
+
+    Dirty means that Python files of the package differ from the commit or are unknown to it; notes, results
+    and everything else may change. Raise ``ProvenanceError`` where a given commit contradicts git or is none.
+    """
+    given = given or os.environ.get("SNNCORE_COMMIT") or None
+    if given is not None and not re.fullmatch(r"[0-9a-f]{40}", given):
+        raise ProvenanceError(f"the commit must be given as 40 hexadecimal digits, got {given!r}")
+    tree = source_tree()
+    try:
+        if Path(_git(tree, "rev-parse", "--show-toplevel").strip()).resolve() != tree:
+            raise ProvenanceError("the sources lie inside another repository")
+        sha = _git(tree, "rev-parse", "--verify", "HEAD^{commit}").strip()
+        status = _git(
+            tree,
+            "status",
+            "--porcelain",
+            "-z",
+            "--no-renames",
+            "--untracked-files=all",
+            "--",
+            "snncore",
+            "panda2020",
+            "panda2020",
+        )
+    except ProvenanceError as error:
+        if given is None:
+            return Commit(None, None, str(error))
+        return Commit(given, None, f"commit given by the user; {error}")
+    if given not in (None, sha):
+        raise ProvenanceError(f"the commit given is {given}, but git says that the sources are at {sha}")
+    return Commit(sha, any(line.endswith(".py") for line in status.split("\0")))
+
+
+def _git(tree: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(tree), *words], capture_output=True, encoding="utf-8", check=False
+        )
+    except FileNotFoundError:
+        raise ProvenanceError("git is not installed") from None
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["git failed"])[0]
+        raise ProvenanceError(f"git cannot say which commit the sources are ({reason})")
+    return done.stdout
+
+
+def machine(device: str) -> dict[str, Any]:
+    """The part of the provenance that the numbers may depend on besides spec and sources."""
+    import torch
+
+    return {
+        "device": device,
+        "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_model(),
+        "cpu": f"{cpu_model()}{_cpu_generation()}, {torch.backends.cpu.get_cpu_capability()}",
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """Python and the libraries that compute."""
+    out: dict[str, str | None] = {"python": platform.python_version()}
+    for name in ("torch", "torchvision", "numpy"):
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            out[name] = None
+    import torch
+
+    out["torch"] = str(
+        torch.__version__
+    )  # with the build, "+cpu" or "+cu128", which the metadata may leave out
+    return out
+
+
+@functools.cache
+def cpu_model() -> str:
+    """The name the processor gives itself."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+@functools.cache
+def _cpu_generation() -> str:
+    """Family and model, since virtual machines call many processors by one name."""
+    with contextlib.suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text()
+        numbers = [re.search(rf"^{name}\s*: (\d+)$", text, re.MULTILINE) for name in ("cpu family", "model")]
+        if all(numbers):
+            family, model = (number[1] for number in numbers if number)
+            return f", family {family} model {model}"
+    return ""
+
+
+def same_kind(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """What differs between two machines so that equal bits cannot be asked for; empty on the same kind of
+    machine.
+    """
+    differing = [name for name in ("device_name", "cpu", "threads") if one[name] != other[name]]
+    return differing + [name for name in ("torch",) if one["versions"][name] != other["versions"][name]]
+
+
+def usable_cores() -> int:
+    """Threads to compute with: OMP_NUM_THREADS, or else the cores that this process may use."""
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def deterministic() -> Iterator[None]:
+    """Ask torch for deterministic kernels where it has them (it warns where it has none); restored on
+    leaving.
+    """
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    checks = torch.utils.deterministic
+    mode = torch.get_deterministic_debug_mode()
+    fill = checks.fill_uninitialized_memory  # type: ignore[attr-defined]
+    benchmark = torch.backends.cudnn.benchmark
+    # use_deterministic_algorithms(True, warn_only=True) also loads the compiler, which takes seconds
+    torch.set_deterministic_debug_mode("warn")
+    # filling new tensors with NaN is an aid to debugging that costs a pass over each of them
+    checks.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+        checks.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = benchmark

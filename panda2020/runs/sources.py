@@ -1,0 +1,287 @@
+"""The hash of the sources behind a run, version 2: the definitions that decide its numbers, not the files they stand in.
+
+Imports are followed through the syntax tree from the task's module, inside functions too, so nothing is executed.
+`from package import name` leads to the submodule of that name, or else to the package's own `__init__`; an
+`__init__` that Python merely passes through on the way to a submodule is not counted, and neither is what stands
+under `if TYPE_CHECKING:`. The store of the runs (``runs`` but for its tasks) is not followed: it hands a task its
+spec and takes what comes back, and decides no number.
+
+The hash is SHA-256 over the sorted top-level statements of these modules. Whatever decides no number is left out:
+names of modules, imports, comments, layout, docstrings, arguments of what is raised, annotations of arguments and
+results (those of fields stay, as specs are read by them), estimates (functions named ``minutes``), ``__all__`` and
+the table of tasks. So a definition may move from one module to another, and a message may be reworded. An import
+cannot be told from another one of the same name: a test holds that no two definitions of a closure share a public
+name, but for what every task has to offer.
+
+Records of schema 1 hold version 1, which hashed whole files with their names. ``results/sources.json`` says which
+hash of version 2 the same sources have; it was made from the history, and a test makes it again.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import provenance
+from .spec import TASKS, task_module
+
+VERSION = 2
+
+TABLE = "sources.json"
+
+PACKAGES = ("snncore", "panda2020")  # whose modules count, beside the task's own package
+
+STORES = ("snncore.runs", "panda2020.runs")  # which are not followed
+
+FORMER = "snncore.runs.tasks"  # where the tasks were, inside a store
+
+Reader = Callable[
+    [str], "str | None"
+]  # "snncore/neurons.py" -> its text, or None where there is no such file
+
+
+def disk_reader(top: str) -> Reader:
+    """Read the sources that Python would import, for ``PACKAGES``, as far as they are there, and ``top``."""
+    roots = {}
+    for name in {*PACKAGES, top}:
+        found = importlib.util.find_spec(name)
+        if found is None or found.origin is None:
+            if name != top:
+                continue
+            raise ValueError(f"the sources of module {name!r} cannot be found")
+        roots[name] = (
+            Path(found.origin).parent.parent
+            if found.submodule_search_locations
+            else Path(found.origin).parent
+        )
+
+    def read(path: str) -> str | None:
+        root = roots.get(path.split("/")[0].removesuffix(".py"))
+        return (
+            None if root is None or not (root / path).is_file() else (root / path).read_text(encoding="utf-8")
+        )
+
+    return read
+
+
+def git_reader(repository: Path, commit: str) -> Reader:
+    """Read the sources as ``commit`` has them; raise ``ValueError`` where the repository does not know it."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(repository), *words], capture_output=True, encoding="utf-8", check=False
+        )
+        if done.returncode:
+            raise ValueError(f"git knows no commit {commit!r} here ({done.stderr.strip()})")
+        return done.stdout
+
+    files = set(git("ls-tree", "-r", "-z", "--name-only", "--full-tree", f"{commit}^{{commit}}").split("\0"))
+    return lambda path: git("show", f"{commit}:{path}") if path in files else None
+
+
+def closure(module: str, read: Reader, *, stores: Sequence[str] = STORES) -> dict[str, str]:
+    """The texts of ``module`` and of all it imports from its own package and from ``PACKAGES`` but not from ``stores``, by
+    dotted name, sorted.
+    """
+    tops = {*PACKAGES, module.split(".")[0]}
+    found: dict[str, str] = {}
+
+    @functools.cache
+    def locate(name: str) -> tuple[str, bool] | None:  # text, is a package
+        path = name.replace(".", "/")
+        for file, package in ((f"{path}/__init__.py", True), (f"{path}.py", False)):
+            if (text := read(file)) is not None:
+                return text, package
+        return None
+
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        place = locate(name)
+        if name in found or place is None or _inside(stores, name):
+            continue
+        found[name], package = place
+        for base, wanted in _imports(ast.parse(place[0]), name if package else name.rpartition(".")[0]):
+            if base.split(".")[0] not in tops:
+                continue
+            submodule = f"{base}.{wanted}"
+            waiting.append(submodule if wanted and locate(submodule) else base)
+    if module not in found:
+        raise ValueError(f"the sources of module {module!r} cannot be found")
+    return dict(sorted(found.items()))
+
+
+def hash_closure(texts: dict[str, str]) -> str:
+    """SHA-256 over the normalised definitions of the modules, wherever they stand."""
+    return hashlib.sha256(
+        "\n".join(sorted(d for text in texts.values() for d in definitions(text))).encode()
+    ).hexdigest()
+
+
+def definitions(text: str) -> list[str]:
+    """The top-level statements of one module, each written out without what decides no number."""
+    tree = _Essential().visit(ast.parse(text))
+    return [_write(statement) for statement in tree.body if not _names_only(statement)]
+
+
+@functools.cache
+def of_task(task: str) -> tuple[str, tuple[str, ...]]:
+    """Hash and module names of the sources of ``task``, as this process has loaded them.
+
+    Read once per process, and all of the modules are imported then and there: editing a file while a run goes
+    on changes neither what the run computes nor what its record says.
+    """
+    task_module(task)
+    texts = closure(TASKS[task], disk_reader(TASKS[task].split(".")[0]))
+    for name in texts:
+        with contextlib.suppress(
+            ImportError
+        ):  # a module that cannot be imported here cannot be used by the run either
+            importlib.import_module(name)
+    return hash_closure(texts), tuple(texts)
+
+
+def at_commit(task: str, repository: Path, commit: str) -> str:
+    """Hash of the sources of ``task`` as ``commit`` has them, where its module may still have had its former name."""
+    task_module(task)
+    read = git_reader(repository, commit)
+    former = f"{FORMER}.{TASKS[task].rpartition('.')[2]}"
+    now = TASKS[task].replace(".", "/")
+    return hash_closure(closure(TASKS[task] if read(f"{now}.py") is not None else former, read))
+
+
+def of_record(source: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Hash of version 2 of the sources that a record's ``provenance.source`` names, or None, and why there is none."""
+    version = source.get("version", 1)
+    if version == VERSION:
+        return source["sha256"], ""
+    if version != 1:
+        return (
+            None,
+            f"its sources are hashed by version {version!r}, and this version of the code knows 1 and {VERSION}",
+        )
+    found = table().get(source["sha256"])
+    if found is None:
+        return (
+            None,
+            f"the hash of its sources, {source['sha256'][:16]}, is not in {TABLE}, so no commit is known to have them",
+        )
+    return found, ""
+
+
+def table() -> dict[str, str]:
+    """Hash of version 1 -> hash of version 2 of the same sources, from ``results/sources.json``; empty without it."""
+    file = provenance.home() / "results" / TABLE
+    if not file.is_file():
+        return {}
+    return {row["version1"]: row["version2"] for row in _rows(file.read_text(encoding="utf-8"))}
+
+
+@functools.cache
+def _rows(text: str) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = json.loads(text)
+    return rows
+
+
+def _inside(stores: Sequence[str], name: str) -> bool:
+    inside = any(f"{name}.".startswith(f"{store}.") for store in stores)
+    return inside and not f"{name}.".startswith(f"{FORMER}.")
+
+
+class _Essential(ast.NodeTransformer):
+    """Leaves out of a module what decides no number (see the top of this file)."""
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if _is_string(node) else self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        return node.orelse if _type_checking(node) else node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+
+def _names_only(node: ast.stmt) -> bool:
+    """Whether a top-level statement estimates minutes, lists names to export, or says where the tasks are."""
+    if isinstance(node, ast.FunctionDef):
+        return node.name == "minutes"
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return ast.unparse(node.value.func).rpartition(".")[2] == "register"
+    targets = (
+        node.targets
+        if isinstance(node, ast.Assign)
+        else [node.target]
+        if isinstance(node, ast.AnnAssign)
+        else []
+    )
+    return any(isinstance(target, ast.Name) and target.id in ("__all__", "TASKS") for target in targets)
+
+
+def _type_checking(node: ast.If) -> bool:
+    return ast.unparse(node.test).rpartition(".")[2] == "TYPE_CHECKING"
+
+
+def _imports(node: ast.AST, package: str) -> Iterator[tuple[str, str]]:
+    """(module, name imported from it or "") for every import below ``node``, in a module of ``package``."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, "") for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            base = child.module or ""
+            if child.level:
+                parents = package.split(".")
+                base = ".".join(parents[: len(parents) - child.level + 1] + ([base] if base else []))
+            yield from ((base, alias.name) for alias in child.names)
+        elif isinstance(child, ast.If) and _type_checking(child):
+            for other in child.orelse:
+                yield from _imports(ast.Module([other], []), package)
+        else:
+            yield from _imports(child, package)
+
+
+def _write(value: object) -> str:
+    if isinstance(value, ast.Constant):
+        return f"={value.value!r}"
+    if isinstance(value, ast.AST):
+        parts = [
+            f"{name}:{_write(item)}"
+            for name, item in ast.iter_fields(value)
+            if item is not None and item != []
+        ]
+        return f"{type(value).__name__}({','.join(parts)})"
+    if isinstance(value, list):
+        return f"[{','.join(map(_write, value))}]"
+    return repr(value)
+
+
+def _is_string(node: object) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

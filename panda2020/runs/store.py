@@ -1,0 +1,417 @@
+"""Records on disk: written whole or not at all, verified at every read, never lost to a second writer.
+
+A store is a directory: ``results/`` (the paper's, committed) or ``runs/`` (the user's own). The schema is in
+``results/README.md``. A record is ``<key>.json``; its arrays are
+``<key>.<name>-<hash8>.npz``, named by content, so that nobody ever overwrites a file that a record points to.
+Files are written under a temporary name in the same directory, synced, and then linked or renamed, arrays
+first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .spec import dumps, from_dict, key
+
+SCHEMA = 2
+
+READABLE = (1, 2)  # 1 has another hash of the sources, see ``sources.of_record``
+
+FIELDS = ("schema", "key", "task", "spec", "labels", "result", "provenance", "artifacts", "sha256")
+
+
+class RecordError(RuntimeError):
+    """A record that must not be used; the message names the file and the reason."""
+
+
+class StoreError(RuntimeError):
+    """A store that cannot be written."""
+
+
+class Busy(RuntimeError):
+    """Another process is executing the same run."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A verified record. ``record["result"]`` reads the JSON; ``collect`` sets what follows ``path``."""
+
+    data: Mapping[str, Any]
+    path: Path
+    tag: str | None = None  # "live" | "recorded" | "recorded-confirmed" | "recorded-by-older-sources"
+    shown_as: Mapping[str, Any] | None = None  # the labels of the entry that asked for this record
+    why: str = ""  # in one sentence, why the sources in use are not those that made it
+    witnesses: tuple[str, ...] = ()  # keys of the records whose re-run confirms it
+
+    def __getitem__(self, name: str) -> Any:
+        return self.data[name]
+
+    @property
+    def key(self) -> str:
+        return str(self.data["key"])
+
+    @property
+    def spec(self) -> Any:
+        """The spec as a dataclass."""
+        return from_dict(self.data["task"], self.data["spec"])
+
+    @property
+    def labels(self) -> Mapping[str, Any]:
+        """Of the entry that asked for the record, or else as stored."""
+        return self.data["labels"] if self.shown_as is None else self.shown_as
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        return self.data["result"]
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        return self.data["provenance"]
+
+    def artifact(self, name: str) -> dict[str, np.ndarray]:
+        """The named arrays, verified once more; raise ``RecordError`` for an unknown name."""
+        import numpy as np
+
+        if name not in self.data["artifacts"]:
+            known = ", ".join(self.data["artifacts"]) or "none"
+            raise RecordError(f"{self.path} has no artifact {name!r} (it has: {known})")
+        content = _artifact_bytes(self.path, self.data["artifacts"][name])
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {array: arrays[array] for array in arrays.files}
+
+    def tagged(self, tag: str, labels: Mapping[str, Any] | None = None, **more: Any) -> Record:
+        """The same record as an exhibit shows it; more: ``why`` and ``witnesses``."""
+        return replace(self, tag=tag, shown_as=labels, **more)
+
+
+def seal(data: Mapping[str, Any]) -> dict[str, Any]:
+    """``data`` with the hash of all its other fields."""
+    body = {name: value for name, value in data.items() if name != "sha256"}
+    return {**body, "sha256": hashlib.sha256(dumps(body).encode()).hexdigest()}
+
+
+def same_numbers(one: Record, other: Record) -> bool:
+    """Whether two records hold the same results and arrays, times aside."""
+    arrays = ({name: item["sha256"] for name, item in r["artifacts"].items()} for r in (one, other))
+    return dumps(timeless(one.result)) == dumps(timeless(other.result)) and next(arrays) == next(arrays)
+
+
+def timeless(value: Any) -> Any:
+    """``value`` without what differs between two equal runs: everything named ``seconds``."""
+    if isinstance(value, Mapping):
+        return {name: timeless(item) for name, item in value.items() if name != "seconds"}
+    return [timeless(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def plain(value: Any, path: str = "result") -> Any:
+    """Plain JSON data; raise ``RecordError`` naming the place of what cannot be stored (NaN, tensors,
+    objects).
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        if not math.isfinite(value):
+            raise RecordError(
+                f"{path} is {value!r}; a record holds finite numbers, or None where there is no value"
+            )
+        return float(value)
+    if isinstance(value, Mapping):
+        return {str(name): plain(item, f"{path}.{name}") for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, f"{path}[{i}]") for i, item in enumerate(value)]
+    raise RecordError(f"{path} is a {type(value).__qualname__}, which a record cannot hold")
+
+
+def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The arrays as an npz file with the same bytes wherever and whenever it is made."""
+    import numpy as np
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(
+        out, "w", zipfile.ZIP_STORED
+    ) as file:  # compressed bytes would depend on the zlib at hand
+        for name in sorted(arrays):
+            array = io.BytesIO()
+            np.lib.format.write_array(array, np.asarray(arrays[name]), version=(1, 0), allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0)), array.getvalue())
+    return out.getvalue()
+
+
+class Store:
+    """The records in one directory."""
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.directory = Path(directory)
+
+    def all_keys(self) -> list[str]:
+        """Keys of all records, readable or not, sorted."""
+        if not self.directory.is_dir():
+            return []
+        names = (
+            re.fullmatch(r"([0-9a-f]{16})(\.conflict-[0-9a-f]{8})?\.json", p.name)
+            for p in self.directory.iterdir()
+        )
+        return sorted({match[1] for match in names if match})
+
+    def path(self, key: str) -> Path:
+        return self.directory / f"{key}.json"
+
+    def read(self, key: str) -> Record | None:
+        """The record, or None where there is none; raise ``RecordError`` where it is torn, edited, misnamed
+        or disputed.
+        """
+        if conflicts := sorted(self.directory.glob(f"{key}.conflict-*.json")):
+            raise RecordError(
+                f"{self.path(key)} and {', '.join(str(c) for c in conflicts)} disagree about the same run: "
+                "find out which one is right and delete the other"
+            )
+        for _ in range(3):
+            try:
+                text = self.path(key).read_bytes()
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise RecordError(f"{self.path(key)} cannot be read ({error.strerror})") from None
+            try:
+                return self._verified(self.path(key), text)
+            except RecordError as error:
+                refusal = error
+            # a newer record may have taken the place of this one, and its arrays, while it was being read
+            with contextlib.suppress(OSError):
+                if self.path(key).read_bytes() == text:
+                    break
+        raise refusal
+
+    def read_all(self) -> tuple[list[Record], list[RecordError]]:
+        """All readable records and what is wrong with the others."""
+        records, errors = [], []
+        for name in self.all_keys():
+            try:
+                if (record := self.read(name)) is not None:
+                    records.append(record)
+            except RecordError as error:
+                errors.append(error)
+        return records, errors
+
+    def check_writable(self) -> None:
+        """Raise ``StoreError`` now rather than after hours of computing."""
+        self._remove(self._temporary("probe", b"").name)
+
+    def write(
+        self,
+        data: Mapping[str, Any],
+        artifacts: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+        *,
+        supersede: Record | None = None,
+    ) -> Record:
+        """Store the record ``data`` (all fields but ``artifacts`` and ``sha256``; of this schema if it names none) with its
+        arrays.
+
+        The first valid record of a key stays. Where one is there already, an equal result is dropped and the
+        stored record returned; a different one is kept beside it, and ``RecordError`` names both.
+        ``supersede`` is an older record that this one may replace.
+        """
+        key = data["key"]
+        packed = {name: pack(arrays) for name, arrays in sorted((artifacts or {}).items())}
+        described: dict[str, dict[str, Any]] = {}
+        for name, content in packed.items():
+            if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+                raise RecordError(f"an artifact's name is letters, digits and underscores, got {name!r}")
+            digest = hashlib.sha256(content).hexdigest()
+            described[name] = {
+                "file": f"{key}.{name}-{digest[:8]}.npz",
+                "sha256": digest,
+                "bytes": len(content),
+            }
+        sealed = seal({"schema": SCHEMA, **data, "artifacts": described})
+        text = (
+            json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        )
+        for name, content in packed.items():
+            self._replace(self.directory / described[name]["file"], content)
+        record = self._verified(self.path(key), text)
+
+        if supersede is not None and self.path(key).exists() and self._same_bytes(supersede):
+            self._replace(self.path(key), text)
+            kept = {item["file"] for item in described.values()}
+            for item in supersede["artifacts"].values():
+                if item["file"] not in kept:
+                    self._remove(str(self.directory / item["file"]))
+            return record
+        if self._link(self.path(key), text):
+            return record
+
+        try:  # whatever else disputes it: a run that agrees with the record is no further dispute
+            stored = self._verified(self.path(key), self.path(key).read_bytes())
+        except (RecordError, OSError):  # unreadable, so it cannot be said that they are equal: keep both
+            stored = None
+        if stored is not None and same_numbers(stored, record):
+            return stored
+        beside = self.directory / f"{key}.conflict-{sealed['sha256'][:8]}.json"
+        self._replace(beside, text)
+        raise RecordError(
+            f"{beside} gives another result for the run that is stored as {self.path(key)}; both are kept"
+        )
+
+    def _verified(self, path: Path, text: bytes) -> Record:
+        try:
+            data = json.loads(text)
+        except ValueError:
+            raise RecordError(f"{path} is torn: it is not complete JSON") from None
+        return verified(path, data)
+
+    def _same_bytes(self, old: Record) -> bool:
+        with contextlib.suppress(OSError, ValueError):
+            return bool(json.loads(self.path(old.key).read_bytes()).get("sha256") == old["sha256"])
+        return False
+
+    def _temporary(self, name: str, content: bytes) -> Any:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                dir=self.directory, prefix=f".{name}.", suffix=".part", delete=False
+            ) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+        except OSError as error:
+            raise StoreError(f"records cannot be written into {self.directory} ({error.strerror})") from None
+        return file
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        os.replace(self._temporary(path.name, content).name, path)
+        self._sync()
+
+    def _link(self, path: Path, content: bytes) -> bool:
+        """Give the content its name unless the name is taken; atomic, so that of two writers one wins."""
+        temporary = self._temporary(path.name, content).name
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise StoreError(f"records cannot be written into {self.directory} ({error.strerror})") from None
+        finally:
+            self._remove(temporary)
+        self._sync()
+        return True
+
+    def _sync(self) -> None:
+        handle = os.open(self.directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _remove(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def verified(path: Path, data: Any) -> Record:
+    """The record in ``data`` as read from ``path``; raise ``RecordError`` unless everything in it holds
+    together.
+    """
+    if not isinstance(data, dict) or sorted(data) != sorted(FIELDS):
+        raise RecordError(f"{path} is no record: its fields are not {', '.join(FIELDS)}")
+    if data["schema"] not in READABLE:
+        raise RecordError(
+            f"{path} has schema {data['schema']!r}; this version reads {' and '.join(map(str, READABLE))}"
+        )
+    if seal(data)["sha256"] != data["sha256"]:
+        raise RecordError(f"{path} was changed after it was written: its hash does not fit its content")
+    try:
+        spec_key = key(from_dict(data["task"], data["spec"]))
+    except ValueError as error:
+        raise RecordError(f"{path} holds a spec that this version cannot read ({error})") from None
+    if not spec_key == data["key"] == path.name.split(".")[0]:
+        raise RecordError(
+            f"{path} says key {data['key']}, its spec has key {spec_key}, and both must be the file's name"
+        )
+    for item in data["artifacts"].values():
+        _artifact_bytes(path, item)
+    return Record(data, path)
+
+
+def _artifact_bytes(path: Path, item: Mapping[str, Any]) -> bytes:
+    file = path.parent / Path(item["file"]).name
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path} belongs to {file}, which cannot be read ({error.strerror})") from None
+    if hashlib.sha256(content).hexdigest() != item["sha256"]:
+        raise RecordError(f"{file} was changed after it was written: its hash is not the one in {path.name}")
+    return content
+
+
+@contextlib.contextmanager
+def lock(runs: Path, key: str, *, wait: bool = True) -> Iterator[Path]:
+    """Hold the run ``key`` and give its work directory, ``runs/work/<key>/``; raise ``Busy`` if held and not
+    ``wait``.
+
+    The lock dies with the process, kill -9 included; the directory stays for the next one to go on from.
+    """
+    work = runs / "work" / key
+    attempts = 0
+    while True:
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+            handle = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            vanished = isinstance(error, (FileNotFoundError, FileExistsError))
+            if vanished and (attempts := attempts + 1) < 100:
+                time.sleep(0.001)  # its holder removes the directory just now, or another makes it anew
+                continue
+            raise StoreError(f"the work directory {work} cannot be written ({error.strerror})") from None
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise Busy(f"another process is executing the run {key}") from None
+            try:
+                current = os.fstat(handle).st_ino == (work / "lock").stat().st_ino
+            except FileNotFoundError:
+                current = False
+            if current:  # otherwise the holder has removed the file while this process waited for it
+                yield work
+                return
+        finally:
+            os.close(handle)  # which releases the lock
+
+
+def empty(work: Path) -> None:
+    """Remove everything in a held work directory but its lock."""
+    for path in work.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != "lock":
+            path.unlink()
+
+
+def discard(work: Path) -> None:
+    """Remove a held work directory; whoever waits for its lock will notice and make a new one."""
+    empty(work)
+    (work / "lock").unlink()
+    with contextlib.suppress(OSError):  # a newcomer may have made its lock in it already
+        work.rmdir()

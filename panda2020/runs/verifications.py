@@ -1,0 +1,145 @@
+"""The public log of verifications: which records were run again, when, by which sources, and what came out.
+
+``results/verifications.jsonl`` has one JSON object per line, in the order of time; results/README.md lists its
+fields. A line is written by one call under a lock, so that two writers never mix, and carries the hash of its
+other fields, so that a torn or edited line is named when the log is read and never counted.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import provenance, sources
+from .spec import dumps
+from .store import Record, StoreError, seal
+
+if TYPE_CHECKING:
+    from .verifying import Verdict
+
+
+NAME = "verifications.jsonl"
+
+SCHEMA = 2
+
+FORMER = (
+    "schema",
+    "date",
+    "key",
+    "record_sha256",
+    "commit",
+    "dirty",
+    "sources",
+    "machine",
+    "exact",
+    "differing",
+    "agrees",
+    "differences",
+    "sha256",
+)
+
+FIELDS = (*FORMER, "task", "family", "source")
+
+READABLE = {
+    1: sorted(FORMER),
+    SCHEMA: sorted(FIELDS),
+}  # schema 1 does not say by which sources a record was run again
+
+
+def entry(record: Record, verdict: Verdict, *, commit: provenance.Commit) -> dict[str, Any]:
+    """What the log says of one verification that has just ended. commit: of the sources that ran the record again."""
+    now = sources.of_task(record["task"])[0]
+    return seal(
+        {
+            "schema": SCHEMA,
+            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "key": record.key,
+            "record_sha256": record["sha256"],
+            "commit": commit.sha,
+            "dirty": commit.dirty,
+            "task": record["task"],
+            "family": family(record),
+            "source": now,
+            "sources": "current" if sources.of_record(record.provenance["source"])[0] == now else "older",
+            "machine": dict(verdict.ran_on),
+            "exact": verdict.exact,
+            "differing": list(verdict.machine),
+            "agrees": verdict.agrees,
+            "differences": list(verdict.differences),
+        }
+    )
+
+
+def family(record: Record) -> str:
+    """The networks that one re-run may speak for: "VGG with BackRes, snn with stochmax".
+
+    Made from the labels: letters of the network's name, whether it has BackRes blocks, the first word of the role, and
+    whether stochmax is in it.
+    """
+    network, words = record.labels["network"], record.labels["role"].split("-")
+    letters = re.match(r"[A-Za-z]*", network)[0]  # type: ignore[index]
+    backres = bool(re.match(r"[A-Za-z]+\d+x\d", network)) or "backres" in words
+    return f"{letters}{' with BackRes' * backres}, {words[0]}{' with stochmax' * ('stochmax' in words[1:])}"
+
+
+def append(file: Path, line: Mapping[str, Any]) -> None:
+    """Add one sealed ``entry`` to the log; whole or not at all. Raise ``StoreError`` where that cannot be done.
+
+    After a line that was torn by a crash a new one begins, so that the torn one spoils nothing but itself.
+    """
+    try:
+        handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written ({error.strerror})") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        size = os.fstat(handle).st_size
+        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        content = (b"\n" if torn else b"") + dumps(line).encode() + b"\n"
+        try:
+            written = os.write(handle, content)
+            os.fsync(handle)
+        except OSError as error:
+            os.ftruncate(handle, size)
+            raise StoreError(f"{file} cannot be written ({error.strerror})") from None
+        if written != len(content):
+            os.ftruncate(handle, size)
+            raise StoreError(f"{file} cannot be written (only {written} of {len(content)} bytes)")
+    finally:
+        os.close(handle)  # which releases the lock
+
+
+def read(file: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The log's entries in their order, and a sentence for every line that cannot be used; both empty without a log."""
+    if not file.exists():
+        return [], []
+    entries, faults = [], []
+    for number, text in enumerate(file.read_bytes().splitlines(), 1):
+        try:
+            line = json.loads(text)
+        except ValueError:
+            faults.append(f"{file.name} line {number} is torn: it is not complete JSON")
+            continue
+        if not isinstance(line, dict) or "schema" not in line:
+            faults.append(f"{file.name} line {number} is no verification: it names no schema")
+        elif line["schema"] not in tuple(READABLE):
+            known = " and ".join(map(str, READABLE))
+            faults.append(
+                f"{file.name} line {number} has schema {line['schema']!r}; this version reads {known}"
+            )
+        elif sorted(line) != READABLE[line["schema"]]:
+            wanted = ", ".join(READABLE[line["schema"]])
+            faults.append(f"{file.name} line {number} is no verification: its fields are not {wanted}")
+        elif seal(line)["sha256"] != line["sha256"]:
+            faults.append(
+                f"{file.name} line {number} was changed after it was written: its hash does not fit its content"
+            )
+        else:
+            entries.append(line)
+    return entries, faults

@@ -1,0 +1,240 @@
+"""Figures of the STDP chapters: kernels, weight histograms, convergence over images seen, spikes by unrolling step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from panda2020.exhibits.style import PALETTE
+from panda2020.runs import Record
+from snncore.stdp import StdpConfig
+
+
+def draw_rule(config: StdpConfig) -> Figure:
+    """Eq. 5: weight change of a pair over t_pre - t_post, for the config's tau, eta and absolute offset."""
+    delay = np.linspace(-4 * config.tau, 0, 200)
+    change = config.eta * (np.exp(delay / config.tau) - config.offset)
+    fig, axis = plt.subplots(figsize=(5.0, 2.7))
+    axis.plot(delay, change, color=PALETTE["blue"])
+    axis.axhline(0, color=PALETTE["grey"], linewidth=1)
+    axis.fill_between(
+        delay, change, 0, where=change > 0, color=PALETTE["orange"], alpha=0.3, label="weight rises"
+    )
+    axis.fill_between(
+        delay, change, 0, where=change < 0, color=PALETTE["blue"], alpha=0.2, label="weight falls"
+    )
+    axis.set(xlabel="t_pre - t_post (steps)", ylabel="weight change of the pair")
+    axis.legend(loc="upper left")
+    return fig
+
+
+def draw_settings(kernels: Mapping[str, np.ndarray], *, low: float, high: float) -> Figure:
+    """First-layer kernels (M, 1, k, k) of some settings, one row each, on one scale: black is ``low``, white ``high``."""
+    count = max(len(weights) for weights in kernels.values())
+    fig, axes = plt.subplots(
+        len(kernels), count, figsize=(2.6 + 0.55 * count, 0.62 * len(kernels)), squeeze=False
+    )
+    for row, (name, weights) in enumerate(kernels.items()):
+        for column, axis in enumerate(axes[row]):
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+            if column < len(weights):
+                axis.imshow(weights[column][0], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+            else:
+                axis.set_axis_off()
+        axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    return fig
+
+
+def draw_kernels(kernels: Mapping[str, np.ndarray], *, layer: str = "conv1", maps: int = 18) -> Figure:
+    """Kernels (M, C, k, k) of a layer before and after STDP, one column per map; three input channels are drawn as colour.
+
+    Every kernel is stretched to its own range. Of more than three inputs the first is drawn.
+    """
+    pair = [kernels[f"{layer}_{when}"][:maps] for when in ("before", "after")]
+    count = len(pair[0])
+    fig, axes = plt.subplots(2, count, figsize=(max(3.0, 0.42 * count), 1.3), squeeze=False)
+    for row, (when, weights) in enumerate(zip(("before", "after"), pair, strict=True)):
+        for column, kernel in enumerate(weights):
+            shown = kernel.transpose(1, 2, 0) if len(kernel) == 3 else kernel[0]
+            low, high = shown.min(), shown.max()
+            axis = axes[row, column]
+            axis.imshow(
+                (shown - low) / max(high - low, 1e-9), cmap="gray", vmin=0, vmax=1, interpolation="nearest"
+            )
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+        axes[row, 0].set_ylabel(when, rotation=0, ha="right", va="center")
+    return fig
+
+
+def draw_weights(kernels: Mapping[str, np.ndarray], *, low: float, high: float) -> Figure:
+    """Histograms of each layer's weights before and after STDP, over the range that the bounds allow."""
+    layers = [name.removesuffix("_after") for name in kernels if name.endswith("_after")]
+    fig, axes = plt.subplots(1, len(layers), figsize=(3.2 * len(layers), 2.6), sharey=True, squeeze=False)
+    bins = np.linspace(low, high, 41)
+    for axis, layer in zip(axes[0], layers, strict=True):
+        for when, colour in (("before", PALETTE["grey"]), ("after", PALETTE["orange"])):
+            values = kernels[f"{layer}_{when}"].ravel()
+            axis.hist(
+                values,
+                bins,
+                weights=np.full(len(values), 1 / len(values)),
+                color=colour,
+                alpha=0.65,
+                label=when,
+            )
+        axis.set(title=layer, xlabel="weight", xlim=(low, high))
+    axes[0, 0].set_ylabel("share of weights")
+    axes[0, 0].legend()
+    return fig
+
+
+def curve_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Mean absolute weight change in every mini-batch, and weights at a bound after it, over images seen, by network and
+    layer. Mini-batches in which thresholds settle are left out."""
+    rows = []
+    for run in records:
+        if run.labels["role"] != "stdp":
+            continue
+        history = run.artifact("history")
+        for layer in sorted(run.result["updates"]):
+            learning, seen, change, low, high = (
+                history[f"{layer}_{name}"] for name in ("learning", "seen", "change", "at_low", "at_high")
+            )
+            rows += [
+                {
+                    "network": run.labels["network"],
+                    "seed": run.spec.seed,
+                    "layer": layer,
+                    "seen": int(seen[k]),
+                    "change": float(change[k]),
+                    "at a bound": float(low[k] + high[k]),
+                }
+                for k in np.flatnonzero(learning)
+            ]
+    return pd.DataFrame(rows)
+
+
+def draw_curve(curve: pd.DataFrame) -> Figure:
+    """``curve_table``: mean weight change per mini-batch (solid) and share of weights at a bound (dashed) over images seen."""
+    networks = list(dict.fromkeys(curve["network"]))
+    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    colours = [PALETTE[name] for name in ("blue", "orange", "green", "purple")]
+    for axis, name in zip(axes[0], networks, strict=True):
+        here = curve[curve["network"] == name]
+        for layer, colour in zip(dict.fromkeys(here["layer"]), colours, strict=False):
+            mean = here[here["layer"] == layer].groupby("seen")[["change", "at a bound"]].mean()
+            axis.plot(mean.index, mean["change"], color=colour, label=layer)
+            axis.plot(mean.index, mean["at a bound"], linestyle=(0, (4, 2)), color=colour)
+        axis.set(title=name, xlabel="images seen", ylim=(0, None))
+        axis.legend()
+    axes[0, 0].set_ylabel("change (solid), share at a bound (dashed)")
+    return fig
+
+
+def convergence_sentence(drift: pd.DataFrame) -> str:
+    """How like the final kernels those at about half of the images are, in words, from ``drift_table``."""
+    last = int(drift["seen"].max())
+    middle = max((seen for seen in set(drift["seen"]) if seen <= last / 2), default=0)
+    found = drift[drift["seen"] == middle]["cosine"]
+    return (
+        f"After {middle:,} of {last:,} images the kernels have a cosine of {found.min():.2f} to {found.max():.2f} with the final "
+        f"ones; at the start {drift[drift['seen'] == 0]['cosine'].abs().max():.2f} at most."
+    )
+
+
+def bound_sentence(curve: pd.DataFrame) -> str:
+    """How many weights of a layer stand at a bound after its last mini-batch, in words, from ``curve_table``."""
+    ends = curve.groupby(["network", "seed", "layer"], sort=False)["at a bound"].last()
+    return f"After the last mini-batch {ends.min():.0%} to {ends.max():.0%} of a layer's weights stand at a bound."
+
+
+def drift_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Cosine between the kernels at a number of images seen and the final ones, by network and layer."""
+    rows = []
+    for run in records:
+        if run.labels["role"] != "stdp":
+            continue
+        kernels = run.artifact("kernels")
+        for name, values in kernels.items():
+            layer, _, seen = name.partition("_seen")
+            if seen:
+                final = kernels[f"{layer}_after"]
+                scale = float(np.linalg.norm(values) * np.linalg.norm(final))
+                cosine = float((values * final).sum()) / scale if scale else float("nan")
+                rows.append(
+                    {
+                        "network": run.labels["network"],
+                        "seed": run.spec.seed,
+                        "layer": layer,
+                        "seen": int(seen),
+                        "cosine": cosine,
+                    }
+                )
+    return pd.DataFrame(rows).sort_values(["network", "seed", "layer", "seen"], ignore_index=True)
+
+
+def draw_convergence(drift: pd.DataFrame) -> Figure:
+    """Likeness to the final kernels over images seen, one panel per network."""
+    networks = list(dict.fromkeys(drift["network"]))
+    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    for axis, name in zip(axes[0], networks, strict=True):
+        of_network = drift[drift["network"] == name]
+        for layer, marker in zip(dict.fromkeys(of_network["layer"]), "os^Dv", strict=False):
+            mean = of_network[of_network["layer"] == layer].groupby("seen")["cosine"].mean()
+            axis.plot(mean.index, mean.values, marker=marker, label=layer)
+        axis.set(title=name, xlabel="images seen", ylim=(min(0.0, drift["cosine"].min()) - 0.05, 1.05))
+        axis.legend()
+    axes[0, 0].set_ylabel("cosine to final kernels")
+    return fig
+
+
+def draw_rates(rates: pd.DataFrame) -> Figure:
+    """Spikes per neuron and step by site, learned beside untrained kernels, one panel per network."""
+    networks = list(dict.fromkeys(rates["network"]))
+    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    kinds = list(dict.fromkeys(rates["kernels"]))
+    colours = (PALETTE["orange"], PALETTE["grey"])
+    for axis, name in zip(axes[0], networks, strict=True):
+        own = rates[(rates["network"] == name) & (rates["site"] != "input")]
+        mean = own.groupby(["site", "kernels"], sort=False)["rate"].mean().unstack()
+        place = np.arange(len(mean))
+        for i, kind in enumerate(kinds):
+            axis.bar(
+                place + 0.4 * (i - 0.5),
+                mean[kind],
+                0.4,
+                color=colours[i],
+                hatch="//" if i else "",
+                label=kind,
+            )
+        axis.set(title=name)
+        axis.set_xticks(place, mean.index)
+    axes[0, 0].set_ylabel("spikes per neuron and step")
+    fig.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(kinds), fontsize=9
+    )
+    return fig
+
+
+def draw_classifiers(table: pd.DataFrame) -> Figure:
+    """``tables_stdp.classifier_table``: accuracy in per cent of both classifiers by kind of features, a panel per network."""
+    networks = list(dict.fromkeys(table["network"]))
+    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    for axis, name in zip(axes[0], networks, strict=True):
+        here = table[table["network"] == name]
+        place = np.arange(len(here))
+        for side, (top, colour, hatch) in enumerate(
+            (("FC1, FC2", PALETTE["blue"], ""), ("ConvNN", PALETTE["orange"], "//"))
+        ):
+            axis.bar(place + 0.4 * (side - 0.5), 100 * here[top], 0.4, color=colour, hatch=hatch, label=top)
+        axis.set(title=name)
+        axis.set_xticks(place, [text.replace(" ", "\n") for text in here["features"]])
+    axes[0, 0].set_ylabel("accuracy (%)")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    return fig

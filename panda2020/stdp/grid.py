@@ -1,0 +1,94 @@
+"""The runs behind the STDP chapters: Tables 6 and 12 share one STDP run per network, with both classifiers on top.
+
+Roles: "stdp"; "ann", the same topology with the fully connected classifier, all ReLU, trained end to end (Table 6); and
+"ann-convnn" with the ConvNN classifier (Table 12). ANNs and classifiers have the same recipe, epochs and images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from panda2020 import networks
+from panda2020.planning import repeated
+from panda2020.profiles import STDP_SCALES, Profile, profile
+from panda2020.runs import Entry
+from panda2020.tasks import stdp, train
+from snncore.stdp import StdpConfig
+from snncore.topology import as_ann, scale_width
+
+NETWORKS = ("ResNet2", "ResNet3", "ResNet2x2")
+
+CLASSIFIERS = {"6": "fc", "12": "convnn"}  # table -> the classifier it shows
+
+BASELINES = {"6": "ann", "12": "ann-convnn"}  # table -> role of its ANNs
+
+
+def stdp_spec(p: Profile, name: str, seed: int) -> stdp.Spec:
+    """STDP on one network of Table 7, and both classifiers on its features."""
+    scale = STDP_SCALES[p.name]
+    text = scale_width(networks.network(name).topology, scale.width)
+    convolutions, _, dense = text.partition(" M ")
+    fc, convnn = dense.replace(":relu", ""), scale_width(networks.network("ConvNN").topology, scale.width)
+    tops = (
+        ("fc", fc, p.alone.network),
+        ("convnn", convnn, p.alone.network),
+        ("fc-stochmax", fc, replace(p.alone.network, head="stochmax")),  # section 8.2, on the same features
+    )
+    recipe = replace(p.alone.training, augment=False)  # features are computed once
+    return stdp.Spec(
+        convolutions,
+        scale.drawn(p, seed),
+        StdpConfig(steps=scale.steps, settle=scale.settle),
+        tuple(stdp.Classifier(kind, top, network, recipe) for kind, top, network in tops),
+        unlabelled=scale.unlabelled,
+        snapshots=scale.snapshots,
+        seed=seed,
+    )
+
+
+def _table(
+    table: str, profile_name: str, seeds: Sequence[int] | None, names: Sequence[str] | None
+) -> list[Entry]:
+    p = profile(profile_name)
+    found = []
+    for seed in seeds or p.seeds:
+        for name in names or NETWORKS:
+            spec = stdp_spec(p, name, seed)
+            top = next(c for c in spec.classifiers if c.name == CLASSIFIERS[table])
+            ann = train.Spec(
+                as_ann(spec.topology(top)), spec.data, p.alone.network, p.input("real"), top.training, seed
+            )
+            found.append(Entry(ann, name, BASELINES[table], p.name, (table,)))
+            found.append(Entry(spec, name, "stdp", p.name, (table,)))
+    return found
+
+
+@repeated
+def table6(
+    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
+) -> list[Entry]:
+    """Table 6: STDP features read by FC1 and FC2, and the ANNs of the same topology."""
+    return _table("6", profile_name, seeds, names)
+
+
+@repeated
+def table12(
+    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
+) -> list[Entry]:
+    """Table 12: the same STDP features read by ConvNN, and the ANNs of the same topology."""
+    return _table("12", profile_name, seeds, names)
+
+
+@repeated
+def stdp_samples(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Entry]:
+    """ResNet2 as in Table 6, its kernels trained on twice as many unlabelled images (section 8.1: 5,000 are enough)."""
+    p = profile(profile_name)
+    scale = STDP_SCALES[p.name]
+    found = []
+    for seed in seeds or p.seeds:
+        spec: stdp.Spec = stdp_spec(p, "ResNet2", seed)
+        more = min(2 * scale.unlabelled, scale.train)
+        spec = replace(spec, unlabelled=more, classifiers=spec.classifiers[:1], controls=(), snapshots=())
+        found.append(Entry(spec, "ResNet2", "stdp-more", p.name, ("6-samples",)))
+    return found

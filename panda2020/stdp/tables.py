@@ -1,0 +1,484 @@
+"""Tables 6 and 12: STDP features under a classifier, beside untrained kernels, raw pixels and the end-to-end ANN.
+
+And what stands beside them in their chapters: choices, updates, rates, alarms, more images, stochmax on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from panda2020 import records as recorded_runs
+from panda2020 import statistics
+from panda2020.exhibits.exhibit import NO_VALUE, origin
+from panda2020.profiles import profile
+from panda2020.records import NO_INTERVAL, Sample, joint, span
+from panda2020.runs import Entry, Record
+from panda2020.runs.executing import minutes
+from snncore.energy import macs
+from snncore.stdp import StdpConfig
+from snncore.topology import parameter_count, plan
+
+from .grid import BASELINES, CLASSIFIERS, stdp_spec
+
+SOURCES = {"learned": "STDP", "random": "random kernels", "pixels": "raw pixels"}
+
+ACCURACY = ("network", "ANN", "STDP", "random kernels", "raw pixels", "over test images", "seeds", "origin")
+
+DIFFERENCE = (
+    "network",
+    "minus ANN",
+    "over ANN",
+    "minus random",
+    "over random",
+    "minus pixels",
+    "over pixels",
+    "pairs",
+)
+
+ENERGY = (
+    "network",
+    "T",
+    "STDP",
+    "parameters",
+    "compression",
+    "conv compression",
+    "EE full",
+    "EE full at most",
+    "EE conv",
+)
+
+
+def stdp_table(records: Sequence[Record], table: str) -> pd.DataFrame:
+    """One row per network of Table "6" or "12" (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``), means over seeds.
+
+    STDP, random kernels, raw pixels: the same classifier on these features. Differences are STDP minus the other, in
+    points, paired by seed and test image, with intervals (95 %) over test images. compression: parameters of the plain
+    network of equal logical depth over these, whole and convolutions alone. EE under convention paper, int32 prices:
+    whole network ("full"), its bound if no neuron ever spiked ("full at most"), and spiking convolutions alone
+    ("conv"), which has no bound. Raises ``ValueError`` for another table, more than one profile, or a run given twice.
+    """
+    if table not in CLASSIFIERS:
+        raise ValueError(f"table must be one of {', '.join(CLASSIFIERS)}, got {table!r}")
+    profiles = sorted({record.labels["profile"] for record in records})
+    if len(profiles) > 1:
+        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
+    groups: dict[str, dict[str, dict[int, Record]]] = {}
+    for record in records:
+        seeds = groups.setdefault(record.labels["network"], {}).setdefault(record.labels["role"], {})
+        if seeds.setdefault(record.spec.seed, record) is not record:
+            raise ValueError(f"records must hold each run once, got {record.labels['network']} twice")
+    rows = [
+        _row(name, roles["stdp"], roles.get(BASELINES[table], {}), CLASSIFIERS[table])
+        for name, roles in groups.items()
+        if "stdp" in roles
+    ]
+    over_seeds = [f"over {word}, seeds" for word in ("ANN", "random", "pixels")]
+    return pd.DataFrame(rows, columns=list(dict.fromkeys((*ACCURACY, *DIFFERENCE, *over_seeds, *ENERGY))))
+
+
+def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind: str) -> dict[str, object]:
+    found = {seed: run.result["classifiers"][kind] for seed, run in runs.items()}
+    first = next(iter(runs.values()))
+    total = first.result["total"]
+    row: dict[str, object] = {"network": name, "seeds": len(runs), "pairs": len(runs.keys() & anns.keys())}
+    row["T"] = first.spec.stdp.steps
+    with_ann = [anns[seed] for seed in anns if seed in runs] or list(anns.values())
+    row["ANN"] = _mean([run.result["accuracy"] for run in with_ann])
+    for source, word in SOURCES.items():
+        row[word] = _mean([f[source]["accuracy"] for f in found.values() if source in f])
+    mean = _mean([f["learned"]["accuracy"] for f in found.values()])
+    row["over test images"] = span(*statistics.wilson(mean * total, total))
+    learned = {seed: f["learned"]["hits"] for seed, f in found.items()}
+    others = {
+        "ANN": {seed: run.result["hits"] for seed, run in anns.items()},
+        "random": {seed: f["random"]["hits"] for seed, f in found.items() if "random" in f},
+        "pixels": {seed: f["pixels"]["hits"] for seed, f in found.items() if "pixels" in f},
+    }
+    for word, hits in others.items():
+        both = sorted(learned.keys() & hits.keys())
+        if both:
+            pair = statistics.paired(
+                *([statistics.hits(h[seed], total) for seed in both] for h in (learned, hits))
+            )
+            row[f"minus {word}"] = 100 * pair.difference
+            row[f"over {word}"] = span(*pair.interval(), signed=True)
+            row[f"over {word}, seeds"] = span(pair.seeds.low, pair.seeds.high, signed=True)
+        else:
+            row[f"minus {word}"], row[f"over {word}"], row[f"over {word}, seeds"] = (
+                float("nan"),
+                "no pair",
+                NO_INTERVAL,
+            )
+    topology, plain, shape = _topologies(name, first, kind)
+    passes = plan(topology, shape)
+    static = sum(macs(p) for p in passes if p.neuron not in ("lif", "if"))
+    row["parameters"] = parameter_count(topology, shape)
+    row["compression"] = parameter_count(plain, shape) / parameter_count(topology, shape)
+    row["conv compression"] = _convolutions(plain, shape) / _convolutions(topology, shape)
+    row["EE full at most"] = sum(map(macs, passes)) / static
+    measured = [Sample(run, first.spec.stdp.steps, found[seed]) for seed, run in runs.items()]
+    row["EE full"] = _mean([recorded_runs.energy_of(one).efficiency for one in measured])
+    row["EE conv"] = _mean([recorded_runs.energy_of(one, spiking_only=True).efficiency for one in measured])
+    row["origin"] = origin([*runs.values(), *anns.values()])
+    return row
+
+
+def _topologies(name: str, record: Record, kind: str) -> tuple[str, str, tuple[int, int, int]]:
+    """The whole network, the plain one of equal logical depth, and the image's shape."""
+    spec = record.spec
+    top = next(c for c in spec.classifiers if c.name == kind)
+    channels, size = {"digits": (1, spec.data.size or 8)}.get(spec.data.name, (3, spec.data.size or 32))
+    plain = stdp_spec(
+        profile(record.labels["profile"]), "ResNet3" if name == "ResNet2x2" else name, spec.seed
+    )
+    return spec.topology(top), plain.topology(top), (channels, size, size)
+
+
+def _convolutions(topology: str, shape: tuple[int, int, int]) -> int:
+    """Weights of the spiking convolutions."""
+    return sum({p.layer: p.weights for p in plan(topology, shape) if p.neuron in ("lif", "if")}.values())
+
+
+def update_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Weight updates per layer and image: a layer with n passes is updated in each of them (k x n, section 4.3).
+
+    steps x passes is the most there can be in one mini-batch: a pass without a spike in a step makes no update.
+    """
+    rows = []
+    for run in records:
+        if run.labels["role"] != "stdp":
+            continue
+        spec = run.spec
+        passes = [site for site in run.result["rates"]["learned"] if site != "input"]
+        batches = -(-spec.unlabelled // spec.stdp.batch) * spec.stdp.epochs
+        for layer, updates in run.result["updates"].items():
+            count = sum(site.split(".")[0] == layer for site in passes)
+            rows.append(
+                {
+                    "network": run.labels["network"],
+                    "seed": spec.seed,
+                    "layer": layer,
+                    "passes": count,
+                    "images": spec.unlabelled,
+                    "updates": updates,
+                    "updates per mini-batch": updates / batches,
+                    "steps x passes": spec.stdp.steps * count,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def rate_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Spikes per neuron and step on test images, by site, of learned and of untrained kernels."""
+    return pd.DataFrame(
+        [
+            {
+                "network": run.labels["network"],
+                "seed": run.spec.seed,
+                "kernels": SOURCES[source],
+                "site": site,
+                "rate": rate,
+            }
+            for run in records
+            if run.labels["role"] == "stdp"
+            for source, rates in run.result["rates"].items()
+            for site, rate in rates.items()
+        ]
+    )
+
+
+def gain_table(records: Sequence[Record]) -> pd.DataFrame:
+    """How often the last convolution is updated with and without unrolling: ResNet2x2 over ResNet2, by seed.
+
+    Empty where one of the two is not there.
+    """
+    table = update_table(records)
+    rows = []
+    if len(table):
+        last = table[table["layer"] == "conv2"].set_index(["network", "seed"])["updates per mini-batch"]
+        for seed in sorted(set(table["seed"])):
+            if ("ResNet2", seed) in last and ("ResNet2x2", seed) in last:
+                once, twice = float(last["ResNet2", seed]), float(last["ResNet2x2", seed])
+                rows.append({"seed": seed, "ResNet2": once, "ResNet2x2": twice, "ratio": twice / once})
+    return pd.DataFrame(rows, columns=["seed", "ResNet2", "ResNet2x2", "ratio"])
+
+
+def alarm_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Per STDP run: what was reported while it was trained, its least and most active spiking site on test images, the
+    largest share of maps of a layer that were silent at the end, of weights at one bound, and at either."""
+    rows = []
+    for run in records:
+        if run.labels["role"] not in ("stdp", "stdp-more"):
+            continue
+        rates = {site: rate for site, rate in run.result["rates"]["learned"].items() if site != "input"}
+        least, most = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
+        ends = {
+            entry["layer"]: entry for entry in run.result["curve"]
+        }.values()  # the last window of each layer
+        rows.append(
+            {
+                "network": run.labels["network"],
+                "seed": run.spec.seed,
+                "images": run.spec.unlabelled,
+                "reported": "; ".join(run.result["alarms"]) or "nothing",
+                "least active": f"{least}: {rates[least]:.4f}",
+                "most active": f"{most}: {rates[most]:.4f}",
+                "silent maps": max(share for entry in ends for share in entry["silent"].values()),
+                "at one bound": max(max(entry["at_low"], entry["at_high"]) for entry in ends),
+                "at either bound": max(entry["at_low"] + entry["at_high"] for entry in ends),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def samples_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Accuracy on the profile's unlabelled images and on twice as many, paired by seed and test image; FC1 and FC2.
+
+    One row per network that has both. "more minus fewer" is in points, its interval (95 %) over test images.
+    """
+    groups: dict[str, dict[str, dict[int, Record]]] = {}
+    for run in records:
+        groups.setdefault(run.labels["network"], {}).setdefault(run.labels["role"], {})[run.spec.seed] = run
+    rows = []
+    for name, roles in groups.items():
+        fewer, more = roles.get("stdp", {}), roles.get("stdp-more", {})
+        seeds = sorted(fewer.keys() & more.keys())
+        if not seeds:
+            continue
+        found = [
+            [runs[seed].result["classifiers"]["fc"]["learned"] for seed in seeds] for runs in (fewer, more)
+        ]
+        pair = _paired(found[1], found[0])
+        first, last = fewer[seeds[0]].spec, more[seeds[0]].spec
+        rows.append(
+            {
+                "network": name,
+                "images": f"{first.unlabelled:,}",
+                "accuracy": _mean([f["accuracy"] for f in found[0]]),
+                "more images": f"{last.unlabelled:,}",
+                "accuracy on more": _mean([f["accuracy"] for f in found[1]]),
+                "more minus fewer": 100 * pair.difference,
+                "over test images": span(*pair.interval(), signed=True),
+                "seeds": len(seeds),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def stochmax_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Softmax and stochmax as FC2 on the same STDP features, one row per network; the difference in points."""
+    groups: dict[str, dict[int, Record]] = {}
+    for run in records:
+        if run.labels["role"] == "stdp" and "fc-stochmax" in run.result["classifiers"]:
+            groups.setdefault(run.labels["network"], {})[run.spec.seed] = run
+    rows = []
+    for name, runs in groups.items():
+        soft, stoch = (
+            [run.result["classifiers"][kind]["learned"] for run in runs.values()]
+            for kind in ("fc", "fc-stochmax")
+        )
+        pair = _paired(stoch, soft)
+        rows.append(
+            {
+                "network": name,
+                "softmax": _mean([f["accuracy"] for f in soft]),
+                "stochmax": _mean([f["accuracy"] for f in stoch]),
+                "difference": 100 * pair.difference,
+                "over test images": span(*pair.interval(), signed=True),
+                "McNemar p": pair.p,
+                "seeds": len(runs),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def classifier_table(records: Sequence[Record]) -> pd.DataFrame:
+    """FC1 and FC2 against ConvNN on the same features, one row per network and kind of features.
+
+    "ConvNN minus FC" is in points, paired by seed and test image, its interval (95 %) over test images. "on training
+    images" tells a classifier that has not learnt from one that does not carry over.
+    """
+    groups: dict[str, dict[int, Record]] = {}
+    for run in records:
+        if run.labels["role"] == "stdp":
+            groups.setdefault(run.labels["network"], {})[run.spec.seed] = run
+    rows = []
+    for name, runs in groups.items():
+        for source, word in SOURCES.items():
+            tops = [run.result["classifiers"] for run in runs.values()]
+            both = [(top["fc"][source], top["convnn"][source]) for top in tops if source in top["fc"]]
+            if not both:
+                continue
+            pair = _paired([convnn for _, convnn in both], [fc for fc, _ in both])
+            rows.append(
+                {
+                    "network": name,
+                    "features": word,
+                    "FC1, FC2": _mean([fc["accuracy"] for fc, _ in both]),
+                    "ConvNN": _mean([convnn["accuracy"] for _, convnn in both]),
+                    "ConvNN minus FC": 100 * pair.difference,
+                    "over test images": span(*pair.interval(), signed=True),
+                    "FC on training images": _known([fc.get("train_accuracy") for fc, _ in both]),
+                    "ConvNN on training images": _known([convnn.get("train_accuracy") for _, convnn in both]),
+                    "seeds": len(both),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def gap_table(six: Sequence[Record], twelve: Sequence[Record]) -> pd.DataFrame:
+    """How far STDP stays behind the ANN of the same topology under either classifier, in points: records of both tables.
+
+    One row per network that has a pair in both, over the seeds that have; "change" is negative where ConvNN makes the gap
+    smaller.
+    """
+    full = {
+        (r.labels["network"], r.spec.seed) for r in _with_both([*six, *twelve], ("stdp", *BASELINES.values()))
+    }
+    six, twelve = (
+        [r for r in records if (r.labels["network"], r.spec.seed) in full] for records in (six, twelve)
+    )
+    tables = [
+        stdp_table(records, name).set_index("network") for records, name in ((six, "6"), (twelve, "12"))
+    ]
+    rows = []
+    for name in tables[0].index.intersection(tables[1].index, sort=False):
+        small, large = (-float(table.loc[name, "minus ANN"]) for table in tables)
+        if np.isfinite(small) and np.isfinite(large):
+            rows.append(
+                {"network": name, "gap, FC1 and FC2": small, "gap, ConvNN": large, "change": large - small}
+            )
+    return pd.DataFrame(rows, columns=["network", "gap, FC1 and FC2", "gap, ConvNN", "change"])
+
+
+def _with_both(records: Sequence[Record], roles: Sequence[str]) -> list[Record]:
+    """The records of those networks and seeds that have a run in each of these roles."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for r in records:
+        found.setdefault((r.labels["network"], r.spec.seed), set()).add(r.labels["role"])
+    return [r for r in records if set(roles) <= found[r.labels["network"], r.spec.seed]]
+
+
+def choices_table(config: StdpConfig) -> pd.DataFrame:
+    """What the article names about STDP without a formula or a value, and what was chosen, read off ``config``."""
+    units = {
+        "absolute": "a constant",
+        "trace": "times the mean trace",
+        "pairs": "times the mean trace of the map's own pairs",
+    }
+    rules = {
+        "none": "maps do not compete",
+        "winner": "of the maps that fire at a position in one step, the one with the highest potential learns",
+        "inhibit": "of the maps that fire at a position in one step, only the one with the highest potential fires and learns",
+    }
+    averages = {"positions": "over images and positions", "spikes": "over the map's own post spikes"}
+    times = {"step": "after every time step", "presentation": "once per presentation"}
+    traces = {"last": "set to 1 by a spike", "additive": "raised by 1 by a spike"}
+    scopes = {
+        "map": "one threshold per map and pass",
+        "layer": "one threshold per pass, by its most active map",
+    }
+    low, high = config.low, config.high
+    filtered = (
+        "mean over T" if config.low_pass is None else f"low-pass, time constant {config.low_pass:g} steps"
+    )
+    bound = "times (w - w_min)(w_max - w)" if config.weight_dependence else "none"
+    rows = [
+        ("pre-synaptic trace", "exp((t_pre - t_post) / tau)", f"{traces[config.trace]}, tau = {config.tau:g} steps", "additive"),
+        ("offset", "STDP_offset", f"{config.offset:g} {units[config.offset_unit]}", "a constant; the mean trace"),
+        ("average", "across a mini-batch", f"{averages[config.average]}, mini-batches of {config.batch}", "over positions"),
+        ("when", "k times, k at most T", times[config.update], "once per presentation"),
+        ("learning rate", NO_VALUE, f"{config.eta:g}", NO_VALUE),
+        ("weights", NO_VALUE, f"clipped to {low:g} to {high:g}, start {config.start[0]:g} to {config.start[1]:g}", NO_VALUE),
+        ("dependence on the weight", NO_VALUE, bound, "(w - w_min)(w_max - w)"),
+        ("competition", "competitive learning", rules[config.competition], "winner alone learns; none"),
+        ("thresholds", "uniform threshold adaptation", f"{scopes[config.adapt]}, towards {config.target:g} spikes per step",
+         "one per pass"),
+        ("settling", NO_VALUE, f"thresholds alone adapt for {config.settle} more mini-batches, without competition", "none"),
+        ("dropout", "dropout scheme", f"{config.dropout:.0%} of the maps", "whole maps, held over T"),
+        ("neuron", "LIF", f"leak {config.neuron.leak:g}", NO_VALUE),
+        ("input", "input spike rate", f"{config.input_rate:g} spikes per step for a pixel of value 1", "lower"),
+        ("features", "overall spiking activity", f"pooled, IF with threshold {config.pool_threshold:g}, {filtered}", "low-pass"),
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["what", "the paper", "chosen here", "also in the library"])
+
+
+def finding(records: Sequence[Record], table: str, name: str) -> tuple[str, list[Record]] | None:
+    """One sentence on a network of Table "6" or "12" against its controls and its ANN, and the runs it rests on.
+
+    None where the network was not trained with STDP.
+    """
+    runs = [
+        r for r in records if r.labels["network"] == name and r.labels["role"] in ("stdp", BASELINES[table])
+    ]
+    runs = _with_both(runs, ("stdp", BASELINES[table])) or runs
+    made = stdp_table(runs, table)
+    if made.empty:
+        return None
+    row = made.iloc[0]
+    parts = []
+    for word, other, shown in (("random", "untrained kernels", "random kernels"), ("pixels", "raw pixels", "raw pixels"),
+                               ("ANN", "its ANN", "ANN")):  # fmt: skip
+        gap = row[f"minus {word}"]
+        if not np.isnan(gap):
+            side = "above" if gap >= 0 else "below"
+            span, over = joint(row[f"over {word}, seeds"], row[f"over {word}"])
+            parts.append(f"{abs(gap):.1f} points {side} {other} at {row[shown]:.1%} ({span} over {over})")
+    top = {"6": "FC1 and FC2", "12": "ConvNN"}[table]
+    seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
+    against = f": {', '.join(parts)}, intervals 95 %" if parts else ""
+    return (
+        f"{name} with kernels learnt by STDP reaches {row['STDP']:.1%} under {top}{against}; {seeds}, T = {row['T']}, EE of the "
+        f"whole network {row['EE full']:.2f} and of the spiking layers {row['EE conv']:.1f} under convention paper. "
+        f"{scale(runs)}."
+    ), runs
+
+
+def missing_table(entries: Sequence[Entry]) -> pd.DataFrame:
+    """Runs that nobody has recorded, seeds joined, with the minutes they are estimated to take on two CPU cores."""
+    table = pd.DataFrame(
+        [
+            {
+                "network": e.network,
+                "role": e.role.upper(),
+                "seeds": str(e.spec.seed),
+                "runs": 1,
+                "minutes": minutes(e.spec),
+            }
+            for e in entries
+        ],
+        columns=["network", "role", "seeds", "runs", "minutes"],
+    )
+    how = {"seeds": ", ".join, "runs": "sum", "minutes": "sum"}
+    return table.groupby(["network", "role"], sort=False, as_index=False).agg(how)
+
+
+def scale(records: Sequence[Record]) -> str:
+    """Data, T and images in words, for captions."""
+    run = next(r for r in records if r.labels["role"] == "stdp")
+    spec = run.spec
+    size = f" at {spec.data.size} pixels" if spec.data.size else ""
+    return (
+        f"Profile {run.labels['profile']}: {spec.data.name}{size}, {spec.unlabelled:,} images without labels for STDP, "
+        f"{spec.data.train:,} with labels for the classifiers, {spec.data.test:,} test images, T = {spec.stdp.steps}"
+    )
+
+
+def _paired(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> statistics.Paired:
+    """Test results of some seeds against others of the same seeds."""
+    return statistics.paired(
+        *([statistics.hits(f["hits"], f["total"]) for f in found] for found in (first, second))
+    )
+
+
+def _known(values: Sequence[float | None]) -> float:
+    """The mean of what was measured."""
+    return _mean([value for value in values if value is not None])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

@@ -1,0 +1,406 @@
+"""Tables 10 and 11, softmax against stochmax; what rho learnt; and the figures of the stochmax chapter.
+
+The pairs of a row share network, T, seed, data and recipe; only the head differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from panda2020 import records as recorded_runs
+from panda2020 import statistics
+from panda2020.claims import claims as claims_claims
+from panda2020.exhibits.exhibit import NO_VALUE, origin
+from panda2020.exhibits.style import PALETTE
+from panda2020.records import Sample, reading_of, scale
+from panda2020.runs import Record
+from snncore.energy import CONVENTIONS
+from snncore.stochmax import collapsed
+
+from .grid import HEADS
+
+#: Views of ``heads_table``.
+ACCURACY = (
+    "network",
+    "T",
+    "softmax",
+    "stochmax",
+    "difference",
+    "over seeds",
+    "over test images",
+    "pairs",
+    "McNemar p",
+    "origin",
+)
+
+ENERGY = (
+    "network",
+    "T",
+    "softmax",
+    "stochmax",
+    *(f"EE {head}" for head in HEADS),
+    "EE ratio",
+    *(f"rate {head}" for head in HEADS),
+    "rate ratio",
+)
+
+CLASSES: Mapping[str, tuple[str, ...]] = {
+    "digits": tuple("0123456789"),
+    "cifar10": ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+}
+
+_ROLES = {role: head for head, role in HEADS.items()}
+
+_COLOURS = {"softmax": PALETTE["blue"], "stochmax": PALETTE["orange"]}
+
+Pairs = dict[tuple[str, str, int], dict[str, dict[int, Record]]]
+
+
+def pairs(records: Sequence[Record]) -> Pairs:
+    """(network, reading, T) -> head -> seed -> run, in the order of the records.
+
+    Raises ``ValueError`` for records of more than one profile, in another role, or for the same run twice.
+    """
+    profiles = sorted({record.labels["profile"] for record in records})
+    if len(profiles) > 1:
+        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
+    found: Pairs = {}
+    for record in records:
+        role = record.labels["role"]
+        if role not in _ROLES:
+            raise ValueError(f"role of a record must be one of {', '.join(_ROLES)}, got {role!r}")
+        place = (record.labels["network"], reading_of(record.labels["note"]), record.result["steps"])
+        seeds = found.setdefault(place, {head: {} for head in HEADS})[_ROLES[role]]
+        if seeds.setdefault(record.spec.seed, record) is not record:
+            raise ValueError(
+                f"records must hold each run once, got {place} {role} seed {record.spec.seed} twice"
+            )
+    return found
+
+
+def heads_table(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per network, reading and T (views: ``ACCURACY``, ``ENERGY``).
+
+    softmax, stochmax: mean accuracy over seeds; where both heads are recorded, over those seeds that both have, and so for all
+    other means. difference: stochmax minus softmax in points, paired by seed and test image,
+    with its two intervals (95 %). EE: against the ANN of the same shape, mean over seeds, convention paper, int32 prices;
+    "EE ratio" is the mean of the paired ratios, and "EE ratio physical", "EE ratio full" the same under the other conventions.
+    rate: spikes per neuron and step over all spiking neurons. Where one head is missing its cells are empty.
+    """
+    rows = []
+    for (name, reading, steps), heads in pairs(records).items():
+        found = recorded_runs.difference(heads["stochmax"], heads["softmax"])
+        both = sorted(heads["stochmax"].keys() & heads["softmax"].keys())
+        row: dict[str, Any] = {"network": name, "reading": reading, "T": steps}
+        shown = {head: [runs[seed] for seed in both or runs] for head, runs in heads.items()}
+        for head, runs in shown.items():
+            row[head] = _mean([run.result["accuracy"] for run in runs])
+        row |= {
+            "difference": found["minus ANN"],
+            "over seeds": found["difference over seeds"],
+            "over test images": found["difference over test images"],
+            "pairs": len(both),
+            "McNemar p": found["McNemar p"],
+        }
+        for head, runs in shown.items():
+            row[f"EE {head}"] = _mean([_efficiency(run) for run in runs])
+            row[f"rate {head}"] = _mean([_rate(run) for run in runs])
+        stoch, soft = ([heads[head][seed] for seed in both] for head in ("stochmax", "softmax"))
+        for convention in CONVENTIONS:
+            ratios = [
+                _efficiency(a, convention) / _efficiency(b, convention)
+                for a, b in zip(stoch, soft, strict=True)
+            ]
+            row["EE ratio" if convention == "paper" else f"EE ratio {convention}"] = _mean(ratios)
+        # a network that never spikes has no rate to divide by
+        rates = [_rate(a) / _rate(b) for a, b in zip(stoch, soft, strict=True) if _rate(b) > 0]
+        row["rate ratio"] = _mean(rates) if len(rates) == len(both) else None
+        row["origin"] = origin([run for runs in shown.values() for run in runs])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _efficiency(record: Record, convention: str = "paper") -> float:
+    return recorded_runs.energy_of(
+        Sample(record, record.result["steps"], record.result), convention
+    ).efficiency
+
+
+def _rate(record: Record) -> float:
+    return Sample(record, record.result["steps"], record.result).mean_rate
+
+
+def equal_accuracy(table: pd.DataFrame) -> pd.DataFrame:
+    """Stochmax at the smallest T that reaches the accuracy of softmax at the largest T, from a ``heads_table``.
+
+    Only T that as many pairs of runs have as any other T are compared. One row per network. The gain is the ratio of both EE,
+    of which a lower T has most; "not reached" where no T of stochmax gets there. Networks without softmax runs, or without
+    stochmax runs, are left out.
+    """
+    rows = []
+    for (name, reading), here in table.groupby(["network", "reading"], sort=False):
+        here = here[here["pairs"] == here["pairs"].max()]
+        soft, stoch = here.dropna(subset=["softmax"]), here.dropna(subset=["stochmax"])
+        if soft.empty or stoch.empty:
+            continue
+        goal = soft.sort_values("T").iloc[-1]
+        row = {"network": name, "reading": reading, "T softmax": goal["T"], "softmax": goal["softmax"]}
+        row["EE softmax"] = goal["EE softmax"]
+        reached = stoch[stoch["stochmax"] >= goal["softmax"]].sort_values("T")
+        if reached.empty:
+            row |= {
+                "T stochmax": "not reached",
+                "stochmax": stoch["stochmax"].max(),
+                "EE stochmax": None,
+                "EE ratio": None,
+            }
+        else:
+            first = reached.iloc[0]
+            row |= {
+                "T stochmax": first["T"],
+                "stochmax": first["stochmax"],
+                "EE stochmax": first["EE stochmax"],
+            }
+            row["EE ratio"] = first["EE stochmax"] / goal["EE softmax"]
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    return frame.astype({"T softmax": object, "T stochmax": object}) if rows else frame
+
+
+def layer_rates(records: Sequence[Record]) -> pd.DataFrame:
+    """Spikes per neuron and step of every spiking site under both heads, mean over the seeds that have both.
+
+    One row per network, T and site; networks without a pair are left out.
+    """
+    rows = []
+    for (name, reading, steps), heads in pairs(records).items():
+        both = sorted(heads["stochmax"].keys() & heads["softmax"].keys())
+        if not both:
+            continue
+        rates = {
+            head: [Sample(runs[seed], steps, runs[seed].result).rates for seed in both]
+            for head, runs in heads.items()
+        }
+        for depth, site in enumerate(rates["softmax"][0], 1):
+            means = {head: float(np.mean([run[site] for run in found])) for head, found in rates.items()}
+            place = {"network": name, "reading": reading, "T": steps, "depth": depth, "site": site}
+            rows.append({**place, **means, "sparser": means["stochmax"] < means["softmax"]})
+    return pd.DataFrame(rows)
+
+
+def rho(records: Sequence[Record]) -> np.ndarray:
+    """Retain probability of class k (column) for test images of class i (row), mean over stochmax runs, (K, K).
+
+    Raises ``ValueError`` for no runs, and for a run without stochmax.
+    """
+    if not records or any("rho" not in record.result for record in records):
+        raise ValueError("records must be stochmax runs, at least one")
+    return np.mean([record.result["rho"] for record in records], axis=0)
+
+
+def class_pairs(matrix: np.ndarray, classes: Sequence[str], *, count: int = 3) -> pd.DataFrame:
+    """The pairs of classes that rho keeps most and least as each other's rivals: the mean of both directions."""
+    both = (matrix + matrix.T) / 2
+    ranked = sorted(
+        ((float(both[i, k]), classes[i], classes[k]) for i in range(len(classes)) for k in range(i)),
+        reverse=True,
+    )
+    chosen = [("most", ranked[:count]), ("least", ranked[-count:])]
+    return pd.DataFrame(
+        [
+            {"kept": kind, "pair": f"{a} and {b}", "rho": value}
+            for kind, found in chosen
+            for value, a, b in found
+        ]
+    )
+
+
+def health_table(records: Sequence[Record]) -> pd.DataFrame:
+    """rho at the end of training, run by run: of the target, of other classes, the share of classes kept, and whether the run
+    has collapsed (``stochmax.collapsed``) in its last epoch. Softmax runs are left out."""
+    rows = []
+    for record in records:
+        if "rho" not in record.result:
+            continue
+        last = record.result["curve"][-1]
+        rows.append(
+            {
+                "network": record.labels["network"],
+                "T": record.result.get("steps"),
+                "seed": record.spec.seed,
+                "rho of the target": last["rho_target"],
+                "rho of other classes": last["rho_others"],
+                "classes kept": last["kept"],
+                "collapsed": collapsed(last) or "no",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+#: Role of a run of ``grids.stochmax_variants`` -> its answer to what Eq. 7 leaves open.
+VARIANTS: Mapping[str, str] = {
+    "snn": "softmax",
+    "snn-stochmax": "DropMax, q = p (the default)",
+    "variant-alone-kept": "cross-entropy alone, target kept",
+    "variant-alone-drawn": "cross-entropy alone, target drawn",
+    "variant-separate": "DropMax, separate q",
+    "variant-local": "gradient of psi: local",
+    "variant-straight-through": "gradient of psi: straight-through",
+    "variant-exact": "gradient of psi: exact",
+    "variant-logits": "classified by the scores alone",
+}
+
+
+def variant_table(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per run of ``grids.stochmax_variants``: accuracy on validation images after the last epoch with its interval
+    (95 %, Wilson), rho on training images in the last epoch, and how the run has collapsed, if it has. No test images.
+
+    Raises ``ValueError`` for a role that is none of ``VARIANTS``.
+    """
+    rows = []
+    for record in records:
+        role = record.labels["role"]
+        if role not in VARIANTS:
+            raise ValueError(f"role of a record must be one of {', '.join(VARIANTS)}, got {role!r}")
+        last, images = record.result["curve"][-1], record.result["data"]["validation"]
+        accuracy = last["validation_accuracy"]
+        stochastic = role != "snn"
+        rows.append(
+            {
+                "reading": VARIANTS[role],
+                "seed": record.spec.seed,
+                "validation": accuracy,
+                "over images": recorded_runs.span(*statistics.wilson(accuracy * images, images)),
+                "images": images,
+                "rho of the target": last["rho_target"] if stochastic else None,
+                "rho of other classes": last["rho_others"] if stochastic else None,
+                "classes kept": last["kept"] if stochastic else None,
+                "collapsed": (collapsed(last) or "no") if stochastic else NO_VALUE,
+            }
+        )
+    order = {called: i for i, called in enumerate(VARIANTS.values())}
+    return pd.DataFrame(rows).sort_values(
+        "reading", key=lambda c: c.map(order), kind="stable", ignore_index=True
+    )
+
+
+def variant_sentences(table: pd.DataFrame) -> list[str]:
+    """What a ``variant_table`` says on the default and on the readings that rest on cross-entropy alone."""
+    found = []
+    for called in (VARIANTS["variant-alone-kept"], VARIANTS["variant-alone-drawn"]):
+        for _, row in table[table["reading"] == called].iterrows():
+            state = "has not collapsed" if row["collapsed"] == "no" else f"has collapsed ({row['collapsed']})"
+            found.append(
+                f"{called} {state}: rho of other classes {row['rho of other classes']:.3f}, of the target "
+                f"{row['rho of the target']:.3f}; {row['validation']:.1%} on validation images"
+            )
+    healthy = table[table["collapsed"] == "no"]
+    default = healthy[healthy["reading"] == VARIANTS["snn-stochmax"]]
+    if default.empty or len(healthy) < 2:
+        return found
+    best, ours = healthy.loc[healthy["validation"].idxmax()], default.iloc[0]
+    if ours["validation"] >= best["validation"]:
+        found.append(
+            f"of the {len(healthy)} that have not collapsed, none is better on validation images than the default"
+        )
+        return found
+    gap = best["validation"] - ours["validation"]
+    # of two independent shares; the pairs of single images are not recorded for validation images
+    error = sum(row["validation"] * (1 - row["validation"]) / row["images"] for row in (best, ours)) ** 0.5
+    told = "more" if gap > 2 * error else "less"
+    found.append(
+        f"of the {len(healthy)} that have not collapsed, the best on validation images is {best['reading']}, {100 * gap:.1f} "
+        f"points above the default; that is {told} than two standard errors ({200 * error:.1f} points), from one seed"
+    )
+    return found
+
+
+def readings_table(curves: pd.DataFrame) -> pd.DataFrame:
+    """The last epoch of ``toy_curves``, one row per reading of Eq. 7."""
+    last = curves[curves["epoch"] == curves["epoch"].max()]
+    names = {
+        "reading": "reading",
+        "rho_target": "rho of the target",
+        "rho_others": "rho of other classes",
+        "kept": "classes kept",
+        "collapsed": "collapsed",
+        "accuracy_logits": "accuracy, logits",
+        "accuracy_rho": "accuracy, rho",
+    }
+    return last[list(names)].rename(columns=names).reset_index(drop=True)
+
+
+def claim_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The article's sentences on Tables 10 and 11 beside our estimates, from a ``heads_table``; rows without a pair are left
+    out, so that it may be empty. Whether a sentence holds is for the ledger."""
+    rows = []
+    for _, row in table[table["pairs"] > 0].iterrows():
+        gain = {
+            "our estimate": _signed(row["difference"]),
+            "over seeds": row["over seeds"],
+            "over test images": row["over test images"],
+        }
+        sparser = {"our estimate": f"rate × {row['rate ratio']:.2f}"} if pd.notna(row["rate ratio"]) else {}
+        ratios = f"EE × {row['EE ratio']:.2f}, {row['EE ratio physical']:.2f} (physical), {row['EE ratio full']:.2f} (full)"
+        small = row["network"] == "VGG3"
+        found = (
+            {"stochmax-low-T": gain}
+            if small
+            else {
+                "stochmax-acc": gain,
+                "stochmax-ee": {"our estimate": ratios},
+                "stochmax-sparser": sparser,
+            }
+        )
+        for claim, estimate in found.items():
+            place = {
+                "claim": claim,
+                "the paper": claims_claims.sentence(claim),
+                "network": row["network"],
+                "T": row["T"],
+            }
+            blank = dict.fromkeys(("our estimate", "over seeds", "over test images"), NO_VALUE)
+            rows.append({**place, **blank, **estimate, "seeds": row["pairs"]})
+    columns = [
+        "claim",
+        "the paper",
+        "network",
+        "T",
+        "our estimate",
+        "over seeds",
+        "over test images",
+        "seeds",
+    ]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.sort_values("claim", kind="stable", ignore_index=True)
+
+
+def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list[Record]] | None:
+    """One sentence on stochmax against softmax for a network at one T, and its runs; None where there is no pair."""
+    heads = pairs(records).get((name, "A", steps))
+    both = sorted(heads["stochmax"].keys() & heads["softmax"].keys()) if heads else []
+    if not heads or not both:
+        return None
+    runs = [heads[head][seed] for seed in both for head in HEADS]
+    row = heads_table(runs).iloc[0]
+    gain = row["difference"]
+    seeds = f"{len(both)} seed{'s' if len(both) > 1 else ''}"
+    over, source = recorded_runs.joint(row["over seeds"], row["over test images"])
+    at = scale(runs)
+    return (
+        f"Stochmax {'gains' if gain >= 0 else 'loses'} {abs(gain):.1f} points against softmax for {name} at T = {steps} "
+        f"({row['stochmax']:.1%} and {row['softmax']:.1%}; difference {over} points, 95 % over {source}; {seeds}), with EE "
+        f"{row['EE stochmax']:.1f} and {row['EE softmax']:.1f} under convention paper. {at[0].upper()}{at[1:]}."
+    ), runs
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.1f} points".replace("-", "−")

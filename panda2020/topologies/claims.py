@@ -1,0 +1,39 @@
+"""Backward residual connections in general (sections 2.1, 4 and 9.2; footnote 2; Figures 1 and 5)."""
+
+from __future__ import annotations
+
+from panda2020.claims.evidence import Case
+from panda2020.claims.quantities import SIMILAR, contrast, difference
+from panda2020.claims.registry import Finding, estimates
+from panda2020.claims.verdicts import Range, below
+
+RULES = ("drop", "top", "average")
+
+
+@estimates("backres-limit", tables=("figure-1",))
+def limit(case: Case) -> Finding:
+    """Accuracy of the ANN VGG2x8, one convolution computed 15 times, minus that of VGG16 with 16 convolutions; and that this loss
+    exceeds the loss of VGG2x4 against VGG8, same images."""
+    series = [case.series(name, "ann") for name in ("VGG2x8", "VGG16c", "VGG2x4c", "VGG8c")]
+    deep, plain_deep, flat, plain_flat = series
+    loss = difference(deep, plain_deep, below(0), baseline=True)
+    lesser = difference(flat, plain_flat, below(0), baseline=True, beside=True)
+    terms = list(zip((1, -1, -1, 1), series, strict=True))
+    growth = contrast(loss, lesser, terms, below(0), what="how much the loss grows from 8 to 16 convolutions")
+    return Finding([loss, growth, lesser])
+
+
+@estimates("backres-channels", tables=("figure-1",))
+def channels(case: Case) -> Finding:
+    """Accuracy of the ANN VGG2x4 with 64 input and 128 output channels under each of the three ways to match them, minus that of
+    the plain VGG8."""
+    plain = case.series("VGG8", "ann")
+    expected = Range(-2, 2, SIMILAR)
+    return Finding(
+        [
+            difference(case.series(f"VGG2x4-wide-{rule}", "ann"), plain, expected, baseline=True)
+            for rule in RULES
+        ],
+        caveat="The article does not say whether 'top' chooses its channels image by image, as here, so that a weight meets "
+        "other channels in other images, or once and for all; a verdict based on 'top' depends on that.",
+    )

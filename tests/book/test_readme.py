@@ -1,0 +1,66 @@
+"""The program in README.md runs as it stands; the commands there and in the book are understood."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from panda2020.runs import __main__ as runs
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "README.md").read_text("utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_the_tour_of_the_library_trains_and_counts_energy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(PROGRAMS) == 1
+    seen: dict[str, object] = {}
+    exec(compile(PROGRAMS[0], "README.md", "exec"), seen)
+    net, report = seen["net"], seen["report"]
+    gradients = [p.grad for p in net.parameters()]  # type: ignore[attr-defined]
+    assert all(g is not None and torch.isfinite(g).all() and g.any() for g in gradients)
+    assert [row.site for row in report.rows] == ["conv1", "conv2.1", "conv2.2", "conv2.3", "fc1", "fc2"]  # type: ignore[attr-defined]
+    assert capsys.readouterr().out.startswith(f"{report.efficiency:.1f} times less energy")  # type: ignore[attr-defined]
+
+
+def commands(start: str) -> list[list[str]]:
+    """Every command in README.md, the book's pages and the notebooks' text that begins like this, in words."""
+    texts = [TEXT, *(path.read_text("utf-8") for path in sorted((ROOT / "book").glob("*.md")))]
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        texts += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    blocks = (block for text in texts for block in re.findall(r"```(?:bash)?\n(.*?)```", text, re.DOTALL))
+    lines = (line for block in blocks for line in block.splitlines())
+    return [shlex.split(line, comments=True) for line in lines if line.startswith(start)]
+
+
+def test_commands_about_runs_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    found = commands("python -m panda2020.runs")
+    assert len(found) > 10
+    for words in found:
+        try:
+            runs._parser().parse_args(words[3:])
+        except SystemExit:
+            pytest.fail(f"{shlex.join(words)}: {capsys.readouterr().err.splitlines()[-1]}")
+
+
+def test_notebooks_have_the_parameters_that_commands_give_them() -> None:
+    found = [words for words in commands("papermill ") if "--help-notebook" not in words]
+    assert len(found) > 10
+    for words in found:
+        cells = json.loads((ROOT / words[1]).read_text("utf-8"))["cells"]
+        (source,) = [
+            "".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", [])
+        ]
+        known = set(re.findall(r"^(\w+)\b.*?=", source, re.MULTILINE))
+        given = {words[i + 1] for i, word in enumerate(words) if word == "-p"}
+        given |= {
+            name for i, word in enumerate(words) if word == "-y" for name in yaml.safe_load(words[i + 1])
+        }
+        assert given and given <= known, f"{shlex.join(words)}: {words[1]} has {', '.join(sorted(known))}"

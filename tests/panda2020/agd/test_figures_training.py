@@ -1,0 +1,87 @@
+"""Learning curves and spike rates: the numbers behind the figures, by hand, and what is drawn."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from panda2020.agd import figures
+from panda2020.agd import grid as agd_grid
+
+
+def record(name="VGG3x2-v2", role="snn", steps=5, seed=0, rate=0.5, curve=((0.2, 0.3), (0.4, 0.5))):
+    entry = agd_grid.table8("quick", seeds=[seed], timesteps=[steps], names=[name])[role == "snn"]
+    sites = ["input"] + [p.site for p in figures.passes_of(entry.spec)[:-1]]
+    activity = {site: {"rate": rate / 2**depth} for depth, site in enumerate(sites)}
+    result = {
+        "curve": [
+            {"epoch": i + 1, "train_accuracy": one, "validation_accuracy": other}
+            for i, (one, other) in enumerate(curve)
+        ],
+        "activity": dict(sorted(activity.items())),  # as a stored record has them
+    }
+    if role == "snn":
+        result["steps"] = steps
+    return SimpleNamespace(labels=entry.labels, spec=entry.spec, result=result)
+
+
+def test_curve_table_and_figure():
+    records = [
+        record(),
+        record(role="ann"),
+        record(seed=1, curve=((0.4, 0.3), (0.6, 0.7))),
+        record("VGG5", steps=10),
+    ]
+    table = figures.curve_table(records)
+    assert len(table) == 8 and table["T"].tolist()[:4] == [5, 5, None, None]
+    assert table["validation"].tolist()[:2] == [0.3, 0.5]
+    figure = figures.draw_curves(table)
+    assert [axes.get_title() for axes in figure.axes] == ["VGG3x2-v2", "VGG5"]
+    lines = {tuple(round(float(y), 6) for y in line.get_ydata()) for line in figure.axes[0].lines}
+    assert (0.3, 0.5) in lines and (0.3, 0.6) in lines  # ANN validation; mean of the SNN's two seeds
+    assert len(figure.axes[0].collections) == 2  # bands, of the SNN's training and validation
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:3] == [
+        "ANN",
+        "SNN, T = 5",
+        "SNN, T = 10",
+    ]
+    figure.savefig(io.BytesIO(), format="svg")
+
+
+def test_rates_are_in_order_of_computation():
+    table = figures.rate_table([record(role="ann"), record(rate=0.4)])
+    assert table["site"].tolist() == ["input", "conv1", "conv2", "conv3.1", "conv3.2", "fc1"]
+    assert table["rate"].tolist() == pytest.approx([0.4 / 2**k for k in range(6)])
+    assert table["depth"].tolist() == list(range(6)) and table["step"].tolist() == [1, 1, 1, 1, 2, 1]
+    assert figures.fall(table) == {("VGG3x2-v2", 5): pytest.approx(1 / 8)}  # conv3.2 over conv1
+    with pytest.raises(ValueError, match="records must hold at least one spiking network, got none"):
+        figures.rate_table([record(role="ann")])
+
+
+def test_rate_figure():
+    table = figures.rate_table([record(rate=0.4), record(rate=0.2, seed=1), record("VGG5")])
+    panels = {"left": table, "right": table[table["network"] == "VGG5"]}
+    figure = figures.draw_rates(panels)
+    left, right = figure.axes
+    assert left.lines[0].get_ydata().tolist() == pytest.approx(
+        [0.3 / 2**k for k in range(6)]
+    )  # mean of two seeds
+    assert left.lines[0].get_linestyle() == "--" and right.lines[0].get_linestyle() == "-"
+    assert left.lines[1].get_xdata().tolist() == [4]  # the repeated pass, hollow
+    assert [axes.get_title() for axes in figure.axes] == ["left", "right"]
+    joined = figures.joined(panels)
+    assert len(joined) == len(table) + 6 and joined["panel"].value_counts()["right"] == 6
+
+
+def test_untrained_rates_fall_with_the_gain():
+    spec = agd_grid.table8("quick", timesteps=[5], names=["VGG7-agd"])[1].spec
+    specs = figures.with_gains(spec, (0.7, 1.4))
+    assert list(specs) == ["gain 0.7", "gain 1.4"]
+    assert [one.network.gain for one in specs.values()] == [0.7, 1.4] and spec.network.gain == 1.0
+    table = figures.untrained_rates(specs, images=20)
+    again = figures.untrained_rates(specs, images=20)
+    assert table.equals(again) and len(table) == 2 * 8 and set(table["T"]) == {5}
+    fall = figures.fall(table)
+    assert fall["gain 0.7", 5] < fall["gain 1.4", 5]

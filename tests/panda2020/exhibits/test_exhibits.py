@@ -1,0 +1,291 @@
+"""What an exhibit shows and carries: badges, cells, downloads, provenance; and that it is the same every time."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup, Tag
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from panda2020.exhibits import exhibit, style
+from panda2020.exhibits.exhibit import BADGES, figure_html, headline, origin, slug, table_html
+from panda2020.runs import Record
+
+
+def record(
+    tag: str | None = "recorded", *, profile: str = "laptop", seed: int = 0, dirty: bool | None = False
+) -> Record:
+    data = {
+        "key": f"{seed:016x}",
+        "sha256": "ab" * 32,
+        "spec": {"seed": seed, "data": {"name": "cifar10", "seed": 99}},
+        "labels": {"network": "VGG5", "role": "ann", "profile": profile, "tables": ["8"]},
+        "result": {"total": 1000},
+        "provenance": {
+            "commit": "0123456789" * 4,
+            "dirty": dirty,
+            "data_sha256": "cafe" * 16,
+            "device_name": "a CPU",
+            "threads": 1,
+            "seconds": 12.34,
+            "date": "2026-01-02T03:04:05",
+            "command": f"remake {seed} <x>",
+        },
+    }
+    return Record(data, Path("results/x.json"), tag)
+
+
+TABLE = pd.DataFrame({"net": ["A `64C3`", "B <b>"], "accuracy": [75.0123, None], "parameters": [12345678, 5]})
+
+
+def page(df: pd.DataFrame = TABLE, **options: Any) -> BeautifulSoup:
+    return BeautifulSoup(
+        table_html(df, **{"name": "Table 8", "caption": "Accuracies.", **options}), "html.parser"
+    )
+
+
+def download(soup: BeautifulSoup, word: str) -> tuple[str, str]:
+    link = next(a for a in soup.select(".snn-downloads a") if a.get_text() == word)
+    return str(link["download"]), base64.b64decode(str(link["href"]).split(",", 1)[1]).decode()
+
+
+def one(soup: BeautifulSoup, selector: str) -> Tag:
+    found = soup.select_one(selector)
+    assert found is not None, selector
+    return found
+
+
+def test_cells_are_rounded_and_escaped_and_the_csv_is_not() -> None:
+    soup = page(formats={"accuracy": ".1f"})
+    rows = [[c.get_text() for c in row.find_all(["th", "td"])] for row in soup.select("tbody tr")]
+    assert rows == [["A 64C3", "75.0", "12,345,678"], ["B <b>", "–", "5"]]
+    assert one(soup, "tbody th code").get_text() == "64C3"
+    name, text = download(soup, "CSV")
+    assert name == "table-8.csv"
+    kept = list(csv.reader(io.StringIO(text)))
+    assert kept == [
+        ["net", "accuracy", "parameters"],
+        ["A `64C3`", "75.0123", "12345678"],
+        ["B <b>", "", "5"],
+    ]
+
+
+def test_row_labels_are_shown_on_request() -> None:
+    soup = page(TABLE.set_index("net"), index=True)
+    assert [th.get_text() for th in soup.select("tbody th")] == ["A 64C3", "B <b>"]
+
+
+def test_headings_in_levels_are_joined_in_table_and_csv() -> None:
+    soup = page(pd.DataFrame([[1, 2.5]], columns=pd.MultiIndex.from_tuples([("t", ""), ("hard reset", "U")])))
+    assert [th.get_text() for th in soup.select("thead th")] == ["t", "hard reset / U"]
+    assert download(soup, "CSV")[1] == "t,hard reset / U\n1,2.5\n"
+
+
+def test_badges_differ_in_word_sign_and_colour() -> None:
+    words = [word for _, word in BADGES.values()]
+    assert len({word[0] for word in words}) == len({css for css, _ in BADGES.values()}) == 4
+    sheet = Path(exhibit.__file__).with_name("exhibits.css").read_text()
+    for css, _ in BADGES.values():
+        assert f".{css} {{" in sheet
+
+
+@pytest.mark.parametrize("tag", list(BADGES))
+def test_the_badge_says_where_the_numbers_come_from_and_at_which_scale(tag: str) -> None:
+    soup = page(records=[record(tag, profile="laptop")])
+    badge = one(soup, "figcaption .snn-badge")
+    assert badge.get_text() == f"{BADGES[tag][1]} · laptop"
+    assert BADGES[tag][0] in (badge.get("class") or [])
+
+
+def test_a_confirmed_record_counts_its_witnesses_and_says_what_became_of_its_sources() -> None:
+    tag = "recorded-confirmed"
+    records = [
+        record(tag, seed=seed).tagged(tag, why=f"{seed}: <changed>.", witnesses=("a", f"b{seed}"))
+        for seed in (0, 1)
+    ]
+    soup = page(records=records)
+    word = BADGES[tag][1]
+    assert one(soup, "figcaption .snn-badge").get_text() == f"{word} (3 of 3 witnesses) · laptop"
+    assert [b.get_text() for b in soup.select(".snn-runs .snn-badge")] == [
+        f"{word} (2 of 2 witnesses) · laptop"
+    ] * 2
+    assert [li.get_text() for li in soup.select(".snn-origin li")] == ["0: <changed>.", "1: <changed>."]
+    assert not page(records=[record("recorded")]).select(".snn-origin li")
+
+
+def test_live_and_recorded_runs_in_one_exhibit_are_told_apart() -> None:
+    soup = page(records=[record("recorded"), record("live", profile="quick", seed=1)])
+    assert [b.get_text() for b in soup.select("figcaption .snn-badge")] == [
+        "▶ live · quick",
+        "■ recorded · laptop",
+    ]
+    assert [b.get_text() for b in soup.select(".snn-runs .snn-badge")] == [
+        "■ recorded · laptop",
+        "▶ live · quick",
+    ]
+
+
+def test_a_cell_may_hold_a_badge() -> None:
+    soup = page(pd.DataFrame({"net": ["A"], "kind": [origin([record()])]}))
+    assert "snn-recorded" in (one(soup, "tbody td .snn-badge").get("class") or [])
+
+
+def test_without_records_the_exhibit_is_live_and_names_the_commit() -> None:
+    soup = page()
+    assert one(soup, "figcaption .snn-badge").get_text() == "▶ live"
+    text = one(soup, "details").get_text()
+    assert "no recorded run" in text and "ommit" in text and "torch" in text
+
+
+def test_the_strip_has_everything_that_made_each_run() -> None:
+    soup = page(
+        records=[record(seed=2), record(seed=10, dirty=True), record(seed=3, dirty=None)], command="make it"
+    )
+    strip = one(soup, "details.snn-origin")
+    assert "open" not in strip.attrs
+    text = strip.get_text(" ")
+    assert "3 runs. Seeds: VGG5: 2, 3, 10." in text
+    for part in (
+        "0123456789",
+        "+dirty",
+        "not known whether clean",
+        "cifar10 cafecafe",
+        "1000",
+        "a CPU",
+        "12.3",
+        "2026-01-02",
+    ):
+        assert part in text
+    commands = [c.get_text() for c in strip.select("code.snn-command")]
+    assert commands == ["make it", "remake 2 <x>", "remake 10 <x>", "remake 3 <x>"]
+    assert [row["data-key"] for row in strip.select("[data-key]")] == [f"{s:016x}" for s in (2, 10, 3)]
+    assert {row["data-sha"] for row in strip.select("[data-key]")} == {"ab" * 32}
+
+
+def test_the_notebook_being_executed_is_linked_and_its_command_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SNNCORE_NOTEBOOK", raising=False)
+    assert "notebook" not in [a.get_text() for a in page().select(".snn-downloads a")]
+    monkeypatch.setenv("SNNCORE_NOTEBOOK", "07_agd")
+    link = next(a for a in page().select(".snn-downloads a") if a.get_text() == "notebook")
+    assert link["href"] == "../_sources/executed/07_agd.ipynb"
+    assert one(page(), "code.snn-command").get_text().startswith("papermill notebooks/07_agd.ipynb")
+
+
+def draw() -> plt.Figure:
+    style.use()
+    fig, ax = plt.subplots()
+    ax.plot([0, 1], [1, 0], label="line")
+    ax.fill_between([0, 1], [0, 0], [1, 1], hatch="/", clip_on=True)
+    ax.legend()
+    return fig
+
+
+def test_a_figure_is_the_same_to_the_byte_and_carries_svg_and_data() -> None:
+    options = {"name": "Figure 2", "caption": "A line.", "alt": 'falls from "one" to zero', "data": TABLE}
+    first, second = (figure_html(draw(), **options) for _ in range(2))
+    plt.close("all")
+    assert first == second
+    soup = BeautifulSoup(first, "html.parser")
+    image = one(soup, "img")
+    assert image["alt"] == 'falls from "one" to zero'
+    assert str(image["src"]).startswith("data:image/svg+xml")
+    name, drawing = download(soup, "SVG")
+    assert name == "figure-2.svg" and "<svg" in drawing and "<dc:date>" not in drawing
+    assert download(soup, "CSV")[0] == "figure-2.csv"
+
+
+@pytest.mark.parametrize("alt", ["", "  "])
+def test_a_figure_without_alt_text_is_refused(alt: str) -> None:
+    with pytest.raises(ValueError, match="alt must say in words what Figure 2 shows"):
+        figure_html(draw(), name="Figure 2", caption="A line.", alt=alt)
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": ""}, "name must not be empty"),
+        ({"caption": " "}, "caption must not be empty"),
+        ({"df": TABLE.iloc[:0]}, "no rows"),
+        (
+            {"formats": {"acuracy": ".1f"}},
+            "'acuracy', which is no column; allowed: net, accuracy, parameters",
+        ),
+        ({"records": [record(None)]}, "as panda2020.runs.collect returned them"),
+    ],
+)
+def test_wrong_exhibits_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        page(**options)
+
+
+def test_headlines_rest_on_recorded_runs_that_are_not_quick() -> None:
+    with pytest.raises(ValueError, match="needs the records"):
+        headline("Nothing.", records=[])
+    with pytest.raises(ValueError, match="'quick'; allowed: laptop, paper"):
+        headline("Nothing.", records=[record(), record("live", profile="quick")])
+
+
+def test_display_gives_html_text_and_the_headline(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[dict[str, str], dict[str, Any]]] = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.append((data, options)))
+    exhibit.show_table(TABLE, name="Table 8", caption="Accuracies.")
+    exhibit.show_figure(draw(), name="Figure 2", caption="A line.", alt="falls")
+    headline("VGG5 holds, A-1 (-3 to -2.", records=[record()])
+    assert not plt.get_fignums()  # or Jupyter would show the figure twice
+    first_lines = [data["text/plain"].split("\n")[0] for data, _ in shown]
+    assert first_lines == [
+        "Table 8. Accuracies.",
+        "Figure 2. A line.",
+        "VGG5 holds, A-1 (−3\u00a0to\u00a0−2.",
+    ]
+    assert all('class="snn-exhibit"' in data["text/html"] for data, _ in shown)
+    found = shown[2][1]["metadata"][exhibit.HEADLINE]
+    assert found == {
+        "text": "VGG5 holds, A-1 (−3\u00a0to\u00a0−2.",
+        "profiles": ["laptop"],
+        "keys": ["0" * 16],
+    }
+
+
+def test_cells_are_typeset_and_the_csv_is_not() -> None:
+    cells = {
+        "network": "VGG7-conv",
+        "95 % interval": "-3.5 to +1.0",
+        "minus ANN": -2.0,
+        "gain": -0.04,
+        "said": "~10x -100 x",
+    }
+    made = pd.DataFrame([cells])
+    text = exhibit.table_html(
+        made, name="Table 1", caption="Differences.", formats={"minus ANN": "+.1f", "gain": "+.1f"}
+    )
+    for cell in (">VGG7-conv<", ">−3.5\u00a0to\u00a0+1.0<", ">−2.0<", ">0.0<", ">~10x -100 x<"):
+        assert cell in text
+    assert (
+        "VGG7-conv,-3.5 to +1.0,-2.0,-0.04,~10x -100 x"
+        in download(BeautifulSoup(text, "html.parser"), "CSV")[1]
+    )
+
+
+@pytest.mark.parametrize(("rows", "tall"), [(exhibit.TALL, False), (exhibit.TALL + 1, True)])
+def test_a_long_table_scrolls_in_a_box_and_says_how_long_it_is(rows: int, tall: bool) -> None:
+    text = exhibit.table_html(pd.DataFrame({"T": range(rows)}), name="Table 2", caption="Every seed.")
+    assert ("snn-scroll snn-tall" in text) is tall and (f"CSV ({rows} rows)" in text) is tall
+
+
+def test_slugs_are_file_names() -> None:
+    assert slug("Table 8 (A)") == "table-8-a"

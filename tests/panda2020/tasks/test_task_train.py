@@ -1,0 +1,70 @@
+"""Task "train": what a record says of its run, computed again from the weights it kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from panda2020.tasks import train as task
+from snncore.data import DataConfig, load
+from snncore.network import NetworkConfig
+from snncore.training import InputConfig, TrainingConfig
+
+DATA = DataConfig("digits", train=1100, validation=40, test=60)
+SPEC = task.Spec(
+    "4C3 P F16 F10",
+    DATA,
+    NetworkConfig(neuron="relu", head="stochmax"),
+    InputConfig(),
+    TrainingConfig(epochs=2, learning_rate=3e-3),
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory):
+    work = tmp_path_factory.mktemp("runs") / "work" / "one"
+    work.mkdir(parents=True)
+    result = task.execute(SPEC, work=work, device="cpu", progress=False).result
+    kept: Path = next((work.parent.parent / "weights").iterdir())
+    network = task.build(SPEC, load(DATA))
+    network.load_state_dict(torch.load(kept, weights_only=True)["network"])
+    return result, network.eval()
+
+
+def test_the_record_is_json_and_knows_its_weights(run):
+    result, network = run
+    json.dumps(result, allow_nan=False)
+    assert result["weights_sha256"] == task.fingerprint(network)
+    with torch.no_grad():
+        next(network.parameters()).flatten()[0] += 1e-3
+        assert task.fingerprint(network) != result["weights_sha256"]
+        next(network.parameters()).flatten()[0] -= 1e-3
+
+
+def test_accuracies_are_those_of_the_images_they_are_named_after(run):
+    result, network = run
+    splits = load(DATA)
+    parts = {"train": splits.train, "test": splits.test}
+    with torch.no_grad():
+        right = {name: network(part.images / 255).argmax(1) == part.labels for name, part in parts.items()}
+    assert result["accuracy"] == right["test"].double().mean().item() == result["correct"] / 60
+    assert result["train_accuracy"] == right["train"][:1000].double().mean().item()
+    assert result["train_accuracy"] != pytest.approx(
+        result["accuracy"], abs=1e-4
+    )  # or neither would tell the parts apart
+    assert int(result["hits"], 16) == int(
+        "".join(str(int(hit)) for hit in right["test"]), 2
+    )  # 60 images: 15 whole digits
+
+
+def test_rho_has_a_row_per_class_of_image_and_a_column_per_class_kept(run):
+    result, network = run
+    test = load(DATA).test
+    with torch.no_grad():
+        rho = network.head.rho(network.features(test.images / 255)).double()
+    expected = torch.stack([rho[test.labels == image].mean(0) for image in range(10)])
+    found = torch.tensor(result["rho"], dtype=torch.float64)
+    assert torch.allclose(found, expected, atol=1e-6) and not torch.allclose(found.T, expected, atol=1e-2)

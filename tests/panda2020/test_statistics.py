@@ -1,0 +1,115 @@
+"""Intervals and tests against numbers worked out by hand or taken from printed tables."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from panda2020.statistics import hits, mcnemar, mean_over_seeds, paired, wilson
+from panda2020.tasks.train import counts
+from snncore.training import Evaluation
+
+
+def test_t_interval_by_hand():
+    # mean 2, s = 1, n = 3; t(0.975; 2) = 4.302653 in every table: 2 +- 4.302653 / sqrt(3)
+    found = mean_over_seeds([1.0, 2.0, 3.0])
+    assert found.mean == 2 and found.count == 3
+    assert found.half == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
+    assert (found.low, found.high) == pytest.approx((2 - 2.484138, 2 + 2.484138), rel=1e-6)
+    # t(0.95; 4) = 2.131847, s = sqrt(2.5)
+    found = mean_over_seeds([1, 2, 3, 4, 5], confidence=0.9)
+    assert found.half == pytest.approx(2.131847 * math.sqrt(2.5 / 5), rel=1e-6)
+
+
+def test_one_seed_has_no_interval():
+    found = mean_over_seeds([0.7])
+    assert (found.mean, found.low, found.high, found.half, found.count) == (0.7, None, None, None, 1)
+
+
+def test_wilson_by_hand():
+    # n = 10, p = 1/2, z^2 = 3.841459: centre 1/2, half sqrt(z^2/40 + z^4/400) / (1 + z^2/10)
+    z2 = 3.841459
+    half = math.sqrt(z2 / 40 + z2**2 / 400) / (1 + z2 / 10)
+    assert wilson(5, 10) == pytest.approx((0.5 - half, 0.5 + half), rel=1e-6)
+    # none of 10: from 0 to z^2 / (n + z^2); all of 10 mirrors it
+    assert wilson(0, 10) == pytest.approx((0, z2 / (10 + z2)), rel=1e-6, abs=1e-12)
+    assert wilson(10, 10) == pytest.approx((10 / (10 + z2), 1), rel=1e-6)
+    assert wilson(2.5, 10)[0] < 0.25 < wilson(2.5, 10)[1]
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_the_share(pair):
+    correct, total = pair
+    low, high = wilson(correct, total)
+    assert 0 <= low <= correct / total <= high <= 1
+    assert wilson(correct, total, confidence=0.5)[1] <= high
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=70))
+def test_hits_are_those_the_record_was_made_from(right):
+    evaluation = Evaluation(sum(right), len(right), 0.0, torch.tensor(right), {})
+    assert hits(counts(evaluation)["hits"], len(right)).tolist() == right
+
+
+def test_hits_by_hand():
+    assert hits("a8", 5).tolist() == [True, False, True, False, True]
+    assert hits("01", 8).tolist() == [False] * 7 + [True]
+    with pytest.raises(ValueError, match="bits must have 2 hexadecimal digits for 5 images, got 3"):
+        hits("a80", 5)
+
+
+def test_paired_by_hand():
+    # 10 images: 3 right by the first alone, 1 by the second alone, 6 alike
+    first = np.array([1, 1, 1, 0, 1, 1, 0, 0, 1, 1], bool)
+    second = np.array([0, 0, 0, 1, 1, 1, 0, 0, 1, 1], bool)
+    found = paired([first], [second])
+    assert found.difference == pytest.approx(0.2)
+    assert found.error == pytest.approx(math.sqrt(((4 + 1) / 12 - (2 / 12) ** 2) / 12))  # two images added
+    assert (found.only_first, found.only_second) == (3, 1)
+    assert found.p == pytest.approx(2 * (1 + 4) / 16)  # at most 1 of 4 by a fair coin, both sides
+    assert found.seeds.low is None and found.seeds.mean == found.difference
+    low, high = found.interval()
+    assert (low, high) == pytest.approx((0.2 - 1.959964 * found.error, 0.2 + 1.959964 * found.error))
+
+
+def test_more_seeds_do_not_shrink_the_error_of_the_images():
+    first, second = np.array([1, 1, 0, 1], bool), np.array([0, 1, 1, 0], bool)
+    one = paired([first], [second])
+    same = paired([first] * 5, [second] * 5)
+    assert same.error == pytest.approx(one.error) and same.difference == pytest.approx(one.difference)
+    assert same.seeds.half == pytest.approx(0) and same.seeds.count == 5
+    assert same.p is None and same.only_first is None and same.only_second is None
+    mixed = paired([first, second], [second, first])  # seed by seed 1/4 and -1/4
+    assert mixed.difference == 0 and mixed.error == pytest.approx(
+        math.sqrt(1 / 6 / 6)
+    )  # no image differs, yet two might
+    assert mixed.seeds.half == pytest.approx(12.706205 * math.sqrt(0.125 / 2), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "b, c, p", [(0, 0, 1.0), (1, 0, 1.0), (5, 0, 2 / 32), (0, 5, 2 / 32), (4, 4, 1.0), (1, 7, 18 / 256)]
+)
+def test_mcnemar_by_hand(b, c, p):
+    assert mcnemar(b, c) == pytest.approx(p)
+
+
+def test_refusals():
+    run = np.array([True, False])
+    for call, sentence in (
+        (lambda: mean_over_seeds([]), "values must hold at least one number, got none"),
+        (lambda: mean_over_seeds([1, 2], confidence=1.0), "confidence must be above 0 and below 1, got 1.0"),
+        (lambda: wilson(11, 10), "correct must lie between 0 and 10, got 11"),
+        (lambda: wilson(0, 0), "total must be .* got 0"),
+        (lambda: wilson(1, 2, confidence=0), "confidence must be above 0 and below 1, got 0"),
+        (lambda: paired([], []), "must have as many runs, at least one, got 0 and 0"),
+        (lambda: paired([run, run], [run]), "must have as many runs, at least one, got 2 and 1"),
+        (lambda: paired([run], [run[:1]]), "must be runs on the same images"),
+        (lambda: mcnemar(-1, 2), "only_first must be .* got -1"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            call()
