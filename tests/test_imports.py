@@ -14,13 +14,14 @@ PACKAGE = Path(__file__).parents[1] / "snncore"
 LAYERS = (
     {"__init__", "_check", "streams", "launch"},
     {"neurons", "coding", "backres", "stochmax", "hybrid", "network", "activity", "conversion",
-     "packing", "simulation", "stdp", "energy", "binary"},
+     "packing", "simulation", "stdp", "energy", "binary", "kernels", "_loops"},
     {"_torchvision", "data", "training", "gradients"},
     {"runs"},
     {"bench"},
     {"paper"},
 )
 TORCH_ONLY = LAYERS[0] | LAYERS[1]
+ALSO = {"kernels": {"numpy"}, "_loops": {"numpy", "numba"}}  # native code takes arrays; without numba PyTorch's path runs
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
@@ -79,4 +80,4 @@ def test_no_module_imports_a_higher_layer(module):
 @pytest.mark.parametrize("module", [m for m in MODULES if owner(m) in TORCH_ONLY], ids=str)
 def test_method_modules_import_torch_only(module):
     roots = {name.split(".")[0] for name in imported(module, (PACKAGE / module).read_text())}
-    assert roots <= {"torch", "snncore"} | sys.stdlib_module_names
+    assert roots <= {"torch", "snncore"} | ALSO.get(owner(module), set()) | sys.stdlib_module_names
