@@ -71,9 +71,9 @@ def _narrow_for(value, like):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def forward(
+def forward(  # type: ignore[no-untyped-def]
     current, membrane, before, spikes, potential, last, start, stop, leak, reset, threshold, at_equality
-):  # type: ignore[no-untyped-def]
+):
     """Eq. 2-3 for neurons ``start`` to ``stop``.
 
     current: (T, n), or (1, n) for the same current at every step. membrane, before: U and S of the step before
@@ -106,10 +106,10 @@ def forward(
                 kept = potential[t][low : low + size]
                 for i in range(size):
                     kept[i] = _narrow(U[i], kept[i])
-        wrong = 0
+        wrong = np.uint32(0)
         for i in range(size):
             U_end[i] = U[i]
-            wrong += 0 if abs(U[i]) < np.float32(np.inf) else 1
+            wrong |= np.uint32(0) if abs(U[i]) < np.float32(np.inf) else np.uint32(1)
         finite = finite and wrong == 0
     return finite
 
