@@ -34,6 +34,7 @@ from ._check import between, one_of, positive, whole
 from .backres import MATCHES, BackRes, ChannelMatch
 from .hybrid import rate_code
 from .neurons import LIF, NeuronState, fire
+from .pooling import average_pool
 from .stochmax import make_head
 
 NEURONS = ("relu", "lif", "if")
@@ -576,7 +577,7 @@ def _count(spikes: Tensor) -> Tensor:
 
 class _AveragePool(nn.Module):
     def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
-        return signal.fold(lambda x: F.avg_pool2d(x, 2))
+        return signal.fold(average_pool)
 
 
 class _MeanOverTime(nn.Module):

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "snncore"
 LAYERS = (
     {"__init__", "_check", "streams", "launch"},
     {"neurons", "coding", "backres", "stochmax", "hybrid", "network", "activity", "conversion",
-     "packing", "simulation", "stdp", "energy", "binary", "kernels", "_loops"},
+     "packing", "simulation", "stdp", "energy", "binary", "kernels", "_loops", "pooling"},
     {"_torchvision", "data", "training", "gradients"},
     {"runs"},
     {"bench"},
