@@ -8,6 +8,9 @@ Three things make it fast. A block of neurons goes through all T steps before th
 membrane stays in the first-level cache and every input is read once and every output written once. Each
 step's row of the block is taken as a slice, over whose unit stride LLVM vectorises. And 16-bit numbers are
 widened and narrowed in registers, not in passes over whole tensors.
+
+The same loops in C++ (``g++ -O3 -march=native``) took 5 to 30 % less time out of the cache and 20 to 35 % less
+out of memory (2 AVX-512 cores without AMX, shared with other work): not enough to ask readers for a compiler.
 """
 
 from __future__ import annotations
