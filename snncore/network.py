@@ -33,6 +33,7 @@ from ._check import between, one_of, positive, whole
 from .backres import BackRes, ChannelMatch
 from .hybrid import rate_code
 from .neurons import LIF, NeuronState, fire
+from .pooling import average_pool
 from .stochmax import make_head
 from .topology import (
     NEURONS,
@@ -205,7 +206,7 @@ def _count(spikes: Tensor) -> Tensor:
 
 class _AveragePool(nn.Module):
     def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
-        return signal.fold(lambda x: F.avg_pool2d(x, 2))
+        return signal.fold(average_pool)
 
 
 class _MeanOverTime(nn.Module):

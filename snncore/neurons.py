@@ -14,7 +14,8 @@ Integrate-and-fire is ``leak = 1``, where both soft recurrences agree.
 
 The derivative of the step function is replaced by Eq. 4, ``dS/dU = gamma/threshold max(0, 1 - |U/threshold - 1|)``.
 
-``fire`` is what the library uses: one autograd function over all time steps that keeps only ``U``.
+``fire`` is what the library uses: one autograd function over all time steps that keeps only ``U``. Soft resets run
+in compiled loops on a CPU (``kernels``); all else runs on PyTorch's operations (``_Scan``).
 ``fire_reference`` is the same mathematics as a readable loop that autograd differentiates; tests hold the two together.
 """
 
@@ -26,10 +27,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from . import kernels
 from ._check import between, one_of, positive, whole
 
 RESETS = ("soft", "hard")
-
 ORDERS = ("leak-then-reset", "reset-then-leak")
 
 
@@ -95,9 +96,13 @@ def fire(
     current: input current, shape (T, N, ...); with ``steps=T`` shape (N, ...), the same current at every step.
     state: where an earlier chunk of time ended; None starts from rest. Gradients flow through its membrane.
 
-    Returns spikes of shape (T, N, ...), values 0 and 1, in the dtype of ``current`` and, where the current
-    varies over time, in its memory format; and the ``NeuronState`` after the last step.
-    The membrane is float32 at least. Raises ``ValueError`` for no time step or a state of another shape.
+    Returns spikes of shape (T, N, ...), values 0 and 1, in the dtype of ``current`` and in its memory format
+    where every step is one dense block; and the ``NeuronState`` after the last step. The membrane is float32 at
+    least.
+
+    Raises ``ValueError`` for no time step or a state of another shape, and on a CPU ``FloatingPointError`` naming
+    the first step (from 0) whose current is NaN or infinite; on other devices the last spikes are NaN then, because
+    looking would wait for the device. A second derivative raises ``RuntimeError``.
     """
     constant = steps is not None
     if constant:
@@ -109,18 +114,46 @@ def fire(
         raise ValueError(
             f"state must have the shape {tuple(shape)} of one step, got {tuple(state.membrane.shape)}"
         )
-    dtype = current.dtype
-    wide = current.float() if dtype in (torch.float16, torch.bfloat16) else current
     membrane, before, held = (None, None, None) if state is None else state
     differentiable = torch.is_grad_enabled() and any(
-        x is not None and x.requires_grad for x in (wide, membrane)
+        x is not None and x.requires_grad for x in (current, membrane)
     )
-    spikes, last_membrane, last_held = _Scan.apply(
-        wide, membrane, before, held, neuron, steps, differentiable
-    )
+    if kernels.take(current, neuron, membrane):
+        spikes, last_membrane = _Kernel.apply(current, membrane, before, neuron, steps, differentiable)
+        last_held = None
+    else:
+        wide = current.float() if current.dtype in (torch.float16, torch.bfloat16) else current
+        spikes, last_membrane, left = _Scan.apply(wide, membrane, before, held, neuron, steps, differentiable)
+        spikes, last_held = spikes.to(current.dtype), left if neuron.refractory else None
     # .detach() shares memory: the last step's spikes are a view of the output
-    end = NeuronState(last_membrane, spikes[-1].detach(), last_held if neuron.refractory else None)
-    return spikes.to(dtype), end
+    return spikes, NeuronState(last_membrane, spikes[-1].detach(), last_held)
+
+
+class _Kernel(torch.autograd.Function):
+    """All time steps of one layer in compiled loops; keeps U, in the dtype of the current."""
+
+    @staticmethod
+    def forward(ctx, current, membrane, before, neuron: LIF, steps, differentiable):  # type: ignore[no-untyped-def, override]
+        scanned = kernels.forward(
+            current, neuron, steps=steps, membrane=membrane, spikes=before, keep=differentiable
+        )
+        if not scanned.finite:
+            raise _not_finite(current, membrane, steps)
+        ctx.neuron, ctx.constant = neuron, steps is not None
+        if differentiable:
+            ctx.save_for_backward(scanned.potential, membrane)
+        ctx.set_materialize_grads(False)
+        return scanned.spikes, scanned.membrane
+
+    @staticmethod
+    def backward(ctx, grad_spikes, grad_membrane):  # type: ignore[no-untyped-def, override]
+        _refuse_second_derivative()
+        potential, membrane = ctx.saved_tensors
+        grad_current, first = kernels.backward(
+            potential, grad_spikes, grad_membrane, ctx.neuron, summed=ctx.constant
+        )
+        carry = None if membrane is None else _pull_back(first, membrane, ctx.neuron, None, None, None)
+        return grad_current, carry, None, None, None, None
 
 
 class _Scan(torch.autograd.Function):
@@ -165,6 +198,7 @@ class _Scan(torch.autograd.Function):
         if differentiable:
             ctx.save_for_backward(potential, holding, membrane, before, held)
         last_membrane = potential[(T - 1) % kept].clone()
+        _meet_non_finite(current, membrane, steps, neuron, spikes, last_membrane)
         last_held = current.new_zeros(0, dtype=torch.int16) if left is None else left
         ctx.mark_non_differentiable(last_held)
         ctx.set_materialize_grads(False)
@@ -172,6 +206,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_spikes, grad_membrane, _):  # type: ignore[no-untyped-def, override]
+        _refuse_second_derivative()
         potential, holding, membrane, before, held = ctx.saved_tensors
         neuron: LIF = ctx.neuron
         T = potential.shape[0]
@@ -208,6 +243,52 @@ class _Scan(torch.autograd.Function):
                 total = here.clone() if total is None else total.add_(here)
         grad_current = total if ctx.constant else out
         return grad_current, carry, None, None, None, None, None
+
+
+def _refuse_second_derivative() -> None:
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "fire must be differentiated once, got create_graph=True; fire_reference takes any order"
+        )
+
+
+def _meet_non_finite(current, membrane, steps, neuron: LIF, spikes, last):  # type: ignore[no-untyped-def]
+    """Raise ``FloatingPointError`` for NaN or infinity on a CPU, else leave NaN in the last spikes.
+
+    With a soft reset they stay in the membrane to the end, even with leak 0, where infinity becomes NaN. A hard
+    reset wipes an infinite potential and a refractory neuron ignores its current, so there all currents are read.
+    """
+    watched = [last] if neuron.reset == "soft" and not neuron.refractory else [last, current]
+    if current.device.type != "cpu":
+        _leave_nan(spikes[-1], watched)
+    elif not all(bool(torch.isfinite(x).all()) for x in watched):
+        raise _not_finite(current, membrane, steps)
+
+
+def _leave_nan(spikes: Tensor, watched: list[Tensor]) -> None:
+    """Make NaN of one step's spikes where a potential, or a current at any step, is not finite."""
+    for x in watched:
+        zero = x * 0  # or NaN
+        spikes += zero if x.shape == spikes.shape else zero.sum(0)
+
+
+def _not_finite(current: Tensor, membrane: Tensor | None, steps: int | None) -> FloatingPointError:
+    """The error that names what is not finite first: the state, the current, or the potential they add up to."""
+    if membrane is not None and not torch.isfinite(membrane).all():
+        return FloatingPointError(f"state must have a finite membrane, got {_first_not_finite(membrane)[1]}")
+    drive = current if steps is None else current[None]
+    if torch.isfinite(drive).all():
+        return FloatingPointError(
+            f"current must keep the membrane finite, got up to {drive.abs().max().item():g}"
+        )
+    step, value = _first_not_finite(drive)
+    return FloatingPointError(f"current must be finite, got {value} at step {step}")
+
+
+def _first_not_finite(x: Tensor) -> tuple[int, float]:
+    """Index along the first dimension, and value."""
+    place = (~torch.isfinite(x)).nonzero()[0].tolist()
+    return place[0] if place else 0, x[tuple(place)].item()
 
 
 def _charge(drive: Tensor, U: Tensor, S: Tensor, neuron: LIF, *, out: Tensor) -> None:

@@ -263,10 +263,13 @@ def _epoch(network, part, coder, config, epoch, optimizer, streams, device, prog
             images = augment(images, generator=streams["augment"])
         images, labels = images.to(device), labels.to(device)
         x, steps = coder(images, generator=streams["coding"])
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision):
-            features = network.features(x, steps=steps, generator=streams["masks"])
-        loss, log = network.head.loss(features.float(), labels, generator=streams["masks"])
         where = f"in epoch {epoch + 1}, batch {index + 1}"
+        try:
+            with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision):
+                features = network.features(x, steps=steps, generator=streams["masks"])
+        except FloatingPointError as error:  # spiking layers name the step, not the batch
+            raise FloatingPointError(f"{error} {where}") from error
+        loss, log = network.head.loss(features.float(), labels, generator=streams["masks"])
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss must stay finite, got {loss.item()} {where}")
         optimizer.zero_grad(set_to_none=True)
