@@ -31,7 +31,7 @@ from snncore.neurons import LIF, fire
 
 LEAK = 0.95
 
-NEURON = LIF(leak=LEAK, gamma=1.0)
+NEURON = LIF(alpha=LEAK, gamma=1.0)
 
 ORDERS = {"spikingjelly": "reset-then-leak", "snntorch": "leak-then-reset", "norse": "reset-then-leak"}
 
@@ -149,7 +149,7 @@ def weights(setting: Setting, seed: int = 0) -> list[Tensor]:
 
 
 def _network(setting: Setting, seed: int, order: str = NEURON.order) -> Network:
-    config = NetworkConfig(leak=LEAK, gamma=NEURON.gamma, order=order, gain=1.5)
+    config = NetworkConfig(alpha=LEAK, gamma=NEURON.gamma, order=order, gain=1.5)
     return Network(
         setting.topology,
         input_shape=setting.image,

@@ -122,7 +122,7 @@ def tighter(current: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
         U[0].copy_(I[0])
         torch.gt(U[0], threshold, out=S[0])
         for t in range(1, len(I)):
-            torch.add(I[t], U[t - 1], alpha=NEURON.leak, out=U[t]).sub_(S[t - 1], alpha=threshold)
+            torch.add(I[t], U[t - 1], alpha=NEURON.alpha, out=U[t]).sub_(S[t - 1], alpha=threshold)
             torch.gt(U[t], threshold, out=S[t])
     for start in range(0, current.shape[1], IMAGES_AT_ONCE):
         G, U, D = (x[:, start : start + IMAGES_AT_ONCE] for x in (gradient, potential, out))
@@ -130,7 +130,7 @@ def tighter(current: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
             torch.sub(U[t], threshold, out=D[t])
             D[t].abs_().mul_(-height / threshold).add_(height).clamp_(min=0).mul_(G[t])
             if t + 1 < len(U):
-                D[t].add_(D[t + 1], alpha=NEURON.leak)
+                D[t].add_(D[t + 1], alpha=NEURON.alpha)
     return spikes, out
 
 

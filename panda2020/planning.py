@@ -183,7 +183,7 @@ def _width(p: Profile, net: networks.PaperNetwork) -> float:
 
 
 def _images(p: Profile, net: networks.PaperNetwork, seed: int) -> DataConfig:
-    return replace(p.imagenet, seed=seed) if net.input_shape == networks.IMAGENET else p.drawn(seed)
+    return replace(p.imagenet, seed=seed) if net.input_shape == networks.IMAGENET else p.data_for(seed)
 
 
 def _note(net: networks.PaperNetwork) -> str:
@@ -193,10 +193,12 @@ def _note(net: networks.PaperNetwork) -> str:
 def _tuning_images(p: Profile, seed: int) -> DataConfig:
     """Few images to train on, and enough validation images to tell recipes apart by."""
     held = min(1000, p.data.validation) if p.name == "quick" else 1000
-    return replace(p.drawn(seed), train=min(1000, p.data.train), validation=held, test=min(500, p.data.test))
+    return replace(
+        p.data_for(seed), train=min(1000, p.data.train), validation=held, test=min(500, p.data.test)
+    )
 
 
 def spiking(p: Profile, name: str, seed: int, steps: int) -> train.Spec:
     """The spiking run of Table 8."""
     topology = scale_width(networks.network(name).topology, p.width)
-    return train.Spec(topology, p.drawn(seed), p.snn_network, p.input("poisson", steps), p.snn, seed)
+    return train.Spec(topology, p.data_for(seed), p.snn_network, p.input("poisson", steps), p.snn, seed)

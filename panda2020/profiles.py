@@ -28,7 +28,7 @@ class Alone:
     network: NetworkConfig
     training: TrainingConfig
 
-    def drawn(self, seed: int) -> DataConfig:
+    def data_for(self, seed: int) -> DataConfig:
         """The data of one seed."""
         return replace(self.data, seed=seed)
 
@@ -71,9 +71,9 @@ class Profile:
     dropout: float = 0.3
     gains: tuple[float, ...] = (1.0, 1.4, 2.0)
     gammas: tuple[float, ...] = (0.3, 1.0)
-    leaks: tuple[float, ...] = (0.95, 0.7)
+    alphas: tuple[float, ...] = (0.95, 0.7)
 
-    def drawn(self, seed: int) -> DataConfig:
+    def data_for(self, seed: int) -> DataConfig:
         """The data of one seed: its own training and validation images, the same test images for all."""
         return replace(self.data, seed=seed)
 
@@ -110,7 +110,7 @@ PROFILES: dict[str, Profile] = {
         ),
         gains=(1.0, 2.0),
         gammas=(0.3,),
-        leaks=(0.95,),
+        alphas=(0.95,),
     ),
     "laptop": Profile(
         name="laptop",
@@ -214,9 +214,9 @@ class StdpScale:
     snapshots: tuple[int, ...]
     settle: int = 20
 
-    def drawn(self, p: Profile, seed: int) -> DataConfig:
+    def data_for(self, p: Profile, seed: int) -> DataConfig:
         """The images of one seed."""
-        return replace(p.drawn(seed), train=self.train, validation=self.validation, test=self.test)
+        return replace(p.data_for(seed), train=self.train, validation=self.validation, test=self.test)
 
 
 STDP_SCALES: dict[str, StdpScale] = {

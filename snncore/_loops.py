@@ -75,7 +75,7 @@ def _narrow_for(value, like):  # type: ignore[no-untyped-def]
 
 @_compiled
 def forward(  # type: ignore[no-untyped-def]
-    current, membrane, before, spikes, potential, last, start, stop, leak, reset, threshold, at_equality
+    current, membrane, before, spikes, potential, last, start, stop, alpha, reset, threshold, at_equality
 ):
     """Eq. 2-3 for neurons ``start`` to ``stop``.
 
@@ -100,7 +100,7 @@ def forward(  # type: ignore[no-untyped-def]
             drive = current[min(t, rows - 1)][low : low + size]
             fired = spikes[t][low : low + size]
             for i in range(size):
-                u = _fused(leak, U[i], _widen(drive[i])) - taken[i]
+                u = _fused(alpha, U[i], _widen(drive[i])) - taken[i]
                 fires = u >= threshold if at_equality else u > threshold
                 U[i] = u
                 taken[i] = reset if fires else np.float32(0)
@@ -118,7 +118,7 @@ def forward(  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def backward(potential, by_spikes, by_last, out, by_first, start, stop, leak, jump, threshold, height, fall):  # type: ignore[no-untyped-def]
+def backward(potential, by_spikes, by_last, out, by_first, start, stop, alpha, jump, threshold, height, fall):  # type: ignore[no-untyped-def]
     """The gradient of ``forward`` for neurons ``start`` to ``stop``.
 
     by_spikes: dL/dS, (T, n). by_last: dL/dU of the last step by what follows it, (n,) float32.
@@ -138,7 +138,7 @@ def backward(potential, by_spikes, by_last, out, by_first, start, stop, leak, ju
             total[i] = np.float32(0)
         for t in range(steps - 1, -1, -1):
             # G is dL/dU[t+1], but at first already what reaches U[T-1] from behind
-            through_leak = leak if t < steps - 1 else np.float32(1)
+            through_leak = alpha if t < steps - 1 else np.float32(1)
             through_reset = jump if t < steps - 1 else np.float32(0)
             U, by_spike = potential[t][low : low + size], by_spikes[t][low : low + size]
             for i in range(size):

@@ -2,7 +2,7 @@ r"""Binary networks: weights of two values and activations of 0 or 1 (section 9.
 
 Activations. A LIF neuron with leak 0 that sees one time step fires or does not: ``S = 1 where I > threshold, else 0``, with
 Eq. 4 in place of the derivative. That is a binary activation with a straight-through estimator whose window is a triangle, so
-binary networks need no neuron of their own: ``NetworkConfig(neuron="lif", leak=0)`` and T = 1. Its values are 0 and 1, as
+binary networks need no neuron of their own: ``NetworkConfig(neuron="lif", alpha=0)`` and T = 1. Its values are 0 and 1, as
 spikes are, and not -1 and +1, as in XNOR-Net: section 9.2 allows both ("constrained to +1 or -1 or 0").
 
 Weights. Real ("latent") weights ``w`` are what is trained; the network computes with
@@ -84,10 +84,10 @@ def binarise(network: Network, *, scale: str = "mean") -> Network:
     """
     one_of("scale", scale, SCALES)
     for p in network.plan[:-1]:
-        if p.neuron != "lif" or network.config.leak != 0:
+        if p.neuron != "lif" or network.config.alpha != 0:
             raise ValueError(
                 f"network must have LIF neurons of leak 0 to be binary, got {p.neuron!r} with leak "
-                f"{network.config.leak:g} at {p.site}"
+                f"{network.config.alpha:g} at {p.site}"
             )
     for name in binary_layers(network):
         layer = cast(Layer, network.layers[name])

@@ -235,7 +235,7 @@ def spiking(ann: Network, *, relu_layers: int = 0) -> Network:
     config = replace(
         ann.config,
         neuron="if",
-        leak=1.0,
+        alpha=1.0,
         threshold=1.0,
         reset="soft",
         refractory=0,

@@ -121,7 +121,7 @@ def forward(
         _timed(potential, n),
         _flat(last),
     ]
-    numbers = [np.float32(x) for x in (neuron.leak, _taken(neuron), neuron.threshold)]
+    numbers = [np.float32(x) for x in (neuron.alpha, _taken(neuron), neuron.threshold)]
     finite = _share(
         n,
         len(fired),
@@ -162,7 +162,7 @@ def backward(
     jump = 0.0 if neuron.detach_reset else _taken(neuron)
     height = neuron.gamma / neuron.threshold
     numbers = [
-        np.float32(x) for x in (neuron.leak, jump, neuron.threshold, height, -height / neuron.threshold)
+        np.float32(x) for x in (neuron.alpha, jump, neuron.threshold, height, -height / neuron.threshold)
     ]
     _share(n, steps, lambda start, stop: _loops().backward(*arrays, start, stop, *numbers))
     return (out[0] if summed else out), first
@@ -170,7 +170,7 @@ def backward(
 
 def _taken(neuron: LIF) -> float:
     """What a spike takes off the next potential."""
-    return neuron.threshold * (1.0 if neuron.order == "leak-then-reset" else neuron.leak)
+    return neuron.threshold * (1.0 if neuron.order == "leak-then-reset" else neuron.alpha)
 
 
 # --- storage: every time step is one dense block of n numbers, in whatever order of dimensions ---------------

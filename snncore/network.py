@@ -76,7 +76,7 @@ class NetworkConfig:
     """
 
     neuron: str = "lif"
-    leak: float = 0.95
+    alpha: float = 0.95
     threshold: float = 1.0
     gamma: float = 0.3
     reset: str = "soft"
@@ -101,7 +101,7 @@ class NetworkConfig:
     def lif(self, neuron: str) -> LIF:
         """The parameters of this network's "lif" or "if" neurons."""
         return LIF(
-            1.0 if neuron == "if" else self.leak,
+            1.0 if neuron == "if" else self.alpha,
             self.threshold,
             self.gamma,
             self.reset,

@@ -2,15 +2,15 @@ r"""Leaky integrate-and-fire neurons as one scan over time (paper: Eq. 1-4, sect
 
 The membrane potential before the reset, ``U``, and the spikes, ``S``, follow one of three recurrences::
 
-    leak-then-reset, soft   U[t] = leak U[t-1] + I[t] - threshold S[t-1]       (Eq. 2-3, Neftci et al. 2019)
-    reset-then-leak, soft   U[t] = leak (U[t-1] - threshold S[t-1]) + I[t]
-    hard (either order)     U[t] = leak U[t-1] (1 - S[t-1]) + I[t]
+    leak-then-reset, soft   U[t] = alpha U[t-1] + I[t] - threshold S[t-1]       (Eq. 2-3, Neftci et al. 2019)
+    reset-then-leak, soft   U[t] = alpha (U[t-1] - threshold S[t-1]) + I[t]
+    hard (either order)     U[t] = alpha U[t-1] (1 - S[t-1]) + I[t]
 
     S[t] = 1 where U[t] > threshold (or >= with ``fire_at_equality``), else 0.
 
 During a refractory period of ``r`` steps after a spike the potential stays at its value after the reset:
 nothing is integrated, nothing leaks and nothing fires (section 3.1: "membrane potential is not affected").
-Integrate-and-fire is ``leak = 1``, where both soft recurrences agree.
+Integrate-and-fire is ``alpha = 1``, where both soft recurrences agree.
 
 The derivative of the step function is replaced by Eq. 4, ``dS/dU = gamma/threshold max(0, 1 - |U/threshold - 1|)``.
 
@@ -38,7 +38,7 @@ ORDERS = ("leak-then-reset", "reset-then-leak")
 class LIF:
     """Parameters of a leaky integrate-and-fire neuron (Eq. 2-4); dimensionless, one step is one time unit.
 
-    leak: factor ``alpha`` on the potential per step, in [0, 1]; the paper uses 0.95 to 0.99, 1 is an IF neuron.
+    alpha: factor on the potential per step, in [0, 1]; the paper uses 0.95 to 0.99; 1 does not leak (an IF neuron).
     threshold: potential above which the neuron fires, > 0.
     gamma: damping of the surrogate derivative, > 0; the paper sets 0.3.
     reset: "soft" subtracts the threshold, "hard" sets the potential to zero.
@@ -50,7 +50,7 @@ class LIF:
     Raises ``ValueError`` on a value outside these ranges.
     """
 
-    leak: float = 0.95
+    alpha: float = 0.95
     threshold: float = 1.0
     gamma: float = 0.3
     reset: str = "soft"
@@ -60,7 +60,7 @@ class LIF:
     detach_reset: bool = True
 
     def __post_init__(self) -> None:
-        between("leak", self.leak, 0.0, 1.0)
+        between("alpha", self.alpha, 0.0, 1.0)
         positive("threshold", self.threshold)
         positive("gamma", self.gamma)
         one_of("reset", self.reset, RESETS)
@@ -69,8 +69,8 @@ class LIF:
 
 
 def IF(**options) -> LIF:  # type: ignore[no-untyped-def]
-    """An integrate-and-fire neuron: ``LIF`` with ``leak=1``; takes every other option of ``LIF``."""
-    return LIF(leak=1.0, **options)
+    """An integrate-and-fire neuron: ``LIF`` with ``alpha=1``; takes every other option of ``LIF``."""
+    return LIF(alpha=1.0, **options)
 
 
 class NeuronState(NamedTuple):
@@ -294,10 +294,10 @@ def _first_not_finite(x: Tensor) -> tuple[int, float]:
 def _charge(drive: Tensor, U: Tensor, S: Tensor, neuron: LIF, *, out: Tensor) -> None:
     """U[t] of the module's equations from U[t-1], S[t-1] and I[t], written into ``out``."""
     if neuron.reset == "hard":
-        torch.mul(U, neuron.leak, out=out).masked_fill_(S > 0, 0).add_(drive)
+        torch.mul(U, neuron.alpha, out=out).masked_fill_(S > 0, 0).add_(drive)
         return
-    reset = neuron.threshold if neuron.order == "leak-then-reset" else neuron.leak * neuron.threshold
-    torch.add(drive, U, alpha=neuron.leak, out=out)
+    reset = neuron.threshold if neuron.order == "leak-then-reset" else neuron.alpha * neuron.threshold
+    torch.add(drive, U, alpha=neuron.alpha, out=out)
     out.sub_(S, alpha=reset)
 
 
@@ -325,7 +325,7 @@ def _pull_back(grad, U, neuron: LIF, held, held_before, spikes_before):  # type:
     U is U[t-1]; held and held_before say which neurons were refractory at t and at t-1 (None without a period);
     spikes_before is S[t-1] where it cannot be recomputed from U, at the start of a chunk.
     """
-    pulled = grad * neuron.leak if held is None else torch.where(held, grad, grad * neuron.leak)
+    pulled = grad * neuron.alpha if held is None else torch.where(held, grad, grad * neuron.alpha)
     if neuron.reset == "hard":
         S = spikes_before
         if S is None:
@@ -339,9 +339,9 @@ def _pull_back(grad, U, neuron: LIF, held, held_before, spikes_before):  # type:
     if held_before is not None:
         slope = slope.masked_fill(held_before, 0)
     if neuron.reset == "hard":
-        jump, held_jump = U * neuron.leak, U
+        jump, held_jump = U * neuron.alpha, U
     else:
-        leaked = neuron.threshold * (1.0 if neuron.order == "leak-then-reset" else neuron.leak)
+        leaked = neuron.threshold * (1.0 if neuron.order == "leak-then-reset" else neuron.alpha)
         jump, held_jump = torch.full_like(U, leaked), torch.full_like(U, neuron.threshold)
     return pulled - grad * slope * (jump if held is None else torch.where(held, held_jump, jump))
 
@@ -374,11 +374,11 @@ def fire_reference(
     for drive in sequence:
         R = S.detach() if neuron.detach_reset else S
         if neuron.reset == "hard":
-            charged, rested = neuron.leak * U * (1 - R) + drive, U * (1 - R)
+            charged, rested = neuron.alpha * U * (1 - R) + drive, U * (1 - R)
         elif neuron.order == "leak-then-reset":
-            charged, rested = neuron.leak * U + drive - neuron.threshold * R, U - neuron.threshold * R
+            charged, rested = neuron.alpha * U + drive - neuron.threshold * R, U - neuron.threshold * R
         else:
-            charged, rested = neuron.leak * (U - neuron.threshold * R) + drive, U - neuron.threshold * R
+            charged, rested = neuron.alpha * (U - neuron.threshold * R) + drive, U - neuron.threshold * R
         blocked = left > 0
         U = torch.where(blocked, rested, charged)
         S = torch.where(blocked, torch.zeros_like(U), _Spike.apply(U, neuron))

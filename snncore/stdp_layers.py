@@ -151,7 +151,7 @@ class _Stack:
         )
         if keep is not None:
             current.mul_(keep.repeat(len(pre), 1, 1, 1))
-        neuron = replace(self.neuron, leak=1.0) if p.neuron == "if" else self.neuron
+        neuron = replace(self.neuron, alpha=1.0) if p.neuron == "if" else self.neuron
         return self._fire(p.site, current.unflatten(0, pre.shape[:2]), neuron)
 
     def compete(self, p: Pass, spikes: Tensor, kind: str) -> tuple[Tensor, Tensor]:

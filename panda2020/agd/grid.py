@@ -128,16 +128,16 @@ def map_runs(
     short = replace(p.snn, epochs=min(3, p.snn.epochs), augment=False)
     found = []
     for seed in seeds or p.seeds[:1]:
-        data = p.drawn(seed)
+        data = p.data_for(seed)
         data = replace(
             data, train=min(1000, data.train), validation=min(200, data.validation), test=min(500, data.test)
         )
-        for leak in p.leaks:
+        for alpha in p.alphas:
             for gamma in p.gammas:
                 for gain in p.gains:
                     for name in names or MAPPED:
                         run = snn_run(p, name, seed, MAP_STEPS, tables=("8-map",), role="map")
-                        network = replace(run.spec.network, gain=gain, gamma=gamma, leak=leak)
+                        network = replace(run.spec.network, gain=gain, gamma=gamma, alpha=alpha)
                         spec = replace(run.spec, data=data, network=network, training=short)
                         found.append(replace(run, spec=spec))
     return found

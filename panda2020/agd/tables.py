@@ -93,7 +93,7 @@ def map_table(records: Sequence[Record]) -> pd.DataFrame:
         rows.append(
             {
                 "network": record.labels["network"],
-                "leak": config.leak,
+                "leak": config.alpha,
                 "gamma": config.gamma,
                 "gain": config.gain,
                 "seed": record.spec.seed,
@@ -110,14 +110,14 @@ def draw_map(table: pd.DataFrame) -> Figure:
     Several seeds of a point are averaged, and it counts as training if most of them train. Points without a run stay white.
     """
     names = list(dict.fromkeys(table["network"]))
-    leaks, gammas, gains = (sorted(set(table[c]), reverse=c == "leak") for c in ("leak", "gamma", "gain"))
-    size = (2.9 * len(leaks) + 1.1, 0.9 + (0.7 + 0.5 * len(gammas)) * len(names))
+    alphas, gammas, gains = (sorted(set(table[c]), reverse=c == "leak") for c in ("leak", "gamma", "gain"))
+    size = (2.9 * len(alphas) + 1.1, 0.9 + (0.7 + 0.5 * len(gammas)) * len(names))
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(names), len(leaks), squeeze=False, sharex=True, sharey=True)
+    grid = figure.subplots(len(names), len(alphas), squeeze=False, sharex=True, sharey=True)
     top = max(0.5, table["validation"].max())
     for row, name in zip(grid, names, strict=True):
-        for axes, leak in zip(row, leaks, strict=True):
-            here = table[(table["network"] == name) & (table["leak"] == leak)].groupby(["gamma", "gain"])
+        for axes, alpha in zip(row, alphas, strict=True):
+            here = table[(table["network"] == name) & (table["leak"] == alpha)].groupby(["gamma", "gain"])
             values, trains = (
                 here[c].mean().unstack().reindex(index=gammas, columns=gains)
                 for c in ("validation", "trains")
@@ -125,7 +125,7 @@ def draw_map(table: pd.DataFrame) -> Figure:
             axes.imshow(values, vmin=0, vmax=top, cmap="viridis", aspect="auto", origin="lower")
             axes.set_xticks(range(len(gains)), [f"{gain:g}" for gain in gains])
             axes.set_yticks(range(len(gammas)), [f"{gamma:g}" for gamma in gammas])
-            axes.set_title(f"{name}, leak {leak:g}", fontsize=10)
+            axes.set_title(f"{name}, leak {alpha:g}", fontsize=10)
             axes.grid(False)
             for i, k in np.argwhere(values.notna().to_numpy()):
                 value, bold = values.iloc[i, k], trains.iloc[i, k] > 0.5

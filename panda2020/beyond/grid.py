@@ -58,8 +58,8 @@ def binary_networks(
             for head, role in BINARY_HEADS.items():
                 spec = binary.Spec(
                     scale_width(networks.network(name).topology, p.width),
-                    p.drawn(seed),
-                    NetworkConfig(neuron="lif", leak=0.0, gain=BINARY_GAIN, head=head),
+                    p.data_for(seed),
+                    NetworkConfig(neuron="lif", alpha=0.0, gain=BINARY_GAIN, head=head),
                     InputConfig("direct", steps=1),
                     recipe,
                     seed,

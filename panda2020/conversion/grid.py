@@ -41,7 +41,7 @@ def cifar_ann(p: Profile, net: networks.PaperNetwork, seed: int) -> train.Spec:
     """The ANN of a Table 3 network, on real pixels."""
     return train.Spec(
         scale_width(as_ann(net.topology), p.width),
-        p.alone.drawn(seed),
+        p.alone.data_for(seed),
         p.alone.network,
         p.input("real"),
         p.alone.training,

@@ -283,7 +283,7 @@ def choice_table(profile_name: str) -> pd.DataFrame:
         _choice(
             "initialisation and surrogate",
             f"gain {p.snn_network.gain:g}, gamma {p.snn_network.gamma:g}",
-            f"gains {_list(p.gains)}; gammas {_list(p.gammas)}; leaks {_list(p.leaks)}",
+            f"gains {_list(p.gains)}; gammas {_list(p.gammas)}; leaks {_list(p.alphas)}",
             "chapter 7, the map",
         )
     )

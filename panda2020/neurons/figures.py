@@ -32,9 +32,9 @@ WORKED_LEAK = 0.9
 
 #: The neurons of the worked table, by the heading of their columns.
 FAMILIES = {
-    "leak first": LIF(leak=WORKED_LEAK),
-    "reset first": LIF(leak=WORKED_LEAK, order="reset-then-leak"),
-    "hard reset": LIF(leak=WORKED_LEAK, reset="hard"),
+    "leak first": LIF(alpha=WORKED_LEAK),
+    "reset first": LIF(alpha=WORKED_LEAK, order="reset-then-leak"),
+    "hard reset": LIF(alpha=WORKED_LEAK, reset="hard"),
 }
 
 
@@ -68,9 +68,9 @@ def worked_table(current: Sequence[float] = WORKED_CURRENT) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(1, len(current) + 1, name="t"))
 
 
-def time_constants(leaks: Sequence[float]) -> pd.DataFrame:
+def time_constants(alphas: Sequence[float]) -> pd.DataFrame:
     """The time constant tau (in steps) that a leak alpha = exp(-1/tau) stands for, and its half-life."""
-    alpha = np.asarray(leaks, dtype=float)
+    alpha = np.asarray(alphas, dtype=float)
     return pd.DataFrame(
         {"leak": alpha, "tau in steps": -1 / np.log(alpha), "half-life in steps": np.log(0.5) / np.log(alpha)}
     )
@@ -166,7 +166,7 @@ def input_gradient(current: Tensor, neuron: LIF) -> tuple[Tensor, Tensor, Tensor
     potential, _ = trace(drive.detach(), neuron)
     psi = surrogate(potential[-1], threshold=neuron.threshold, gamma=neuron.gamma)
     ago = torch.arange(len(current) - 1, -1, -1, dtype=torch.float64)
-    return measured[:, 0], psi * neuron.leak**ago, potential[:, 0]
+    return measured[:, 0], psi * neuron.alpha**ago, potential[:, 0]
 
 
 def draw_lif(inputs: Tensor, weights: Tensor, neuron: LIF) -> Figure:

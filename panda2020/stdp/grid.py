@@ -38,7 +38,7 @@ def stdp_spec(p: Profile, name: str, seed: int) -> stdp.Spec:
     recipe = replace(p.alone.training, augment=False)  # features are computed once
     return stdp.Spec(
         convolutions,
-        scale.drawn(p, seed),
+        scale.data_for(p, seed),
         StdpConfig(steps=scale.steps, settle=scale.settle),
         tuple(stdp.Classifier(kind, top, network, recipe) for kind, top, network in tops),
         unlabelled=scale.unlabelled,

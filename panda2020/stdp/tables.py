@@ -400,7 +400,7 @@ def choices_table(config: StdpConfig) -> pd.DataFrame:
          "one per pass"),
         ("settling", NO_VALUE, f"thresholds alone adapt for {config.settle} more mini-batches, without competition", "none"),
         ("dropout", "dropout scheme", f"{config.dropout:.0%} of the maps", "whole maps, held over T"),
-        ("neuron", "LIF", f"leak {config.neuron.leak:g}", NO_VALUE),
+        ("neuron", "LIF", f"leak {config.neuron.alpha:g}", NO_VALUE),
         ("input", "input spike rate", f"{config.input_rate:g} spikes per step for a pixel of value 1", "lower"),
         ("features", "overall spiking activity", f"pooled, IF with threshold {config.pool_threshold:g}, {filtered}", "low-pass"),
     ]  # fmt: skip

@@ -33,10 +33,10 @@ class Spec(train.Spec):
 
     def __post_init__(self) -> None:
         one_of("scale", self.scale, SCALES)
-        if self.network.neuron != "lif" or self.network.leak != 0:
+        if self.network.neuron != "lif" or self.network.alpha != 0:
             raise ValueError(
                 f"network must have neuron 'lif' and leak 0, got {self.network.neuron!r} "
-                f"and {self.network.leak:g}"
+                f"and {self.network.alpha:g}"
             )
         if self.input.code != "direct" or self.input.steps != 1:
             raise ValueError(

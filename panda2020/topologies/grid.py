@@ -33,7 +33,7 @@ def figure1(
         Entry(
             train.Spec(
                 scale_width(as_ann(networks.network(name).topology), p.width),
-                p.alone.drawn(seed),
+                p.alone.data_for(seed),
                 p.alone.network,
                 p.input("real"),
                 p.alone.training,

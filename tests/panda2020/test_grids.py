@@ -20,7 +20,7 @@ from snncore.topology import as_ann, plan
 from snncore.training import InputConfig
 
 BINARY_CHANGES = {
-    "network.leak",
+    "network.alpha",
     "network.gain",
     "network.head",
     "input.code",
@@ -199,12 +199,14 @@ def test_map_covers_its_axes_once_and_stays_small():
     p = profile("laptop")
     found = agd_grid.map_runs("laptop")
     points = Counter(
-        (e.network, e.spec.network.leak, e.spec.network.gamma, e.spec.network.gain) for e in found
+        (e.network, e.spec.network.alpha, e.spec.network.gamma, e.spec.network.gain) for e in found
     )
     assert set(points.values()) == {1}
     assert {e.network for e in found} == set(agd_grid.MAPPED)
-    assert len(points) == 2 * len(p.leaks) * len(p.gammas) * len(p.gains) <= 72
-    assert found[0].spec.network.leak == found[2 * len(p.gains) * len(p.gammas) - 1].spec.network.leak == 0.95
+    assert len(points) == 2 * len(p.alphas) * len(p.gammas) * len(p.gains) <= 72
+    assert (
+        found[0].spec.network.alpha == found[2 * len(p.gains) * len(p.gammas) - 1].spec.network.alpha == 0.95
+    )
     assert {len({e.spec.data for e in found}), len({e.spec.training for e in found})} == {1}
 
 

@@ -8,7 +8,7 @@ import torch
 from snncore.binary import binarise, binary_layers, binary_weight, sign
 from snncore.network import Network, NetworkConfig
 
-BINARY = NetworkConfig(neuron="lif", leak=0.0, gain=2.8)
+BINARY = NetworkConfig(neuron="lif", alpha=0.0, gain=2.8)
 
 
 def built(text="4C3 P 4C3 [4C3]x2 P F6 F3", config=BINARY):
@@ -94,6 +94,6 @@ def test_refusals():
     ):
         binarise(built(config=NetworkConfig(neuron="lif")))
     with pytest.raises(ValueError, match="got 'relu' with leak 0 at conv1"):
-        binarise(built(config=NetworkConfig(neuron="relu", leak=0.0)))
+        binarise(built(config=NetworkConfig(neuron="relu", alpha=0.0)))
     with pytest.raises(ValueError, match="network must not be binary already, got a binary conv2"):
         binarise(binarise(built()))

@@ -156,7 +156,7 @@ def test_neurons_in_place_are_fire_bit_for_bit():
 
 
 MODES = [
-    LIF(leak=0.9, reset=reset, order=order, refractory=refractory)
+    LIF(alpha=0.9, reset=reset, order=order, refractory=refractory)
     for (reset, order), refractory in itertools.product(
         (("soft", "leak-then-reset"), ("soft", "reset-then-leak"), ("hard", "leak-then-reset")), (0, 2)
     )

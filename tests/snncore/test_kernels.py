@@ -19,8 +19,8 @@ from snncore import kernels
 from snncore.neurons import IF, LIF, NeuronState, _leave_nan, fire, fire_reference
 
 NEURONS = [
-    LIF(leak=leak, order=order, detach_reset=detach, fire_at_equality=equality, threshold=threshold)
-    for leak, order, detach, equality, threshold in itertools.product(
+    LIF(alpha=alpha, order=order, detach_reset=detach, fire_at_equality=equality, threshold=threshold)
+    for alpha, order, detach, equality, threshold in itertools.product(
         (0.0, 0.9, 1.0), ("leak-then-reset", "reset-then-leak"), (True, False), (False, True), (1.0, 0.7)
     )
 ]
@@ -312,7 +312,7 @@ def test_a_nan_gradient_stays_nan_in_bfloat16():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64, torch.float16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize(
-    "neuron", [LIF(leak=0.9), LIF(leak=0.0), IF(), LIF(reset="hard"), LIF(refractory=2)], ids=str
+    "neuron", [LIF(alpha=0.9), LIF(alpha=0.0), IF(), LIF(reset="hard"), LIF(refractory=2)], ids=str
 )
 def test_a_current_that_is_not_finite_is_named_with_its_first_step(neuron, value, dtype):
     for step, last in ((0, 5), (3, 3), (5, 5)):
@@ -450,7 +450,7 @@ def test_without_a_folder_for_machine_code_the_loops_still_compile(forgotten, mo
 def test_every_option_of_lif_is_considered():
     """A field added to ``LIF`` must be looked at here before the loops may ignore it."""
     assert {f.name for f in dataclasses.fields(LIF)} == {
-        "leak",
+        "alpha",
         "threshold",
         "gamma",
         "reset",

@@ -468,8 +468,8 @@ def test_the_mean_over_time_hands_real_values_on():
 
 
 def test_if_neurons_do_not_leak():
-    net = build("4C3:if 4C3 F3", leak=0.5)
-    assert [(site, neuron.leak) for site, neuron in net.sites()] == [("conv1", 1.0), ("conv2", 0.5)]
+    net = build("4C3:if 4C3 F3", alpha=0.5)
+    assert [(site, neuron.alpha) for site, neuron in net.sites()] == [("conv1", 1.0), ("conv2", 0.5)]
 
 
 @pytest.mark.parametrize("options", [{}, {"refractory": 2}, {"reset": "hard", "readout": "sum"}])
@@ -639,7 +639,7 @@ def test_bfloat16_counts_beyond_256():
         ({"readout": "max"}, "readout must be one of"),
         ({"gain": 0.0}, "gain must be a finite number above 0"),
         ({"dropout": 1.0}, "dropout must lie between"),
-        ({"leak": 1.1}, "leak must lie between"),
+        ({"alpha": 1.1}, "alpha must lie between"),
         ({"threshold": 0}, "threshold must be"),
         ({"gamma": -1.0}, "gamma must be"),
         ({"reset": "none"}, "reset must be one of"),

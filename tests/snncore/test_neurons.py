@@ -16,7 +16,7 @@ WORKED = torch.tensor(
 )  # the current of the worked example, leak 0.9, threshold 1
 MODES = [
     LIF(
-        leak=leak,
+        alpha=alpha,
         reset=reset,
         order=order,
         refractory=refractory,
@@ -24,7 +24,7 @@ MODES = [
         threshold=threshold,
         fire_at_equality=equality,
     )
-    for leak, (reset, order), refractory, detach, threshold, equality in itertools.product(
+    for alpha, (reset, order), refractory, detach, threshold, equality in itertools.product(
         (0.9, 1.0),
         (("soft", "leak-then-reset"), ("soft", "reset-then-leak"), ("hard", "leak-then-reset")),
         (0, 2),
@@ -45,7 +45,7 @@ def potentials(current, neuron):
 
 
 def test_leak_then_reset_follows_the_worked_example():
-    neuron = LIF(leak=0.9)
+    neuron = LIF(alpha=0.9)
     spikes, _ = fire(WORKED[:, None], neuron)
     assert spikes[:, 0].tolist() == [0, 1, 0, 0, 1, 0]
     # U before reset: .6; .54+.6; .9*1.14+.6-1; .9*.626; .9*.5634+1.5; .9*2.00706-1
@@ -53,7 +53,7 @@ def test_leak_then_reset_follows_the_worked_example():
 
 
 def test_reset_then_leak_follows_the_worked_example():
-    neuron = LIF(leak=0.9, order="reset-then-leak")
+    neuron = LIF(alpha=0.9, order="reset-then-leak")
     spikes, _ = fire(WORKED[:, None], neuron)
     assert spikes[:, 0].tolist() == [0, 1, 0, 0, 1, 0]
     # after the reset .6, .14, .726, .6534, 1.08806, .979254, as the reset-at-once libraries print it
@@ -63,17 +63,17 @@ def test_reset_then_leak_follows_the_worked_example():
 
 
 def test_hard_reset_wipes_the_potential():
-    assert potentials(torch.tensor([1.5, 0.25, 0.0]), LIF(leak=0.5, reset="hard")) == pytest.approx(
+    assert potentials(torch.tensor([1.5, 0.25, 0.0]), LIF(alpha=0.5, reset="hard")) == pytest.approx(
         [1.5, 0.25, 0.125]
     )
 
 
 def test_soft_reset_keeps_what_exceeds_the_threshold():
-    assert potentials(torch.tensor([1.5, 0.0, 0.0]), LIF(leak=0.5)) == pytest.approx([1.5, -0.25, -0.125])
+    assert potentials(torch.tensor([1.5, 0.0, 0.0]), LIF(alpha=0.5)) == pytest.approx([1.5, -0.25, -0.125])
 
 
 def test_refractory_neuron_rests_then_integrates_again():
-    neuron = LIF(leak=0.5, refractory=2)
+    neuron = LIF(alpha=0.5, refractory=2)
     current = torch.tensor([1.5, 9.0, 9.0, 0.8, 0.7])
     spikes, _ = fire(current[:, None], neuron)
     # fires at t=0, rests at 0.5 through t=1,2 whatever comes in, then .25+.8 fires at t=3
@@ -159,16 +159,16 @@ def test_chunks_of_time_give_the_same_spikes_and_gradients(neuron, cut):
 @given(
     st.lists(st.floats(-2, 2, width=32), min_size=1, max_size=30), st.floats(0.1, 3.0), st.floats(0.0, 1.0)
 )
-def test_threshold_and_current_are_one_axis(values, scale, leak):
+def test_threshold_and_current_are_one_axis(values, scale, alpha):
     """Scaling current and threshold together leaves the spikes unchanged (float64, away from ties)."""
     current = torch.tensor(values, dtype=torch.float64)[:, None]
-    spikes, _ = fire(current, LIF(leak=leak))
+    spikes, _ = fire(current, LIF(alpha=alpha))
     state, near = None, False
     for value in current:
-        _, state = fire(value[None], LIF(leak=leak), state=state)
+        _, state = fire(value[None], LIF(alpha=alpha), state=state)
         near |= abs(state.membrane.item() - 1) < 1e-9
     if not near:
-        assert torch.equal(spikes, fire(current * scale, LIF(leak=leak, threshold=scale))[0])
+        assert torch.equal(spikes, fire(current * scale, LIF(alpha=alpha, threshold=scale))[0])
 
 
 def test_channels_last_stays_and_changes_nothing():
@@ -187,8 +187,8 @@ def test_half_precision_current_keeps_a_float_membrane():
 @pytest.mark.parametrize(
     "options, name",
     [
-        ({"leak": 1.1}, "leak"),
-        ({"leak": -0.1}, "leak"),
+        ({"alpha": 1.1}, "alpha"),
+        ({"alpha": -0.1}, "alpha"),
         ({"threshold": 0}, "threshold"),
         ({"gamma": 0.0}, "gamma"),
         ({"threshold": float("nan")}, "threshold"),

@@ -177,7 +177,7 @@ def reference(trained: Trained, layer: str, spikes: torch.Tensor) -> torch.Tenso
                     float(weights[p.layer][m, c, dy, dx] * pre[t, i, c, py, px]) for c, dy, dx, py, px in taps
                 )
                 before = float(seen[p.site][t - 1, i, m, y, x]) if t else 0.0
-                u = config.neuron.leak * float(potential[p.site][i, m, y, x]) + drive - theta * before
+                u = config.neuron.alpha * float(potential[p.site][i, m, y, x]) + drive - theta * before
                 potential[p.site][i, m, y, x] = u
                 if u <= theta:
                     continue
@@ -217,7 +217,7 @@ def reference(trained: Trained, layer: str, spikes: torch.Tensor) -> torch.Tenso
     ("topology", "layer"), [("3C3 F2", "conv1"), ("2C3 [2C3+]x2 F2", "conv2"), ("2C3 2C3+ 2C3+ F2", "conv2")]
 )
 def test_presentation_agrees_with_explicit_spike_pairs(topology, layer, average, update):
-    config = replace(PLAIN, eta=0.3, average=average, update=update, neuron=LIF(leak=0.9, threshold=0.8))
+    config = replace(PLAIN, eta=0.3, average=average, update=update, neuron=LIF(alpha=0.9, threshold=0.8))
     before = stack(topology, (2, 3, 4), config)
     spikes = noise(6, 2, 2, 3, 4)
     weight, _, happened = present(before, layer, spikes)
@@ -231,7 +231,7 @@ def test_presentation_agrees_with_explicit_spike_pairs(topology, layer, average,
     [{"trace": "additive"}, {"competition": "winner"}, {"trace": "additive", "competition": "winner"}],
 )
 def test_other_traces_and_winners_agree_with_explicit_spike_pairs(options):
-    config = replace(PLAIN, eta=0.3, neuron=LIF(leak=0.9, threshold=0.4), **options)
+    config = replace(PLAIN, eta=0.3, neuron=LIF(alpha=0.9, threshold=0.4), **options)
     before, spikes = stack("4C3 F2", (2, 3, 4), config), noise(6, 2, 2, 3, 4, rate=0.5)
     weight, _, _ = present(before, "conv1", spikes)
     assert torch.allclose(weight, reference(before, "conv1", spikes), atol=1e-10)
@@ -242,10 +242,10 @@ def test_other_traces_and_winners_agree_with_explicit_spike_pairs(options):
 
 
 def test_a_layer_of_if_neurons_does_not_leak():
-    config, spikes = replace(PLAIN, eta=0.3, neuron=LIF(leak=0.5, threshold=0.8)), noise(6, 2, 2, 3, 4)
+    config, spikes = replace(PLAIN, eta=0.3, neuron=LIF(alpha=0.5, threshold=0.8)), noise(6, 2, 2, 3, 4)
     marked, _, _ = present(stack("3C3:if F2", (2, 3, 4), config), "conv1", spikes)
     without, _, _ = present(
-        stack("3C3 F2", (2, 3, 4), replace(config, neuron=LIF(leak=1.0, threshold=0.8))), "conv1", spikes
+        stack("3C3 F2", (2, 3, 4), replace(config, neuron=LIF(alpha=1.0, threshold=0.8))), "conv1", spikes
     )
     leaking, _, _ = present(stack("3C3 F2", (2, 3, 4), config), "conv1", spikes)
     assert torch.equal(marked, without) and not torch.equal(marked, leaking)
@@ -263,13 +263,13 @@ def test_step_and_presentation_differ_only_by_when_weights_change():
 
 
 def test_spikes_are_those_of_the_network_with_the_same_weights():
-    config = replace(PLAIN, eta=0.0, neuron=LIF(leak=0.9), steps=7)
+    config = replace(PLAIN, eta=0.0, neuron=LIF(alpha=0.9), steps=7)
     before = stack("4C3 [4C3+]x2 P M F3:relu F2", (2, 6, 6), config)
     spikes = noise(7, 3, 2, 6, 6)
     network = Network(
         "4C3 [4C3+]x2 P M F3:relu F2",
         input_shape=(2, 6, 6),
-        config=NetworkConfig(leak=0.9),
+        config=NetworkConfig(alpha=0.9),
         generator=torch.Generator().manual_seed(0),
     ).double()
     for name, weight in before.weights.items():
@@ -565,7 +565,7 @@ def test_a_silent_or_saturated_layer_is_reported_once_with_its_rate(threshold, k
 
 
 def test_single_precision_matches_double():
-    config = replace(PLAIN, eta=0.05, competition="inhibit", neuron=LIF(leak=0.9))
+    config = replace(PLAIN, eta=0.05, competition="inhibit", neuron=LIF(alpha=0.9))
     before = stack("3C3 F2", (2, 6, 6), config)
     single = replace(
         before,

@@ -317,7 +317,7 @@ def test_a_checkpoint_of_another_run_is_refused(few, tmp_path):
     for net, options in (
         (build("8C3 P F8 F10"), {}),
         (build(), {"seed": 1}),
-        (build(leak=0.5), {}),
+        (build(alpha=0.5), {}),
         (build(), {"config": TrainingConfig(epochs=4)}),
         (build(), {"coder": InputConfig("poisson", steps=5)}),
     ):

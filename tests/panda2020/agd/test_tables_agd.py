@@ -73,7 +73,7 @@ def test_map_tells_who_trains_where():
     point = agd_grid.map_runs("laptop")[4].spec.network
     assert first == (
         f"VGG7-agd trains at 1 of 3 points; best 40% on validation images, with gain {point.gain:g}, "
-        f"gamma {point.gamma:g}, leak {point.leak:g}"
+        f"gamma {point.gamma:g}, leak {point.alpha:g}"
     )
     assert second.startswith("VGG3x4 trains at 3 of 3 points; best 60%")
     assert alone == [

@@ -40,7 +40,7 @@ def test_worked_table_by_hand() -> None:
 
 def test_trace_is_fire_seen_step_by_step() -> None:
     current = torch.rand(40, 3, generator=seeded(), dtype=torch.float64)
-    neuron = LIF(leak=0.8, refractory=2)
+    neuron = LIF(alpha=0.8, refractory=2)
     potential, spikes = figures.trace(current, neuron)
     whole, end = fire(current, neuron)
     assert torch.equal(spikes, whole) and torch.equal(potential[-1], end.membrane)
@@ -112,7 +112,7 @@ def test_other_codings_do_not_converge_to_the_pixels() -> None:
     assert not figures.converges(figures.coding_error(images, {10: means[10]}))  # one T shows no trend
 
 
-@pytest.mark.parametrize("neuron", [LIF(leak=0.9), IF(threshold=2.0), LIF(leak=0.7, detach_reset=False)])
+@pytest.mark.parametrize("neuron", [LIF(alpha=0.9), IF(threshold=2.0), LIF(alpha=0.7, detach_reset=False)])
 def test_input_gradient_follows_the_formula(neuron: LIF) -> None:
     current = torch.linspace(0.2, 0.6, 25, dtype=torch.float64)
     measured, formula, potential = figures.input_gradient(current, neuron)
@@ -154,9 +154,9 @@ def test_a_figure_is_the_same_twice() -> None:
 
 def test_figure_2a_marks_the_spikes_of_the_neuron() -> None:
     inputs = torch.ones(6, 1)
-    figure = figures.draw_lif(inputs, torch.tensor([0.6]), LIF(leak=1.0))
+    figure = figures.draw_lif(inputs, torch.tensor([0.6]), LIF(alpha=1.0))
     marks = figure.axes[2].lines[-1]  # U = .6 1.2 .8 1.4 1.0 .6 ... after each reset of 1
-    _, spikes = figures.trace(torch.full((6, 1), 0.6), LIF(leak=1.0))
+    _, spikes = figures.trace(torch.full((6, 1), 0.6), LIF(alpha=1.0))
     assert marks.get_xdata().tolist() == spikes[:, 0].nonzero().flatten().tolist()
     assert marks.get_ydata().tolist()[0] == pytest.approx(1.2)
 

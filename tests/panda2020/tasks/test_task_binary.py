@@ -22,7 +22,7 @@ DATA = DataConfig("digits", train=300, validation=40, test=40)
 SPEC = task.Spec(
     "8C3 P 16C3 [16C3]x2 P F32 F10",
     DATA,
-    NetworkConfig(neuron="lif", leak=0.0, gain=2.8),
+    NetworkConfig(neuron="lif", alpha=0.0, gain=2.8),
     InputConfig("direct", steps=1),
     TrainingConfig(epochs=5, learning_rate=3e-3),
 )
@@ -92,7 +92,7 @@ def test_minutes():
             "network must have neuron 'lif' and leak 0, got 'lif' and 0.95",
         ),
         (
-            {"network": NetworkConfig(neuron="relu", leak=0.0)},
+            {"network": NetworkConfig(neuron="relu", alpha=0.0)},
             "network must have neuron 'lif' and leak 0, got 'relu' and 0",
         ),
         ({"input": InputConfig("real")}, "input must have code 'direct' and 1 step, got 'real' and None"),
