@@ -58,6 +58,7 @@ $(CHECKED): $(EXECUTED) executed/.inputs $(BOOK_SOURCES) | $(READY)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/mypy
 
 test: lint
