@@ -2,11 +2,15 @@
 
 Companion library to Panda, Aketi & Roy 2020, "Toward Scalable, Efficient, and Accurate Deep Spiking Neural Networks
 With Backward Residual Connections, Stochastic Softmax, and Hybridization" (Front. Neurosci. 14:653).
+
+What a user needs is exported here, and imported from its module when it is first used.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,3 +20,80 @@ _LEAST_TORCH = (2, 11)
 
 if tuple(int(n) for n in re.findall(r"\d+", torch.__version__)[:2]) < _LEAST_TORCH:
     raise ImportError(f"snncore needs torch 2.11 or newer, got {torch.__version__}")
+
+if TYPE_CHECKING:
+    from .activity import ActivityProbe, SiteActivity
+    from .backres import BackRes
+    from .conversion import ConversionConfig, convert
+    from .data import DataConfig, load
+    from .energy import EnergyReport, report
+    from .network import Network, NetworkConfig
+    from .neurons import IF, LIF, NeuronState, fire
+    from .simulation import simulate
+    from .stdp import StdpConfig
+    from .stdp_layers import train_layerwise
+    from .stochmax import Softmax, Stochmax, StochmaxConfig
+    from .streams import stream
+    from .topology import parameter_count, plan
+    from .training import Evaluation, InputConfig, TrainingConfig, evaluate, train
+
+_MODULES = {
+    "activity": ("ActivityProbe", "SiteActivity"),
+    "backres": ("BackRes",),
+    "conversion": ("ConversionConfig", "convert"),
+    "data": ("DataConfig", "load"),
+    "energy": ("EnergyReport", "report"),
+    "network": ("Network", "NetworkConfig"),
+    "neurons": ("IF", "LIF", "NeuronState", "fire"),
+    "simulation": ("simulate",),
+    "stdp": ("StdpConfig",),
+    "stdp_layers": ("train_layerwise",),
+    "stochmax": ("Softmax", "Stochmax", "StochmaxConfig"),
+    "streams": ("stream",),
+    "topology": ("parameter_count", "plan"),
+    "training": ("Evaluation", "InputConfig", "TrainingConfig", "evaluate", "train"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 (in the order of _MODULES; a test compares the two)
+    "ActivityProbe",
+    "SiteActivity",
+    "BackRes",
+    "ConversionConfig",
+    "convert",
+    "DataConfig",
+    "load",
+    "EnergyReport",
+    "report",
+    "Network",
+    "NetworkConfig",
+    "IF",
+    "LIF",
+    "NeuronState",
+    "fire",
+    "simulate",
+    "StdpConfig",
+    "train_layerwise",
+    "Softmax",
+    "Stochmax",
+    "StochmaxConfig",
+    "stream",
+    "parameter_count",
+    "plan",
+    "Evaluation",
+    "InputConfig",
+    "TrainingConfig",
+    "evaluate",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -20,7 +20,7 @@ MATCHES = ("drop", "top", "average")
 class BackRes(nn.Module):
     """A block unrolled ``repeats`` times (paper: Fig 1A).
 
-    body: module called as ``body(x, step=k, **context)`` with k = 1 .. repeats.
+    body: module called as ``body(x, unroll=k, **context)`` with k = 1 .. repeats.
     match: module called the same way before every pass but the first, for a block with more output than input
     channels; see ``ChannelMatch``.
     Raises ``ValueError`` for ``repeats`` below 1.
@@ -31,10 +31,10 @@ class BackRes(nn.Module):
         self.body, self.repeats, self.match = body, whole("repeats", repeats), match
 
     def forward(self, x, **context):  # type: ignore[no-untyped-def]
-        for step in range(1, self.repeats + 1):
-            if step > 1 and self.match is not None:
-                x = self.match(x, step=step, **context)
-            x = self.body(x, step=step, **context)
+        for unroll in range(1, self.repeats + 1):
+            if unroll > 1 and self.match is not None:
+                x = self.match(x, unroll=unroll, **context)
+            x = self.body(x, unroll=unroll, **context)
         return x
 
 
@@ -69,7 +69,7 @@ class ChannelMatch(nn.Module):
             order = torch.randperm(channels, generator=generator)
             self.register_buffer("kept", order[:keep].sort().values)
 
-    def forward(self, x: Tensor, *, step: int | None = None) -> Tensor:
+    def forward(self, x: Tensor, *, unroll: int | None = None) -> Tensor:
         if x.dim() not in (4, 5) or x.shape[-3] != self.channels:
             raise ValueError(
                 f"x must have shape (N, C, H, W) or (T, N, C, H, W) with C = {self.channels}, "

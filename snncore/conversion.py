@@ -20,14 +20,13 @@ Everything runs one time step of one batch at a time. The spikes of a balanced l
 from __future__ import annotations
 
 import math
-import operator
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._check import between, one_of, positive, whole
@@ -97,23 +96,14 @@ class BalancedHead(nn.Module):
 # --- what can be converted ----------------------------------------------------------------------------------
 
 
-def check_convertible(model: nn.Module) -> None:
-    """Raise ``ValueError`` naming the first thing in a model that threshold balancing has no answer to.
+def check_convertible(ann: Network) -> None:
+    """Raise ``ValueError`` naming the first thing in a network that threshold balancing has no answer to.
 
-    A ``Network`` must be an ANN: ReLU everywhere, no batch normalisation, no replaced layer, no residual sum
-    (it would add rates of different scales), no channel matching "top" (it chooses over all time steps).
-
-    Any other module is traced (``torch.fx``) and must be made of ``Conv2d`` and ``Linear`` without bias (but
-    for the last), ``ReLU``, ``AvgPool2d``, ``Flatten``, ``Dropout`` and ``Identity``: no max pooling, no
-    normalisation, and no ReLU that is called as a function, where nothing can take its place.
+    It must be an ANN: ReLU everywhere, no batch normalisation, no replaced layer, no residual sum (it would
+    add rates of different scales), no channel matching "top" (it chooses over all time steps).
     """
-    if isinstance(model, Network):
-        _check_network(model)
-    else:
-        _check_modules(model)
-
-
-def _check_network(ann: Network) -> None:
+    if not isinstance(ann, Network):
+        raise ValueError(f"ann must be a snncore Network, got {type(ann).__name__}")
     for p in ann.plan[:-1]:
         if p.neuron != "relu":
             raise ValueError(f"ann must have ReLU neurons in every layer, got {p.neuron!r} at {p.site}")
@@ -140,54 +130,6 @@ def _check_network(ann: Network) -> None:
                 f"ann must not have channel matching 'top', which chooses over all time steps, "
                 f"got it at {p.site}"
             )
-
-
-_LAYERS = (nn.Conv2d, nn.Linear, nn.ReLU, nn.AvgPool2d, nn.Flatten, nn.Dropout, nn.Identity)
-
-_CALLS = (torch.flatten, operator.getitem, F.avg_pool2d, "flatten", "view", "reshape", "size", "contiguous")
-
-
-def _check_modules(model: nn.Module) -> None:
-    try:
-        graph = fx.symbolic_trace(model).graph
-    except Exception as error:
-        raise ValueError(
-            f"model must be traceable by torch.fx to see its layers, got {type(error).__name__}: {error}"
-        ) from error
-    named = dict(model.named_modules())
-    layers = [(str(node.target), named[str(node.target)]) for node in graph.nodes if node.op == "call_module"]
-    weighted = [name for name, layer in layers if isinstance(layer, nn.Conv2d | nn.Linear)]
-    for node in graph.nodes:
-        if node.op == "call_module":
-            _check_layer(str(node.target), named[str(node.target)], last=[str(node.target)] == weighted[-1:])
-        elif node.op in ("call_function", "call_method") and node.target not in _CALLS:
-            name = node.target if isinstance(node.target, str) else node.target.__name__
-            stack = list(node.meta.get("nn_module_stack", {}))
-            where = stack[-1] if stack and stack[-1] else type(model).__name__
-            if "relu" in name:
-                raise ValueError(
-                    f"ReLU must be an nn.ReLU module, where a neuron can take its place, got a "
-                    f"call of {name} in {where}"
-                )
-            raise ValueError(
-                f"model must be made of layers that can be converted, got a call of {name} in {where}"
-            )
-
-
-def _check_layer(name: str, layer: nn.Module, *, last: bool) -> None:
-    kind = type(layer).__name__
-    if "Norm" in kind:
-        raise ValueError(f"model must have no normalisation, got {kind} at {name}")
-    if "MaxPool" in kind:
-        raise ValueError(
-            f"pooling must be the average, as no rate is the largest spike, got {kind} at {name}"
-        )
-    if not isinstance(layer, _LAYERS):
-        raise ValueError(
-            f"model must be made of {', '.join(t.__name__ for t in _LAYERS)}, got {kind} at {name}"
-        )
-    if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None and not last:
-        raise ValueError(f"layers must have no bias, as none is modelled, got one at {name}")
 
 
 # --- balancing ----------------------------------------------------------------------------------------------
@@ -394,7 +336,12 @@ def _blocks(passes: tuple[Pass, ...]) -> list[list[Pass]]:
     blocks: list[list[Pass]] = []
     for p in passes:
         # a block goes on with another layer of its first step, or with a further step
-        if blocks and p.steps > 1 and blocks[-1][-1].steps > 1 and (p.step > 1 or blocks[-1][-1].step == 1):
+        if (
+            blocks
+            and p.unrolls > 1
+            and blocks[-1][-1].unrolls > 1
+            and (p.unroll > 1 or blocks[-1][-1].unroll == 1)
+        ):
             blocks[-1].append(p)
         else:
             blocks.append([p])
@@ -464,9 +411,9 @@ def set_thresholds(network: Network, thresholds: Mapping[str, float]) -> None:
     for p in passes:
         named = [site for site in thresholds if site == p.layer or site.startswith(f"{p.layer}.")]
         wanted = [q.site for q in passes if q.layer == p.layer]
-        if set(named) != set(wanted) and (p.steps > 1 or len(named) > 1):
+        if set(named) != set(wanted) and (p.unrolls > 1 or len(named) > 1):
             raise ValueError(
-                f"thresholds must hold one for each of the {p.steps} unrolling steps of "
+                f"thresholds must hold one for each of the {p.unrolls} unrolling steps of "
                 f"{p.layer} ({', '.join(wanted)}), got {', '.join(named) or 'none'}"
             )
         if p.site not in thresholds:

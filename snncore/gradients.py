@@ -67,7 +67,7 @@ def untied(network: Network) -> Network:
             copy, original = _layer(plain, ours.layer), _layer(network, theirs.layer)
             copy.weight.copy_(original.weight)
             if original.neurons:
-                copy.neurons = [original.neurons[theirs.step - 1]]
+                copy.neurons = [original.neurons[theirs.unroll - 1]]
     plain.head.load_state_dict(network.head.state_dict())
     return plain.to(next(network.parameters()).device).train(network.training)
 
@@ -84,7 +84,7 @@ def by_step(
     shared: dict[str, list[str]] = {}
     plain = untied(network)
     for ours, theirs in zip(plain.plan, network.plan, strict=True):
-        if theirs.steps > 1:
+        if theirs.unrolls > 1:
             shared.setdefault(theirs.layer, []).append(ours.layer)
     if not shared:
         raise ValueError(f"network must have a BackRes block, got {network.topology.text!r}")

@@ -170,8 +170,8 @@ class Layer(nn.Module):
             return F.conv2d(x, self.weight, padding=self.padding)
         return F.linear(x.flatten(1), self.weight)
 
-    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
-        site = self.passes[step - 1].site
+    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
+        site = self.passes[unroll - 1].site
         if self.dropout and self.training:
             signal = self._drop(signal, run)
         charged = signal.fold(self.weighted)
@@ -180,10 +180,10 @@ class Layer(nn.Module):
             steps = None if charged.timed else run.steps
             if not charged.timed and steps is None:
                 raise ValueError(f"steps must be given where real values meet spiking layer {site}, got None")
-            spikes, run.after[site] = fire(charged.values, self.neurons[step - 1], steps=steps, state=state)
+            spikes, run.after[site] = fire(charged.values, self.neurons[unroll - 1], steps=steps, state=state)
             out = _Signal(spikes, True)
         else:
-            values = charged.values if self.norm is None else self.norm[step - 1](charged.values)
+            values = charged.values if self.norm is None else self.norm[unroll - 1](charged.values)
             out = _Signal(F.relu(values), False)
         if run.probe is not None:
             run.probe(site, out.values, timed=out.timed)
@@ -205,17 +205,17 @@ def _count(spikes: Tensor) -> Tensor:
 
 
 class _AveragePool(nn.Module):
-    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
         return signal.fold(average_pool)
 
 
 class _MeanOverTime(nn.Module):
-    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
         return _Signal(signal.values.mean(0), False)
 
 
 class _RateCode(nn.Module):
-    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
         if run.steps is None or run.generator is None:
             missing = "steps" if run.steps is None else "generator"
             raise ValueError(f"{missing} must be given where R codes real values as spikes, got None")
@@ -226,9 +226,9 @@ class _RateCode(nn.Module):
 
 
 class _Chain(nn.Sequential):
-    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:  # type: ignore[override]
+    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:  # type: ignore[override]
         for module in self:
-            signal = module(signal, step=step, run=run)
+            signal = module(signal, unroll=unroll, run=run)
         return signal
 
 
@@ -239,8 +239,8 @@ class _Residual(nn.Module):
         super().__init__()
         self.body = body
 
-    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
-        out = self.body(signal, step=step, run=run)
+    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
+        out = self.body(signal, unroll=unroll, run=run)
         return _Signal(out.values + signal.values, out.timed)
 
 
@@ -251,7 +251,7 @@ class _Unrolled(nn.Module):
         super().__init__()
         self.block = block
 
-    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
         return self.block(signal, run=run)
 
 
@@ -262,10 +262,10 @@ class _SignalMatch(nn.Module):
         super().__init__()
         self.match, self.passes = match, passes
 
-    def forward(self, signal: _Signal, *, step: int, run: _Run) -> _Signal:
+    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
         out = _Signal(self.match(signal.values), signal.timed)
         if run.probe is not None and self.match.rule != "average":
-            run.probe(f"{self.passes[step - 2].site}:{self.match.rule}", out.values, timed=out.timed)
+            run.probe(f"{self.passes[unroll - 2].site}:{self.match.rule}", out.values, timed=out.timed)
         return out
 
 
@@ -407,13 +407,13 @@ class Network(nn.Module):
         if probe is not None:
             probe("input", x, timed=timed)
         run = _Run(steps, state, {}, probe, generator)
-        return self._body(_Signal(x, timed), step=1, run=run), run.after  # type: ignore[operator]
+        return self._body(_Signal(x, timed), unroll=1, run=run), run.after  # type: ignore[operator]
 
     def sites(self) -> Iterator[tuple[str, LIF]]:
         """(site, neuron parameters) of every spiking pass, in order."""
         for p in self.plan:
             if p.neuron in SPIKING:
-                yield p.site, self.layers[p.layer].neurons[p.step - 1]  # type: ignore[index, misc]
+                yield p.site, self.layers[p.layer].neurons[p.unroll - 1]  # type: ignore[index, misc]
 
     def set_neuron(self, site: str, neuron: LIF) -> None:
         """Give one spiking pass its own neuron parameters, such as a balanced threshold.
@@ -422,6 +422,6 @@ class Network(nn.Module):
         """
         for p in self.plan:
             if p.site == site and p.neuron in SPIKING:
-                self.layers[p.layer].neurons[p.step - 1] = neuron  # type: ignore[assignment, operator]
+                self.layers[p.layer].neurons[p.unroll - 1] = neuron  # type: ignore[assignment, operator]
                 return
         raise ValueError(f"site must be one of {', '.join(name for name, _ in self.sites())}, got {site!r}")

@@ -48,7 +48,7 @@ class Stepper:
         """The source's output after channel matching, before pooling."""
         x = values[p.sources[0].partition(":")[0]]
         match = getattr(self.network, f"match_{p.layer}", None)
-        return x if match is None or p.step == 1 else match(x)
+        return x if match is None or p.unroll == 1 else match(x)
 
     def current(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of ``enter``."""

@@ -221,7 +221,7 @@ class Pass:
     in_shape, out_shape: (C, H, W) or (features,), as the layer reads them, after pooling and matching.
     sources: the sites whose outputs enter, several where residual sums meet; "input" is the image.
     source_shapes: their shapes before pooling; pool: factor between source and this layer (1, 2, 4 ...).
-    step of steps: the unrolling step, 1 of 1 outside of BackRes blocks.
+    unroll of unrolls: the unrolling step, 1 of 1 outside of BackRes blocks.
     static: what enters does not change over time, so the weighted sum is computed once per image.
     once: what comes out does not change over time either (real values, or the classifier).
     weights: parameters of the layer, without bias except the classifier's.
@@ -237,8 +237,8 @@ class Pass:
     sources: tuple[str, ...]
     source_shapes: tuple[tuple[int, ...], ...]
     pool: int
-    step: int
-    steps: int
+    unroll: int
+    unrolls: int
     static: bool
     once: bool
     weights: int
@@ -284,12 +284,12 @@ def plan(
     passes: list[Pass] = []
     done_with_time = False
 
-    def walk(nodes: tuple[Node, ...], path: tuple[int, ...], flow: _Flow, step: int, steps: int) -> _Flow:
+    def walk(nodes: tuple[Node, ...], path: tuple[int, ...], flow: _Flow, unroll: int, unrolls: int) -> _Flow:
         nonlocal done_with_time
         for index, node in enumerate(nodes):
             here = (*path, index)
             if isinstance(node, Conv | Dense):
-                flow = layer(node, layers_by_path[here], flow, step, steps)
+                flow = layer(node, layers_by_path[here], flow, unroll, unrolls)
             elif isinstance(node, Pool):
                 if len(flow.shape) != 3 or flow.shape[1] % 2 or flow.shape[2] % 2:
                     raise ValueError(
@@ -306,7 +306,7 @@ def plan(
                     raise ValueError(f"M must follow spikes, got values without time in {parsed.text!r}")
                 flow, done_with_time = flow._replace(timed=False), True
             elif isinstance(node, Skip):
-                out = walk(node.body, here, flow, step, steps)
+                out = walk(node.body, here, flow, unroll, unrolls)
                 if out.shape != flow.shape:
                     raise ValueError(
                         f"a residual sum must join equal shapes, got {flow.shape} and "
@@ -326,7 +326,7 @@ def plan(
                     sources=out.sources + flow.sources, source_shapes=out.source_shapes + flow.source_shapes
                 )
             else:
-                if steps > 1:
+                if unrolls > 1:
                     raise ValueError(
                         f"a BackRes block must not hold another, got {_write(node)!r} in {parsed.text!r}"
                     )
@@ -357,10 +357,10 @@ def plan(
             shape=shape_in, sources=(f"{flow.sources[0]}:{node.match}",), source_shapes=(shape_in,)
         )
 
-    def layer(node: Conv | Dense, name: str, flow: _Flow, step: int, steps: int) -> _Flow:
+    def layer(node: Conv | Dense, name: str, flow: _Flow, unroll: int, unrolls: int) -> _Flow:
         last = node is parsed.nodes[-1]
         kind = "none" if last else node.neuron or neuron
-        site = name if steps == 1 else f"{name}.{step}"
+        site = name if unrolls == 1 else f"{name}.{unroll}"
         if kind == "relu" and flow.timed:
             raise ValueError(f"a ReLU layer must not read spikes: put M before {site} in {parsed.text!r}")
         if kind in SPIKING and done_with_time:
@@ -391,8 +391,8 @@ def plan(
                 flow.sources,
                 flow.source_shapes,
                 flow.pool,
-                step,
-                steps,
+                unroll,
+                unrolls,
                 not flow.timed,
                 kind not in SPIKING,
                 weights,

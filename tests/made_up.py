@@ -265,7 +265,7 @@ class World:
     def thresholds(self, name: str, role: str, seed: int) -> dict[str, float]:
         values = self.get("threshold", name, role, None, seed)
         by_step = values if isinstance(values, list) else [values] * 99
-        return {p.site: by_step[p.step - 1] for p in passes(name)}
+        return {p.site: by_step[p.unroll - 1] for p in passes(name)}
 
 
 @cache

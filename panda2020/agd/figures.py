@@ -192,7 +192,7 @@ def _rates(
     labels: Mapping[str, object], passes: Sequence[Pass], rates: Mapping[str, float]
 ) -> list[dict[str, object]]:
     spiking = [("input", "input", 1)] + [
-        (p.site, p.layer, p.step) for p in passes if p.neuron in ("lif", "if")
+        (p.site, p.layer, p.unroll) for p in passes if p.neuron in ("lif", "if")
     ]
     return [
         {**labels, "depth": depth, "site": site, "layer": layer, "step": step, "rate": rates[site]}

@@ -69,7 +69,7 @@ def describe(passes: Sequence[Pass]) -> str:
     parts = [f"an input of {shape_text(passes[0].source_shapes[0])}"]
     for p in passes:
         pooled = f"average pooling by {p.pool}, then " if p.pool > 1 else ""
-        again = f" again, with the same weights (pass {p.step} of {p.steps})" if p.step > 1 else ""
+        again = f" again, with the same weights (pass {p.unroll} of {p.unrolls})" if p.unroll > 1 else ""
         summed = f", reading the sum of {' and '.join(p.sources)}" if len(p.sources) > 1 else ""
         parts.append(f"{pooled}{p.layer}{again} ({_NEURON[p.neuron][0]}, {shape_text(p.out_shape)}){summed}")
     return "From left to right: " + "; ".join(parts) + "."
@@ -129,7 +129,7 @@ def draw_conversion(
     for p in snn:
         if p.neuron not in ("lif", "if"):
             continue
-        step = f",{p.step}" if p.steps > 1 else ""
+        step = f",{p.unroll}" if p.unrolls > 1 else ""
         symbol = rf"$v_{{\mathrm{{thresh}}}}^{{\mathrm{{{p.layer}}}{step}}}$"
         value = f" = {thresholds[p.site]:.3g}" if thresholds and p.site in thresholds else ""
         axes.text(*lower[p.site].at(0.5, -0.28), symbol + value, ha="center", va="center", fontsize=10)
@@ -145,7 +145,7 @@ def draw_gradients(passes: Sequence[Pass]) -> Figure:
 
     Raises ``ValueError`` for a network without a BackRes block.
     """
-    shared = [p for p in passes if p.steps > 1]
+    shared = [p for p in passes if p.unrolls > 1]
     if not shared:
         raise ValueError("passes must hold a BackRes block, got none")
     figure, axes = _canvas((len(passes) + 1) * (WIDTH + GAP) - GAP + 0.3, LINE + 2.3)
@@ -174,7 +174,7 @@ def draw_gradients(passes: Sequence[Pass]) -> Figure:
             axes.text(
                 x + (end[0] - x) * 0.25,
                 y + (end[1] - y) * 0.25,
-                (r"$\partial L/\partial w$, " if len(layers) == 1 else "") + f"n = {p.step}",
+                (r"$\partial L/\partial w$, " if len(layers) == 1 else "") + f"n = {p.unroll}",
                 fontsize=9,
                 ha="center",
                 va="center",
@@ -221,7 +221,7 @@ def draw_hybrid(passes: Sequence[Pass], *, steps: int = 3) -> Figure:
     for t in range(steps):
         row = {p.site: Place(left + i * width, 0.6 + (steps - 1 - t) * pitch) for i, p in enumerate(snn)}
         for before, p in zip([None, *snn[:-1]], snn, strict=True):
-            _box(axes, p, row[p.site], colours, count=t == 0 and p.step == 1)
+            _box(axes, p, row[p.site], colours, count=t == 0 and p.unroll == 1)
             if before is None:
                 _line(axes, x_out, row[p.site].at(0.0, 0.5), _FORWARD)
                 if t == steps // 2:  # the same pooling for all
@@ -305,7 +305,7 @@ def _canvas(width: float, height: float, *, margin: float = 0.1) -> tuple[Figure
 
 def _colours(passes: Sequence[Pass]) -> dict[str, str]:
     """Layer -> colour; layers that run once are grey."""
-    shared = list(dict.fromkeys(p.layer for p in passes if p.steps > 1))
+    shared = list(dict.fromkeys(p.layer for p in passes if p.unrolls > 1))
     colours = {layer: _SHARED[i % len(_SHARED)] for i, layer in enumerate(shared)}
     return {p.layer: colours.get(p.layer, "#999999") for p in passes}
 
@@ -335,7 +335,7 @@ def _chain(
     spiking = {p.site for p in passes if p.neuron in ("lif", "if")}
     for p in passes:
         here, there = places[p.site], places[before]
-        _box(axes, p, here, colours, count=counted and p.step == 1)
+        _box(axes, p, here, colours, count=counted and p.unroll == 1)
         if here.y == there.y:
             axes.add_patch(
                 FancyArrowPatch(there.at(1.0, 0.5), here.at(0.0, 0.5), shrinkA=0, shrinkB=0, **_FORWARD)
@@ -354,11 +354,11 @@ def _chain(
             if site != before and site in places and places[site].y == here.y:
                 _arc(axes, places[site].at(0.7, 0.0), here.at(0.25, 0.0), _FORWARD, above=False)
         if (
-            p.step > 1
-            and next(q for q in passes if q.site == before).step == p.step - 1
+            p.unroll > 1
+            and next(q for q in passes if q.site == before).unroll == p.unroll - 1
             and here.y == there.y
         ):
-            label = f"n = {p.step}" + (f"\n{p.sources[0].split(':')[1]}" if ":" in p.sources[0] else "")
+            label = f"n = {p.unroll}" + (f"\n{p.sources[0].split(':')[1]}" if ":" in p.sources[0] else "")
             _arc(axes, there.at(0.55, 1.0), here.at(0.45, 1.0), _BACKRES)
             axes.text(
                 (there.x + WIDTH + here.x) / 2,
@@ -415,7 +415,7 @@ def _frame(axes: Axes, place: Place, face: str, edge: str) -> None:
 def _box(axes: Axes, p: Pass, place: Place, colours: Mapping[str, str], *, count: bool) -> None:
     """One pass: layer, shape, parameters where its weights appear first, and its neuron."""
     colour = colours[p.layer]
-    _frame(axes, place, colour + ("55" if p.steps > 1 else "22"), colour)
+    _frame(axes, place, colour + ("55" if p.unrolls > 1 else "22"), colour)
     centred: dict[str, Any] = {"ha": "center", "va": "center"}
     axes.text(*place.at(0.5, 0.84), p.layer, fontsize=9, fontweight="bold", **centred)
     axes.text(*place.at(0.5, 0.62), shape_text(p.out_shape), fontsize=7.5, **centred)

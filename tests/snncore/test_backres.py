@@ -12,22 +12,22 @@ from snncore.backres import MATCHES, BackRes, ChannelMatch
 
 
 class Affine(nn.Module):
-    """w x + step, so that order and number of passes show in the result."""
+    """w x + unroll, so that order and number of passes show in the result."""
 
     def __init__(self, weight):
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float64))
 
-    def forward(self, x, *, step, log=None):
+    def forward(self, x, *, unroll, log=None):
         if log is not None:
-            log.append(("body", step))
-        return self.weight * x + step
+            log.append(("body", unroll))
+        return self.weight * x + unroll
 
 
 class Halve(nn.Module):
-    def forward(self, x, *, step, log=None):
+    def forward(self, x, *, unroll, log=None):
         if log is not None:
-            log.append(("match", step))
+            log.append(("match", unroll))
         return x / 2
 
 
@@ -97,8 +97,8 @@ def test_drop_keeps_the_same_channels_for_all_images_steps_and_passes():
     kept = match.kept.tolist()
     assert kept == sorted(set(kept)) and len(kept) == 3
     x = torch.rand(4, 2, 8, 3, 3)
-    assert torch.equal(match(x, step=2), x[:, :, kept])
-    assert torch.equal(match(x[0], step=3), x[0][:, kept])
+    assert torch.equal(match(x, unroll=2), x[:, :, kept])
+    assert torch.equal(match(x[0], unroll=3), x[0][:, kept])
 
 
 def test_drop_is_drawn_by_the_generator_and_belongs_to_the_state():

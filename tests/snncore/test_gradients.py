@@ -63,7 +63,7 @@ def test_steps_add_up_to_the_gradient_of_the_shared_weight(text, neuron, coder):
     x, steps = coder(part.images, generator=generator)
     loss, _ = network.head.loss(network.features(x, steps=steps), part.labels)
     loss.backward()
-    shared = {p.layer: p.steps for p in network.plan if p.steps > 1}
+    shared = {p.layer: p.unrolls for p in network.plan if p.unrolls > 1}
     assert split.keys() == shared.keys()
     for layer, repeats in shared.items():
         whole = network.layers[layer].weight.grad.flatten()

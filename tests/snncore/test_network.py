@@ -192,7 +192,7 @@ def test_the_plan_of_a_backres_network_by_hand():
         ("fc1", "lif", (64, 8, 8), (1024,), ("conv2.2",), 2, False, False, 4194304),
         ("fc2", "none", (1024,), (10,), ("fc1",), 1, False, True, 10250),
     ]
-    assert [(p.layer, p.kind, p.kernel, p.step, p.steps) for p in found] == [
+    assert [(p.layer, p.kind, p.kernel, p.unroll, p.unrolls) for p in found] == [
         ("conv1", "conv", 3, 1, 1),
         ("conv2", "conv", 3, 1, 2),
         ("conv2", "conv", 3, 2, 2),

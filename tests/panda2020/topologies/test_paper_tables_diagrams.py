@@ -52,7 +52,7 @@ def test_drawn_parameters_are_the_networks(name, columns):
     assert drawn_parameters(figure) == total
     titles = [text.get_text() for text in figure.axes[0].texts]
     assert f"{total:,} parameters, {len(net.plan)} layers deep" in titles
-    assert titles.count("same weights") == sum(p.step > 1 for p in net.plan)
+    assert titles.count("same weights") == sum(p.unroll > 1 for p in net.plan)
 
 
 def test_the_other_drawings_count_every_weight_once():
