@@ -52,8 +52,10 @@ def sign(weight: Tensor) -> Tensor:
 def binary_weight(weight: Tensor, *, scale: str = "mean") -> Tensor:
     """``a sign(w)`` of weights (outputs, ...): two values for each output map. scale: "mean" of ``|w|``, or "none" for 1.
 
-    Raises ``ValueError`` for another scale.
+    Raises ``ValueError`` for another scale, and for NaN or infinity, which have no sign.
     """
+    if not bool(weight.isfinite().all()):
+        raise ValueError("weight must be finite to have a sign, got NaN or infinity")
     if one_of("scale", scale, SCALES) == "none":
         return sign(weight)
     size = weight.abs().mean(dim=tuple(range(1, weight.dim())), keepdim=True)
@@ -61,14 +63,17 @@ def binary_weight(weight: Tensor, *, scale: str = "mean") -> Tensor:
 
 
 class _Binary(nn.Module):
-    """``binary_weight`` in the place of a layer's weight."""
+    """``binary_weight`` in the place of a layer's weight; a refusal names the layer."""
 
-    def __init__(self, scale: str) -> None:
+    def __init__(self, scale: str, layer: str) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.layer = scale, layer
 
     def forward(self, weight: Tensor) -> Tensor:
-        return binary_weight(weight, scale=self.scale)
+        try:
+            return binary_weight(weight, scale=self.scale)
+        except ValueError as error:
+            raise ValueError(f"layer {self.layer}: {error}") from error
 
 
 def binary_layers(network: Network) -> tuple[str, ...]:
@@ -93,5 +98,5 @@ def binarise(network: Network, *, scale: str = "mean") -> Network:
         layer = cast(Layer, network.layers[name])
         if parametrize.is_parametrized(layer, "weight"):
             raise ValueError(f"network must not be binary already, got a binary {name}")
-        parametrize.register_parametrization(layer, "weight", _Binary(scale))
+        parametrize.register_parametrization(layer, "weight", _Binary(scale, name))
     return network

@@ -89,7 +89,15 @@ class BalancedHead(nn.Module):
     def loss(
         self, h: Tensor, target: Tensor, *, generator: torch.Generator | None = None
     ) -> tuple[Tensor, dict[str, float]]:
-        """The ANN head's loss of rates (N, F)."""
+        """The ANN head's loss of rates (N, F).
+
+        Raises ``ValueError`` where it is to be differentiated and nothing in it learns.
+        """
+        if torch.is_grad_enabled() and self.training and not any(p.requires_grad for p in self.parameters()):
+            raise ValueError(
+                "network must have parameters that learn, got a converted one whose weights are fixed: "
+                "call network.requires_grad_(True) to train it further"
+            )
         return self.head.loss(h * self.scale, target, generator=generator)  # type: ignore[operator]
 
 
@@ -306,13 +314,16 @@ class _Balance:
         """The largest weighted input (or its percentile) of one pass."""
         peak = _Peak() if self.config.percentile == 100 else _Percentile(self.config.percentile)
         for batch in range(len(self.batches)):
-            for current in self._currents(p, batch, keep=True):
+            for step, current in enumerate(self._currents(p, batch, keep=True)):
+                low, high = (value.item() for value in current.aminmax())
+                if not -math.inf < low <= high < math.inf:  # NaN too, which no comparison below would see
+                    raise ValueError(
+                        f"weights must give finite sums, got values from {low} to {high} at {p.site} in step {step}"
+                    )
                 peak(current)
                 if p.static:  # the same at every step
                     break
         threshold = peak.value()
-        if not math.isfinite(threshold):
-            raise ValueError(f"weights must give finite sums, got a threshold of {threshold} at {p.site}")
         if threshold <= 0:
             raise ValueError(
                 f"every layer must receive a weighted input above 0, got a threshold of "
@@ -373,7 +384,7 @@ class _Percentile:
     def __call__(self, values: Tensor) -> None:
         self.total += values.numel()
         largest = values.amax().item()
-        if not 0 < largest < math.inf:
+        if largest <= 0:
             return
         if self.counts is None:
             self.counts, self.top = torch.zeros(_BINS, dtype=torch.int64, device=values.device), largest

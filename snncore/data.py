@@ -28,15 +28,27 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from ._check import whole
 from ._torchvision import torchvision
 
+#: Endings of the files that an image folder is made of.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+#: Pillow's modes whose pixels are 8 bits of grey or colour (YCbCr is how TIFF keeps colour).
+_EIGHT_BIT = ("1", "L", "P", "RGB", "YCbCr")
+_WITH_ALPHA = ("LA", "PA", "RGBA")
+
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 NAMES = ("digits", "cifar10", "imagenette-128", "imagefolder:DIR")
+
+
+class DataError(ValueError):
+    """A data set that cannot be used as it is: damaged, incomplete, or of another kind than was asked for."""
+
 
 # The order of the test images, and which digits are test images, never depend on a run's seed.
 _FIXED_SEED = 20200619
@@ -79,10 +91,25 @@ class DataConfig:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Images and their classes: ``images`` uint8 ``(N, C, H, W)``, ``labels`` int64 ``(N,)``."""
+    """Images and their classes: ``images`` uint8 ``(N, C, H, W)``, ``labels`` int64 ``(N,)``.
+
+    Raises:
+        ValueError: labels of another shape or type, or another number of them than of images.
+    """
 
     images: Tensor
     labels: Tensor
+
+    def __post_init__(self) -> None:
+        if self.labels.dim() != 1 or self.labels.dtype != torch.int64:
+            raise ValueError(
+                f"labels must be int64 of shape (N,), got {self.labels.dtype} of shape {tuple(self.labels.shape)}"
+            )
+        if self.images.dim() == 0 or len(self.images) != len(self.labels):
+            raise ValueError(
+                f"labels must be as many as images, got {len(self.labels)} for images of shape "
+                f"{tuple(self.images.shape)}"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -106,7 +133,7 @@ class Splits:
 def data_root() -> Path:
     """Return the folder of the data sets: ``$SNNCORE_DATA`` if set, else ``data`` beside the package."""
     chosen = os.environ.get("SNNCORE_DATA")
-    return Path(chosen) if chosen else Path(__file__).resolve().parents[1] / "data"
+    return Path(chosen).expanduser() if chosen else Path(__file__).resolve().parents[1] / "data"
 
 
 def load(config: DataConfig, *, root: str | Path | None = None, download: bool = False) -> Splits:
@@ -123,10 +150,14 @@ def load(config: DataConfig, *, root: str | Path | None = None, download: bool =
 
     Raises:
         FileNotFoundError: the data set is not there.
-        ValueError: the data set is damaged, or has fewer images than asked for.
+        DataError: the data set is damaged, has fewer images than asked for, or is no image folder as described below.
+
+    In an image folder every folder below ``train`` and ``val`` is a class, two at least, and every file below it is an
+    image in 8-bit grey or colour with two pixels a side or more; what begins with a dot is not looked at. Files of other
+    kinds (16 bits, CMYK, several frames, pixels that are not opaque) are refused by name, as a conversion would guess.
     """
     folder = _folder(config.name)
-    where = Path(root) if root is not None else data_root()
+    where = Path(root).expanduser() if root is not None else data_root()
     if config.name == "digits":
         train, test, classes = _digits()
     elif config.name == "cifar10":
@@ -139,7 +170,7 @@ def load(config: DataConfig, *, root: str | Path | None = None, download: bool =
         ("test", config.test, test, "test"),
     ):
         if wanted > len(pool.labels):
-            raise ValueError(
+            raise DataError(
                 f"{asked} must be at most {len(pool.labels)}, "
                 f"all the {kind} images of {config.name}, got {wanted}"
             )
@@ -211,7 +242,8 @@ def batches(
     Args:
         part: the images.
         size: images per batch, at least 1.
-        generator: shuffles the order, anew at every call; None keeps the order of ``part``.
+        generator: shuffles the order, anew at every call; None keeps the order of ``part``. What is yielded may be
+            written to: it shares no memory with ``part``.
 
     Raises:
         ValueError: a size below 1 (at the call, before the first batch).
@@ -227,7 +259,8 @@ def batches(
 def _batches(part: Part, size: int, order: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
     for start in range(0, len(part), size):
         chosen = slice(start, start + size) if order is None else order[start : start + size]
-        yield part.images[chosen], part.labels[chosen]
+        images, labels = part.images[chosen], part.labels[chosen]
+        yield (images.clone(), labels.clone()) if order is None else (images, labels)  # a slice is a view
 
 
 class _Pool(NamedTuple):
@@ -267,7 +300,7 @@ def _take(pool: _Pool, chosen: Tensor, size: int | None) -> Part:
 
 
 def _refuse_shapes(one: Sequence[int], other: Sequence[int]) -> NoReturn:
-    raise ValueError(
+    raise DataError(
         f"size must be set where images differ in shape, got None for {tuple(one)} and {tuple(other)}"
     )
 
@@ -358,9 +391,7 @@ def _check_cifar10(root: Path, datasets: Any) -> None:
         )
     for name, md5 in sums.items():
         if not datasets.utils.check_integrity(str(folder / name), md5):
-            raise ValueError(
-                f"{folder / name} is damaged (wrong md5 sum): delete it and fetch CIFAR-10 again"
-            )
+            raise DataError(f"{folder / name} is damaged (wrong md5 sum): delete it and fetch CIFAR-10 again")
 
 
 def _image_folder(folder: Path) -> tuple[_Pool, _Pool, tuple[str, ...]]:
@@ -370,19 +401,58 @@ def _image_folder(folder: Path) -> tuple[_Pool, _Pool, tuple[str, ...]]:
                 f"no image folder {folder / half}: put one folder of images per class there, or let the "
                 "SNNCORE_DATA environment variable name another data folder (this set is not fetched)"
             )
-    datasets = torchvision().datasets
-    train, test = (datasets.ImageFolder(str(folder / half)) for half in ("train", "val"))
-    if train.classes != test.classes:
-        odd = sorted(set(train.classes) ^ set(test.classes))
-        raise ValueError(
+    (train, train_classes), (test, test_classes) = (_samples(folder / half) for half in ("train", "val"))
+    if train_classes != test_classes:
+        odd = sorted(set(train_classes) ^ set(test_classes))
+        raise DataError(
             f"train and val of {folder} must have the same class folders, got {odd} in only one of them"
         )
     names = {}
     if (folder / "classes.tsv").is_file():
         lines = (folder / "classes.tsv").read_text(encoding="utf-8").splitlines()
         names = dict(line.split("\t", 1) for line in lines if "\t" in line)
-    classes = tuple(names.get(label, label) for label in train.classes)
-    return _file_pool(train.samples), _file_pool(test.samples), classes
+    classes = tuple(names.get(label, label) for label in train_classes)
+    return _file_pool(train), _file_pool(test), classes
+
+
+def _samples(half: Path) -> tuple[list[tuple[str, int]], list[str]]:
+    """Image files of one half with their labels, in a fixed order, and the names of its class folders."""
+    try:
+        classes = sorted(entry.name for entry in os.scandir(half) if entry.is_dir() and entry.name[0] != ".")
+        found: list[tuple[str, int]] = []
+        for label, name in enumerate(classes):
+            files = list(_walk(half / name))
+            if not files:
+                raise DataError(f"every class folder must hold an image, got none in {half / name}")
+            found += [(path, label) for path in files]
+    except OSError as error:
+        raise DataError(f"{half} cannot be read ({error})") from error
+    if len(classes) < 2:
+        raise DataError(f"{half} must have at least two class folders, got {classes}")
+    for path in [*classes, *(path for path, _ in found)]:
+        if not path.isprintable():
+            raise DataError(f"names must be printable, got {path!r} in {half}")
+    return found, classes
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """The path of every image file at or below ``folder``; what is hidden is left out."""
+
+    def stop(error: OSError) -> NoReturn:
+        raise error
+
+    for root, _, files in sorted(os.walk(folder, followlinks=True, onerror=stop)):
+        if any(part.startswith(".") for part in Path(root).relative_to(folder).parts):
+            continue
+        for name in sorted(files):
+            path = os.path.join(root, name)
+            if name.startswith("."):
+                continue
+            if not name.lower().endswith(SUFFIXES):
+                raise DataError(f"image files must end in {', '.join(SUFFIXES)}, got {path!r}")
+            if not os.path.isfile(path):
+                raise DataError(f"{path!r} is not a file")
+            yield path
 
 
 def _file_pool(samples: list[tuple[str, int]]) -> _Pool:
@@ -390,8 +460,25 @@ def _file_pool(samples: list[tuple[str, int]]) -> _Pool:
         path = samples[i][0]
         try:
             with Image.open(path) as opened:
-                return np.asarray(opened.convert("RGB"))
-        except OSError as error:
-            raise ValueError(f"{path} is damaged or not an image ({error})") from error
+                return _rgb(opened)
+        except Exception as error:  # what Pillow's readers raise on broken files is not only OSError
+            raise DataError(f"{path} is damaged or not an image ({error})") from error
 
     return _Pool(torch.tensor([label for _, label in samples]), pixels)
+
+
+def _rgb(image: Image.Image) -> Pixels:
+    """(H, W, 3) of an opened image, or a refusal of what has no one right reading in 8 bits of colour."""
+    if getattr(image, "n_frames", 1) > 1:
+        raise ValueError(f"it has {image.n_frames} frames")  # type: ignore[attr-defined]
+    if min(image.size) < 2:
+        raise ValueError(f"it has {image.width} x {image.height} pixels, fewer than 2 a side")
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() != (255, 255):
+            raise ValueError("it has pixels that are not opaque")
+    elif image.mode not in _EIGHT_BIT:
+        raise ValueError(f"its pixels are of Pillow's mode {image.mode}, not 8 bits of grey or colour")
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    return np.asarray(image.convert("RGB"))

@@ -16,6 +16,7 @@ from typing import cast
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+from torch.nn.utils import parametrize
 
 from ._check import whole
 from .data import Part, batches
@@ -51,8 +52,14 @@ def unrolled(topology: str | Topology) -> str:
 def untied(network: Network) -> Network:
     """A plain network that computes what ``network`` computes, with a copy of the shared weights for every pass.
 
-    Raises ``ValueError`` for channel matching and for batch normalisation.
+    Raises ``ValueError`` for channel matching, for batch normalisation, and for weights that are computed from others
+    (``torch.nn.utils.parametrize``, as binary ones are): their gradient is not that of the parameters.
     """
+    for name, module in network.named_modules():
+        if parametrize.is_parametrized(module):
+            raise ValueError(
+                f"network must have plain weights to be written out, got computed ones at {name}"
+            )
     if network.config.batch_norm:
         raise ValueError("network must have no batch normalisation to be written out, got batch_norm=True")
     plain = Network(
@@ -79,8 +86,10 @@ def by_step(
 
     One gradient for each batch of ``part``, as in training but without a step of the optimiser; ``network`` is left as it
     is. seed: draws the spikes of the input code, from a stream of its own. Raises ``ValueError`` for a network without
-    shared weights.
+    shared weights, an empty part, and what ``untied`` refuses.
     """
+    if len(part) == 0:
+        raise ValueError("part must hold at least one image, got none")
     shared: dict[str, list[str]] = {}
     plain = untied(network)
     for ours, theirs in zip(plain.plan, network.plan, strict=True):

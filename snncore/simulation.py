@@ -123,15 +123,17 @@ def simulate(
     points: also compare rates with activations (``Snapshot.agreement``) and keep this many pairs per site.
     progress: called with the number of image-steps done since the last call.
 
-    Returns a ``Snapshot`` by T. Raises ``ValueError`` for no step, a T outside 1 .. ``steps``, an empty part,
-    a network that is not balanced, or a coder that does not fit it.
+    Returns a ``Snapshot`` by T, which shares no memory with ``part`` or the simulation.
+
+    Raises ``ValueError`` for no step, a T outside 1 .. ``steps``, an empty part, images or labels that the network does
+    not know, a network that is not balanced, or a coder that does not fit it; ``FloatingPointError`` naming the site
+    where NaN or infinity came up, at the first T that is read out after it.
     """
     steps = whole("steps", steps)
     marks = sorted({*(whole("at", T) for T in at), steps})
     if marks[-1] > steps:
         raise ValueError(f"at must lie between 1 and steps = {steps}, got {marks[-1]}")
-    if len(part.labels) == 0:
-        raise ValueError("part must hold at least one image, got none")
+    _require_part(network, part)
     whole("batch_size", batch_size)
     scale = scales(network)
     check_coder(network, coder)
@@ -154,6 +156,7 @@ def simulate(
                     batch.advance(chunk)
                     if progress is not None:
                         progress(chunk * len(images))
+                batch.require_finite()
                 tallies[T].add(batch.read(), batch.real, labels, expected)
     return {T: tally.snapshot() for T, tally in tallies.items()}
 
@@ -171,15 +174,38 @@ def classify(
 
     The network must be in evaluation mode, which is not looked at here: batch normalisation would use, and change, its
     statistics.
-    Raises ``ValueError`` for images that the network does not take.
+    Raises ``ValueError`` for an empty part or images and labels that the network does not know, and
+    ``FloatingPointError`` for scores that are not finite.
     """
+    _require_part(ann, part)
+    whole("batch_size", batch_size)
     probe, scores = ActivityProbe(positions=True), []
     generator = stream(seed, "evaluation", device=device)
     with torch.no_grad():
         for images in part.images.split(batch_size):
             x, _ = coder(images.to(device), generator=generator)
             scores.append(ann(x, probe=probe).cpu())
-    return Snapshot(None, torch.cat(scores), part.labels.cpu(), probe.result(), ann.plan)
+    together = torch.cat(scores)
+    _require_finite("scores", together)
+    return Snapshot(None, together, part.labels.cpu().clone(), probe.result(), ann.plan)
+
+
+def _require_part(network: Network, part: Labelled) -> None:
+    images, labels, classes = part.images, part.labels, network.topology.classes
+    if len(labels) == 0:
+        raise ValueError("part must hold at least one image, got none")
+    if tuple(images.shape) != (len(labels), *network.input_shape):
+        raise ValueError(
+            f"images must have shape {(len(labels), *network.input_shape)}, one for each label, got {tuple(images.shape)}"
+        )
+    low, high = (int(value) for value in labels.aminmax())
+    if low < 0 or high >= classes:
+        raise ValueError(f"labels must lie between 0 and {classes - 1}, got labels from {low} to {high}")
+
+
+def _require_finite(what: str, values: Tensor) -> None:
+    if not bool(values.isfinite().all()):
+        raise FloatingPointError(f"{what} must be finite, got NaN or infinity")
 
 
 class _Batch:
@@ -207,6 +233,13 @@ class _Batch:
             for t in range(steps):
                 part.step(None if x is None else x[t, rows].contiguous(memory_format=torch.channels_last))
         self.done += steps
+
+    def require_finite(self) -> None:
+        """Raise ``FloatingPointError`` naming the site of a potential that is NaN or infinite, as it then stays."""
+        for part in self.parts:
+            for p, neurons in part.passes:
+                if neurons.membrane is not None:
+                    _require_finite(f"potentials of {p.site} after {self.done} steps", neurons.membrane)
 
     def read(self) -> dict[str, Tensor]:
         """Spikes counted so far, by site, (N, ...)."""
@@ -289,7 +322,9 @@ class _Tally:
     ) -> None:
         last = self.network.plan[-1]
         features = self.stepper.enter(last, counts).flatten(1) / self.steps
-        self.scores.append(self.network.head(features).cpu())
+        scores = self.network.head(features).cpu()
+        _require_finite(f"scores after {self.steps} steps", scores)
+        self.scores.append(scores)
         self.labels.append(labels.cpu())
         for site, values in real.items():
             self.probe(site, values, timed=False)

@@ -47,6 +47,10 @@ COMPETITIONS = ("none", "winner", "inhibit")
 
 SCOPES = ("layer", "map")
 
+#: Adaptation keeps every threshold within this factor of where it starts, ``StdpConfig.neuron.threshold``. A map that
+#: never fires gets there in 48 mini-batches at the default speed; without a bound its weights over its threshold overflow.
+THRESHOLD_RANGE = 2.0**24
+
 
 @dataclass(frozen=True)
 class StdpConfig:
@@ -72,11 +76,13 @@ class StdpConfig:
         competition: "none"; "winner": where several maps fire at one position in one step, only the one with the
             highest potential learns; "inhibit": it is also the only one to fire, and the others are set back to rest.
         adaptation: speed of threshold adaptation, in [0, 1]. After each presentation a threshold is multiplied by
-            (rate / target) ** adaptation, the ratio clipped to [1/2, 2].
+            (rate / target) ** adaptation, the ratio clipped to [1/2, 2]; it stays within a factor ``THRESHOLD_RANGE`` of
+            its start. 0 leaves thresholds as they are.
         adapt: "layer": one threshold for all maps of a pass, ``rate`` is that of its most active map (uniform
             adaptation); "map": one threshold per map, by its own rate.
-        target: spikes per neuron and step that adaptation aims at, in (0, 1]; with M competing maps there is room for
-            1/M at most.
+        target: spikes per neuron and step that adaptation aims at, in (0, 1]. ``largest_rate`` says how much there is
+            room for; a layer with less is refused. Where M maps inhibit each other, aim at half of their 1/M: nearer to
+            it the maps undercut each other's thresholds.
         settle: mini-batches after a layer's training in which only its thresholds adapt, without competition and
             dropout: they are needed to bring the activity back to ``target``, since later layers and features see the
             layer without competition.
@@ -144,6 +150,26 @@ class StdpConfig:
         if self.low_pass is not None:
             positive("low_pass", self.low_pass)
 
+    def largest_rate(self, maps: int, *, learning: bool = True) -> float:
+        """The most that ``target`` can ask of a layer, whatever its input.
+
+        A neuron that rests for r steps after a spike fires at most once in r + 1. While a layer learns, dropout mutes
+        its share of maps, and of M maps that inhibit each other one at most fires at a position: each has 1/M.
+
+        Args:
+            maps: M, the layer's output maps, at least 1.
+            learning: False for mini-batches in which thresholds settle, without competition and dropout.
+
+        Returns:
+            Spikes per neuron and step, in (0, 1]; with ``adapt="layer"`` of the most active map.
+        """
+        rate = math.ceil(self.steps / (self.neuron.refractory + 1)) / self.steps
+        if learning:
+            rate *= 1.0 - self.dropout
+            if self.competition == "inhibit" and self.adapt == "map":
+                rate = min(rate, 1.0 / whole("maps", maps))
+        return rate
+
 
 def _finite(name: str, value: float) -> None:
     if not 0 <= value < math.inf:
@@ -209,11 +235,12 @@ def compete(spikes: Tensor, membrane: Tensor, kind: str) -> tuple[Tensor, Tensor
     """Let the maps compete at every position: returns the spikes that go on, those that learn, and the membrane.
 
     spikes, membrane: (N, M, H, W) of one time step; the winner of a position is the firing map with the highest
-    membrane (maps that tie exactly all win).
+    membrane (maps that tie exactly all win). A map whose membrane is NaN never wins.
     """
     if kind == "none":
         return spikes, spikes, membrane
-    score = membrane * spikes  # a firing neuron is above its threshold, so above 0
+    # a firing neuron is above its threshold, so above 0; NaN is not
+    score = torch.where((spikes > 0) & (membrane > 0), membrane, 0.0)
     best = score.amax(1, keepdim=True)  # (N, 1, H, W); 0 where no map fires
     winners = spikes * (score == best)
     if kind == "winner":

@@ -1,4 +1,9 @@
-"""snncore/stdp_layers.py."""
+"""A stack of convolutions trained with STDP, one layer after the other, and the features it gives (sections 4.3 and 8.1).
+
+``stdp`` holds the rule; here are the presentation of mini-batches, the adaptation of thresholds, and what watches it.
+Adaptation is a feedback loop, so it has stops: a target out of reach is refused, every threshold has bounds, and a layer
+that is lost there ends the training (``train_layerwise``).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ._check import one_of, whole
-from .coding import poisson
+from .coding import _require_floating, poisson
 from .neurons import IF, LIF, NeuronState, fire
-from .stdp import StdpConfig, advance_trace, compete, weight_change
+from .stdp import THRESHOLD_RANGE, StdpConfig, advance_trace, compete, weight_change
 from .topology import SPIKING, Pass, Topology, plan
 
 
@@ -51,7 +56,8 @@ class Presentation:
     learning: False while thresholds settle. seen: images the layer has learnt from so far; updates: weight updates, at
     most T per pass. rate, peak: spikes per neuron and step, all maps and the most active map, per site; silent: share
     of maps that did not fire; threshold: mean per site; trace: mean pre-synaptic trace at the last step, per site.
-    change: mean absolute weight change; at_low, at_high: share of weights at a bound.
+    change: mean absolute weight change; at_low, at_high: share of weights at a bound. stuck: share of thresholds that
+    adaptation has brought to a bound, per site.
     """
 
     layer: str
@@ -66,29 +72,36 @@ class Presentation:
     change: float
     at_low: float
     at_high: float
+    stuck: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A layer that went silent, saturated, or ran to one bound of its weights."""
+    """A layer that went silent, saturated, missed its target, lost maps, or ran to one bound of its weights."""
 
     layer: str
     site: str
-    kind: str  # "silent" | "saturated" | "weights"
-    value: float  # spikes per neuron and step, or share of weights at the bound
+    kind: str  # "silent" | "saturated" | "off target" | "maps" | "weights"
+    value: float  # spikes per neuron and step, share of maps that are silent, or of weights at the bound
     seen: int
 
     def __str__(self) -> str:
         what = {
             "silent": f"is silent: {self.value:.2g} spikes per neuron and step",
             "saturated": f"saturates: {self.value:.2g} spikes per neuron and step",
+            "off target": f"is off its target by more than a factor of 2: {self.value:.2g} spikes per neuron and step",
+            "maps": f"has {self.value:.0%} of its maps silent",
             "weights": f"has {self.value:.0%} of its weights at one bound",
         }[self.kind]
         return f"layer {self.layer} ({self.site}) {what} after {self.seen} images"
 
 
 class StdpWarning(UserWarning):
-    """A layer goes silent, saturates, or loses its contrast while it is trained."""
+    """A layer goes silent, saturates, misses its target, or loses its contrast while it is trained."""
+
+
+class StdpError(ValueError):
+    """A layer that cannot be trained as it was asked for, with its name and the mini-batch."""
 
 
 def spiking_convolutions(passes: Sequence[Pass]) -> tuple[tuple[Pass, ...], Pass]:
@@ -186,8 +199,10 @@ def present(
         raise ValueError(
             f"spikes must be (T, N, C, H, W) with at least one step and image, got {tuple(spikes.shape)}"
         )
-    if bool((spikes < 0).any()):
-        raise ValueError(f"spikes must be counts of at least 0, got {float(spikes.min())}")
+    fewest, most = (float(v) for v in spikes.aminmax())
+    if not 0 <= fewest <= most < math.inf:  # NaN too
+        raise ValueError(f"spikes must be counts of at least 0, got values from {fewest} to {most}")
+    _require_finite(trained)
     mine = [p for p in trained.passes if p.layer == layer]
     below = trained.passes[: trained.passes.index(mine[0])]
     before = trained.weights[layer]
@@ -224,6 +239,14 @@ def present(
                 total += change
     if config.update == "presentation":
         weight.add_(total).clamp_(config.low, config.high)
+    # a potential or weight that has become NaN stays so, and no neuron fires on it: looking once, at the end, is enough
+    found = {layer: weight} | {site: state.membrane for site, state in stack.states.items()}
+    for site, tensor in found.items():
+        if not bool(tensor.isfinite().all()):
+            what = "weights" if site == layer else "potentials"
+            raise StdpError(
+                f"layer {layer} must have finite numbers, got NaN or infinity in the {what} of {site}"
+            )
     size = len(spikes) * spikes.shape[1]
     rates = {p.site: counts[p.site] / (size * p.out_shape[1] * p.out_shape[2]) for p in mine}
     thresholds = {site: _adapt(trained.thresholds[site], rate, config) for site, rate in rates.items()}
@@ -240,6 +263,7 @@ def present(
         change=float((weight - before).abs().mean()),
         at_low=float((weight <= config.low).float().mean()),
         at_high=float((weight >= config.high).float().mean()),
+        stuck={site: _stuck(values, config) for site, values in thresholds.items()},
     )
     return weight, thresholds, happened
 
@@ -248,7 +272,46 @@ def _adapt(threshold: Tensor, rate: Tensor, config: StdpConfig) -> Tensor:
     """New thresholds (M,) after a presentation in which the maps fired at ``rate`` (M,)."""
     if config.adapt == "layer":
         rate = rate.max().expand_as(rate)
-    return threshold * (rate / config.target).clamp(0.5, 2.0) ** config.adaptation
+    adapted = threshold * (rate / config.target).clamp(0.5, 2.0) ** config.adaptation
+    return adapted.clamp(*_bounds(config))
+
+
+def _bounds(config: StdpConfig) -> tuple[float, float]:
+    """Between which thresholds adapt."""
+    return config.neuron.threshold / THRESHOLD_RANGE, config.neuron.threshold * THRESHOLD_RANGE
+
+
+def _stuck(threshold: Tensor, config: StdpConfig) -> float:
+    """Share of the maps whose threshold (M,) is at a bound of its adaptation."""
+    low, high = _bounds(config)
+    return float(((threshold <= low * 1.001) | (threshold >= high * 0.999)).float().mean())
+
+
+def _require_reachable(p: Pass, images: Tensor, config: StdpConfig) -> None:
+    """Refuse a target that pass ``p`` cannot meet on ``images``: adaptation would lower its thresholds without end.
+
+    A neuron can fire only where a pixel above 0 lies in its field, which is looked at where the pass reads the input.
+    """
+    if config.adaptation == 0:  # nothing aims at the target
+        return
+    maps, reach = p.out_shape[0], 1.0
+    if p.sources == ("input",):
+        lit = (images.amax(1, keepdim=True) > 0).to(images.dtype)  # (N, 1, H, W)
+        if p.pool > 1:
+            lit = F.max_pool2d(lit, p.pool)
+        reach = float(F.max_pool2d(lit, p.kernel, stride=1, padding=p.kernel // 2).mean())
+    room = reach * min(config.largest_rate(maps), config.largest_rate(maps, learning=False))
+    if config.target > room:
+        why = [f"{maps} maps inhibit each other"] * (
+            config.competition == "inhibit" and config.adapt == "map"
+        )
+        why += [f"a neuron rests for {config.neuron.refractory} steps"] * (config.neuron.refractory > 0)
+        why += [f"dropout is {config.dropout:g}"] * (config.dropout > 0)
+        why += [f"{1 - reach:.0%} of its neurons see no pixel above 0"] * (reach < 1)
+        raise StdpError(
+            f"target must be at most {room:.3g} for layer {p.layer}, better half of it"
+            f"{', as ' if why else ''}{' and '.join(why)}, got {config.target:g}"
+        )
 
 
 @torch.no_grad()
@@ -270,13 +333,23 @@ def train_layerwise(
     stop_after: leave the first layer after this many images, and the others untrained (to verify a run by its start).
     progress: called after every mini-batch.
 
-    Returns the ``Trained`` stack. A layer that is silent or saturated, or whose weights all stand at one bound, for a few
-    mini-batches in a row is reported as an ``StdpWarning`` and kept in ``alarms``. Raises ``ValueError`` for images that are
-    empty, negative or above 1, or a topology without a spiking convolution.
+    Returns the ``Trained`` stack. A site that for a few mini-batches in a row is silent, saturated, or off its target by
+    a factor of 2, whose weights stand at one bound, or that ends with silent maps or off its target, is reported
+    as an ``StdpWarning`` and kept in ``alarms``; training goes on, as thresholds may still find their place.
+
+    Raises ``ValueError`` for images that are empty, negative or above 1, or a topology without a spiking convolution;
+    its kind ``StdpError`` for a target that a layer cannot meet, before anything is trained, and for a layer that is
+    dead or runs away: half of its thresholds have come to the bounds of their adaptation and stay there.
     """
     config = StdpConfig() if config is None else config
     _require_images(images)
+    for at in snapshots:
+        whole("snapshots", at, least=0)
+    if stop_after is not None:
+        whole("stop_after", stop_after)
     passes, reader = spiking_convolutions(plan(topology, tuple(images.shape[1:])))
+    for p in passes:
+        _require_reachable(p, images, config)
     weights_from, order_from, spikes_from, dropout_from = (_child(generator, images.device) for _ in range(4))
     trained = _untrained(passes, reader, config, weights_from, images)
     history: list[Presentation] = []
@@ -285,8 +358,9 @@ def train_layerwise(
     for layer in trained.weights:
         mine = [p for p in passes if p.layer == layer]
         seen, watch = 0, _Watch(layer, config)
-        kept[layer] = {0: trained.weights[layer]} if 0 in snapshots else {}
-        for learning, chosen in _schedule(len(images), config, order_from, images.device):
+        kept[layer] = {0: trained.weights[layer].clone()} if 0 in snapshots else {}
+        batches = list(_schedule(len(images), config, order_from, images.device))
+        for number, (learning, chosen) in enumerate(batches, 1):
             spikes = poisson(images[chosen] * config.input_rate, config.steps, generator=spikes_from)
             spikes = (
                 spikes.flatten(0, 1)
@@ -299,7 +373,14 @@ def train_layerwise(
                     p.site: _mask(len(chosen), p.out_shape[0], config, dropout_from, spikes) for p in mine
                 }
             setting = config if learning else replace(config, eta=0.0, competition="none")
-            weight, thresholds, happened = present(replace(trained, config=setting), layer, spikes, keep=keep)
+            try:
+                weight, thresholds, happened = present(
+                    replace(trained, config=setting), layer, spikes, keep=keep
+                )
+            except FloatingPointError as error:  # of the neurons
+                raise StdpError(
+                    f"layer {layer} must have finite currents in mini-batch {number}: {error}"
+                ) from error
             earlier, seen = seen, seen + len(chosen) * learning
             happened = replace(happened, seen=seen, learning=learning)
             trained = replace(
@@ -308,8 +389,8 @@ def train_layerwise(
                 thresholds={**trained.thresholds, **thresholds},
             )
             history.append(happened)
-            kept[layer].update({at: weight for at in snapshots if earlier < at <= seen})
-            for alarm in watch.alarms(happened):
+            kept[layer].update({at: weight.clone() for at in snapshots if earlier < at <= seen})
+            for alarm in watch.alarms(happened, last=number == len(batches)):
                 warnings.warn(str(alarm), StdpWarning, stacklevel=3)  # past the decorator
                 alarms.append(alarm)
             if progress is not None:
@@ -341,7 +422,8 @@ def _untrained(
             drawn = torch.rand(shape, generator=generator, device=images.device, dtype=images.dtype)
             weights[p.layer] = drawn.mul_(high - low).add_(low)
     thresholds = {p.site: images.new_full((p.out_shape[0],), config.neuron.threshold) for p in passes}
-    return Trained(config, passes, reader, weights, dict(weights), thresholds)
+    initial = {layer: weight.clone() for layer, weight in weights.items()}
+    return Trained(config, passes, reader, weights, initial, thresholds)
 
 
 def _child(generator: torch.Generator, device: torch.device) -> torch.Generator:
@@ -356,28 +438,60 @@ def _mask(images: int, maps: int, config: StdpConfig, generator: torch.Generator
 
 
 class _Watch:
-    """Reports a site that has been silent or saturated for ``PATIENCE`` mini-batches in a row, once until it recovers."""
+    """Reports what has been wrong at a site for some mini-batches in a row, once until it recovers; stops a lost layer.
 
-    PATIENCE = 5  # adaptation needs a few mini-batches to find the threshold
+    The patience of each kind is what adaptation needs to find a threshold: silence and saturation show early, the way to
+    the target is longer. At the layer's end there is nothing to wait for.
+    """
+
+    PATIENCE: Mapping[str, int] = {"silent": 5, "saturated": 5, "weights": 5, "stuck": 5, "off target": 15}
 
     def __init__(self, layer: str, config: StdpConfig) -> None:
         self.layer, self.config = layer, config
         self.streak: dict[tuple[str, str], int] = {}
+        self.number = 0
 
-    def alarms(self, happened: Presentation) -> list[Alarm]:
-        found = []
-        for site, rate in happened.rate.items():
-            found.append((site, "silent", rate, happened.peak[site] < 0.01 * self.config.target))
-            found.append((site, "saturated", rate, rate > 0.5))
-        bound = max(happened.at_low, happened.at_high)
-        found.append((next(iter(happened.rate)), "weights", bound, bound > 0.95))
+    def alarms(self, happened: Presentation, *, last: bool) -> list[Alarm]:
+        """What to report of a mini-batch. Raises ``StdpError`` for a layer whose thresholds are stuck."""
+        self.number += 1
         alarms = []
-        for site, kind, value, wrong in found:
+        for site, kind, value, wrong in self._found(happened):
             streak = self.streak.get((site, kind), 0) + 1 if wrong else 0
             self.streak[site, kind] = streak
-            if streak == self.PATIENCE:
+            patience = self.PATIENCE[kind]
+            if kind == "stuck" and streak >= patience:
+                raise StdpError(
+                    f"layer {self.layer} ({site}) cannot be brought to target {self.config.target:g}: {value:.0%} of its "
+                    f"thresholds stand at the bounds of their adaptation in mini-batch {self.number}, at "
+                    f"{happened.rate[site]:.2g} spikes per neuron and step"
+                )
+            if kind != "stuck" and (
+                streak == patience or (kind == "off target" and last and 0 < streak < patience)
+            ):
                 alarms.append(Alarm(self.layer, site, kind, value, happened.seen))
+        if last:
+            alarms += [
+                Alarm(self.layer, site, "maps", share, happened.seen)
+                for site, share in happened.silent.items()
+                if 0 < share < 1
+            ]
         return alarms
+
+    def _found(self, happened: Presentation) -> list[tuple[str, str, float, bool]]:
+        """(site, kind, value, whether that is wrong) of one mini-batch."""
+        target = self.config.target
+        found = []
+        for site, rate in happened.rate.items():
+            silent, saturated = happened.peak[site] < 0.01 * target, rate > (1 + target) / 2
+            aimed = happened.peak[site] if self.config.adapt == "layer" else rate
+            off = self.config.adaptation > 0 and not target / 2 <= aimed <= target * 2
+            found.append((site, "silent", rate, silent))
+            found.append((site, "saturated", rate, saturated))
+            found.append((site, "off target", aimed, off and not silent and not saturated))
+            found.append((site, "stuck", happened.stuck[site], happened.stuck[site] >= 0.5))
+        bound = max(happened.at_low, happened.at_high)
+        found.append((next(iter(happened.rate)), "weights", bound, bound > 0.95))
+        return found
 
 
 @torch.no_grad()
@@ -400,6 +514,7 @@ def features(
     Raises ``ValueError`` for an empty batch or images outside [0, 1].
     """
     _require_images(images)
+    _require_finite(trained)
     config = trained.config
     decay = 1.0 if config.low_pass is None else math.exp(-1.0 / config.low_pass)
     gain = sum(decay**t for t in range(config.steps))
@@ -421,8 +536,16 @@ def features(
     return torch.cat(out)
 
 
+def _require_finite(trained: Trained) -> None:
+    for kind, tensors in (("weights", trained.weights), ("thresholds", trained.thresholds)):
+        for name, tensor in tensors.items():
+            if not bool(tensor.isfinite().all()):
+                raise ValueError(f"{kind} must be finite, got NaN or infinity at {name}")
+
+
 def _require_images(images: Tensor) -> None:
-    if images.dim() != 4 or len(images) == 0:
+    _require_floating("images", images)
+    if images.dim() != 4 or images.numel() == 0:
         raise ValueError(
             f"images must be (N, C, H, W) with at least one image, got shape {tuple(images.shape)}"
         )

@@ -61,6 +61,11 @@ def _check_target(target: Tensor, count: int, classes: int) -> None:
         raise ValueError(f"target must hold labels from 0 to {classes - 1}, got labels from {low} to {high}")
 
 
+def _require_finite(name: str, values: Tensor) -> None:
+    if not bool(values.isfinite().all()):
+        raise FloatingPointError(f"{name} must be finite, got NaN or infinity")
+
+
 class Softmax(nn.Module):
     """Softmax classifier, Eq. 6: ``p(t | x) = exp(o_t) / sum_k exp(o_k)``.
 
@@ -186,7 +191,10 @@ def sampled_loss(
 
     Raises:
         ValueError: no generator where one is needed; more than 10 classes for ``"exact"``.
+        FloatingPointError: ``scores`` or ``retain`` with NaN or infinity, of which a draw would make a dropped class.
     """
+    _require_finite("scores", scores)
+    _require_finite("retain", retain)
     if config.target_kept:
         retain = retain.masked_fill(F.one_hot(target, scores.shape[1]).bool(), SURE)
     if config.psi_gradient == "exact":
@@ -350,6 +358,8 @@ def collapsed(log: Mapping[str, float], *, margin: float = 0.01) -> str | None:
     the target's rho, alone, is within ``margin`` of 0.
     """
     _check.between("margin", margin, 0.0, 0.5)
+    for name in ("rho_others", "rho_target"):
+        _check.between(name, log[name], 0.0, 1.0)  # NaN too, which is near to nothing
     if log["rho_others"] <= margin:
         return "dropped"
     if log["rho_others"] >= 1 - margin:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,9 +27,9 @@ KINDS = {
     "str": "a text",
     "bool": "true or false",
     "int": "a whole number",
-    "float": "a number",
+    "float": "a finite number",
     "list[int]": "a list of whole numbers",
-    "list[float]": "a list of numbers",
+    "list[float]": "a list of finite numbers",
     "list[str]": "a list of texts",
 }
 
@@ -78,6 +79,10 @@ class Parameter:
     def _item(self, item: Any, kind: str, given: Any) -> Any:
         if kind == "float" and isinstance(item, int) and not isinstance(item, bool):
             item = float(item)
+        if kind == "bool" and isinstance(item, str):  # papermill -p hands over "true" as text
+            item = {"true": True, "false": False}.get(item.lower(), item)
+        if kind == "float" and isinstance(item, float) and not math.isfinite(item):
+            raise self._refusal(given)
         right = {"str": str, "bool": bool, "int": int, "float": float}[kind]
         if not isinstance(item, right) or (kind == "int" and isinstance(item, bool)):
             raise self._refusal(given)
@@ -121,15 +126,20 @@ current: dict[str, Any] = {}
 
 _IPYTHON = re.compile(r"_+|_i+|_i?\d+|_[ido]h|_exit_code|__\w+__|In|Out|exit|quit|open|get_ipython")
 
+_CHECKED = "__parameters_checked__"  # a name that the check itself leaves alone
+
 _VALUES = (str, int, float, bool, list, tuple, dict, set, type(None))
 
 
-def parameters(namespace: Mapping[str, Any], *names: str | Parameter) -> SimpleNamespace:
+def parameters(namespace: MutableMapping[str, Any], *names: str | Parameter) -> SimpleNamespace:
     """Check a notebook's parameters and return them as attributes.
 
     ``namespace`` is ``globals()``, called in the first cell after the one tagged ``parameters``. ``names`` are keys of
     ``PARAMETERS``, or ``Parameter``s of this notebook alone. Raises ``ValueError`` for a value that is not allowed, a
     declared parameter that is not set, and any other plain variable: a misspelt papermill parameter is one.
+
+    Variables are looked at in the first call alone, which leaves a mark in ``namespace``. When the cell is run again, in an
+    open notebook, they are those of later cells.
     """
     chosen: dict[str, Parameter] = {}
     for name in names:
@@ -137,13 +147,14 @@ def parameters(namespace: Mapping[str, Any], *names: str | Parameter) -> SimpleN
             name if isinstance(name, Parameter) else PARAMETERS[one_of("name", name, tuple(PARAMETERS))]
         )
         chosen[parameter.name] = parameter
-    for name, value in namespace.items():
+    for name, value in () if _CHECKED in namespace else namespace.items():
         if name not in chosen and isinstance(value, _VALUES) and not _IPYTHON.fullmatch(name):
             raise ValueError(f"unknown papermill parameter {name!r}; allowed: {', '.join(chosen) or 'none'}")
     for name in chosen:
         if name not in namespace:
             raise ValueError(f"papermill parameter {name!r} is not set in the cell tagged 'parameters'")
     values = {name: parameter.check(namespace[name]) for name, parameter in chosen.items()}
+    namespace[_CHECKED] = True
     current.clear()
     current.update(values)
     if "run_missing" in values:

@@ -37,6 +37,18 @@ def test_scale_is_the_mean_magnitude_of_each_output_map():
     assert torch.allclose(binary_weight(convolution).flatten(), torch.tensor([0.3, -0.3, 0.7, -0.7]))
 
 
+@pytest.mark.parametrize("scale", ["mean", "none"])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+def test_a_weight_that_is_not_finite_has_no_sign(scale, wrong):
+    with pytest.raises(ValueError, match="weight must be finite to have a sign"):
+        binary_weight(torch.tensor([[1.0, wrong]]), scale=scale)
+    network = binarise(built(), scale=scale)
+    with torch.no_grad():
+        network.layers["conv2"].parametrizations.weight.original[0] = wrong
+    with pytest.raises(ValueError, match="layer conv2: weight must be finite"):
+        network(torch.rand(2, 1, 8, 8), steps=1)
+
+
 def test_gradient_is_xnor_nets():
     # d (a sign w_i) / d w_j = a 1[|w_i| <= 1] (i = j) + sign(w_i) sign(w_j) / n     (Rastegari et al. 2016, section 3.1)
     w = torch.tensor([[0.5, -0.25, 2.0]], requires_grad=True)

@@ -509,3 +509,79 @@ def test_the_balanced_head_scales_what_it_reads():
     balanced = BalancedHead(head, 3.0)
     assert torch.equal(balanced(h), head(3 * h))
     assert torch.equal(balanced.loss(h, target)[0], head.loss(3 * h, target)[0])
+
+
+# --- numbers that are not finite, and what a simulation is given and hands out ---
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("percentile", [100.0, 99.0])
+def test_weights_that_are_not_finite_are_named_when_balancing(percentile, wrong):
+    net = ann()
+    with torch.no_grad():
+        net.layers["conv2"].weight[0] = wrong
+    config = ConversionConfig(images=4, steps=5, percentile=percentile)
+    with pytest.raises(ValueError, match=r"weights must give finite sums, got .* at conv2 in step 0"):
+        convert(net, part().images, POISSON, config, generator=stream(0, "calibration"))
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    ("layer", "words"), [("conv1", "potentials of conv1 after 3 steps"), ("fc1", "potentials of fc1 after")]
+)
+def test_a_simulation_names_the_site_that_is_not_finite(layer, words, wrong):
+    net, _ = converted()
+    net.layers[layer].weight.fill_(wrong)
+    with pytest.raises(FloatingPointError, match=f"{words}.* must be finite"):
+        simulate(net, part(), POISSON, 6, at=(3,), seed=0)
+
+
+def test_scores_that_are_not_finite_are_found():
+    net, _ = converted()
+    net.head.head.classify.bias.data.fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="scores after 2 steps must be finite"):
+        simulate(net, part(), POISSON, 2, seed=0)
+    plain = ann()
+    plain.head.classify.bias.data.fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="scores must be finite"):
+        classify(plain, part(), REAL, seed=0)
+
+
+def test_images_and_labels_must_be_the_networks():
+    net, _ = converted()
+    data = part()
+    for wrong, words in (
+        (Part(data.images[:0], data.labels[:0]), "part must hold at least one image"),
+        (Part(data.images, data.labels + 3), "labels must lie between 0 and 2, got labels from"),
+        (Part(data.images, data.labels - 1), "labels must lie between 0 and 2, got labels from -1"),
+        (Part(data.images[..., :7], data.labels), "images must have shape"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            simulate(net, wrong, POISSON, 3, seed=0)
+        with pytest.raises(ValueError, match=words):
+            classify(ann(), wrong, REAL, seed=0)
+
+
+def test_readings_share_no_memory_with_each_other_or_the_part():
+    data, untouched = part(), part()
+    net, _ = converted()
+    found = simulate(net, data, POISSON, 12, at=(4, 8), seed=0, points=3)
+    again = simulate(net, untouched, POISSON, 12, at=(4, 8), seed=0, points=3)
+    for T in (4, 8):
+        found[T].scores.fill_(7)
+        found[T].labels.fill_(7)
+    assert torch.equal(found[12].scores, again[12].scores) and torch.equal(found[12].labels, untouched.labels)
+    read = classify(ann(), data, REAL, seed=0)
+    read.labels.fill_(7)
+    assert torch.equal(data.labels, untouched.labels)
+
+
+def test_training_a_converted_network_says_that_nothing_in_it_learns():
+    net, _ = converted()
+    h, target = torch.rand(4, net.head.head.features), torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(ValueError, match="network must have parameters that learn, got a converted one"):
+        net.train().head.loss(h, target)
+    with torch.no_grad():
+        net.head.loss(h, target)
+    net.eval().head.loss(h, target)
+    net.train().requires_grad_(True).head.loss(h, target)[0].backward()

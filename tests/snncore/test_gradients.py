@@ -11,6 +11,7 @@ from panda2020.agd import gradients as paper
 from panda2020.agd import grid as agd_grid
 from panda2020.tasks import train
 from snncore import gradients as g
+from snncore.binary import binarise
 from snncore.data import DataConfig, Part, load
 from snncore.network import Network, NetworkConfig
 from snncore.neurons import LIF
@@ -33,6 +34,26 @@ def images(count=12):
 def built(text, neuron="lif", **more):
     config = NetworkConfig(neuron=neuron, gain=1.5, **more)
     return Network(text, input_shape=SHAPE, config=config, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "fc1"])
+def test_computed_weights_are_refused(layer):
+    network = built("4C3 [4C3]x2 P F8 F3", neuron="relu")
+    torch.nn.utils.parametrizations.weight_norm(network.layers[layer])
+    for call in (g.untied, lambda net: g.by_step(net, images(), RELU)):
+        with pytest.raises(ValueError, match=rf"must have plain weights .* computed ones at layers.{layer}"):
+            call(network)
+
+
+def test_binary_networks_are_refused():
+    network = binarise(built("8C3 [8C3]x2 P F10", alpha=0.0))
+    with pytest.raises(ValueError, match="must have plain weights to be written out"):
+        g.by_step(network, images(), InputConfig("direct", steps=1))
+
+
+def test_an_empty_part_is_refused():
+    with pytest.raises(ValueError, match="part must hold at least one image, got none"):
+        g.by_step(built("4C3 [4C3]x2 P F3"), images(0), SPIKES)
 
 
 @pytest.mark.parametrize(

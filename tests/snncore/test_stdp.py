@@ -10,17 +10,29 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 
 from snncore.activity import ActivityProbe
 from snncore.network import Network, NetworkConfig
 from snncore.neurons import IF, LIF
-from snncore.stdp import StdpConfig, advance_trace, compete, pair_sum, weight_change
-from snncore.stdp_layers import StdpWarning, Trained, features, present, spiking_convolutions, train_layerwise
+from snncore.stdp import THRESHOLD_RANGE, StdpConfig, advance_trace, compete, pair_sum, weight_change
+from snncore.stdp_layers import (
+    StdpError,
+    StdpWarning,
+    Trained,
+    features,
+    present,
+    spiking_convolutions,
+    train_layerwise,
+)
 from snncore.topology import plan
 
 PLAIN = StdpConfig(
     offset_unit="absolute", offset=0.4, competition="none", adaptation=0.0, average="positions"
 )
+
+
+IMAGES = torch.rand(8, 1, 6, 6, generator=torch.Generator().manual_seed(3))
 
 
 def stack(topology: str, shape: tuple[int, int, int], config: StdpConfig, *, seed: int = 0) -> Trained:
@@ -433,10 +445,171 @@ def test_adaptation_reaches_its_target():
     assert 0.07 < trained.history[-1].rate["conv1"] < 0.13
 
 
+# --- the stops of threshold adaptation ---
+
+DIGITS = torch.tensor(load_digits().images / 16, dtype=torch.float32)[:, None]
+
+
+def train_on_digits(topology: str, config: StdpConfig, *, seed: int = 0, images: int = 200) -> Trained:
+    return train_layerwise(topology, DIGITS[:images], config, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    ("topology", "options", "room"),
+    [
+        (
+            "36C3 P F10",
+            {},
+            r"must be at most 0.02\d+ for layer conv1, better half of it, as 36 maps inhibit each other",
+        ),
+        (
+            "12C3 36C3 P F10",
+            {},
+            "must be at most 0.0278 for layer conv2, better half of it, as 36 maps inhibit",
+        ),
+        ("6C3 [40C3]x1 F10", {}, "must be at most 0.025 for layer conv2, .*as 40 maps inhibit each other"),
+        (
+            "4C3 F10",
+            {"target": 0.3, "neuron": LIF(refractory=3), "competition": "none"},
+            "must be at most 0.2.* as a neuron rests for 3 steps",
+        ),
+        (
+            "4C3 F10",
+            {"target": 0.6, "dropout": 0.5, "competition": "none"},
+            "must be at most 0.4.* dropout is 0.5",
+        ),
+        ("2C3 F10", {"target": 0.5}, "must be at most 0.4.* of its neurons see no pixel above 0"),
+    ],
+)
+def test_a_target_out_of_reach_is_refused_before_training(topology, options, room):
+    seen: list = []
+    with pytest.raises(StdpError, match=f"target {room}"):
+        train_layerwise(
+            topology,
+            DIGITS[:50],
+            StdpConfig(steps=10, **options),
+            generator=torch.Generator(),
+            progress=seen.append,
+        )
+    assert not seen
+
+
+def test_black_images_are_refused_as_input_that_reaches_no_neuron():
+    with pytest.raises(
+        StdpError, match="at most 0 for layer conv1.* 100% of its neurons see no pixel above 0"
+    ):
+        train_layerwise("2C3 F10", torch.zeros(4, 1, 8, 8), StdpConfig(), generator=torch.Generator())
+
+
+def test_a_target_that_nothing_aims_at_may_be_anything():
+    train_on_digits("36C3 F10", StdpConfig(steps=2, settle=0, adaptation=0.0), images=16)
+    assert StdpConfig(adapt="layer").largest_rate(36) == 1  # of the most active map
+    assert StdpConfig(competition="winner").largest_rate(36) == 1  # all of them fire
+    assert StdpConfig().largest_rate(36) == 1 / 36 and StdpConfig().largest_rate(36, learning=False) == 1
+
+
+@pytest.mark.parametrize(("maps", "target"), [(6, 0.03), (18, 0.03), (36, 1 / 72)])
+def test_a_reachable_target_is_met(maps, target):
+    trained = train_on_digits(f"{maps}C3 P F10", StdpConfig(steps=10, batch=8, target=target), images=400)
+    assert target / 1.5 < trained.history[-1].rate["conv1"] < target * 1.5
+    assert not trained.alarms
+
+
+def test_a_map_that_never_fires_does_not_silence_the_others():
+    # seed 26 draws a kernel without a positive weight
+    config = StdpConfig(steps=5, batch=8, settle=0, epochs=2)
+    with pytest.warns(StdpWarning, match="has 8% of its maps silent"):
+        trained = train_on_digits("12C3 P F10", config, seed=26, images=1200)
+    assert len(trained.history) == 300
+    assert all(0.02 < p.rate["conv1"] < 0.06 for p in trained.history[100:])
+    lowest = float(trained.thresholds["conv1"].min())
+    assert lowest == 1 / THRESHOLD_RANGE and trained.history[-1].stuck["conv1"] == pytest.approx(1 / 12)
+
+
+def test_nan_is_never_the_highest_potential():
+    spikes = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    for other in (math.nan, -math.nan, math.inf):
+        membrane = torch.tensor([2.0, other, -math.inf]).view(1, 3, 1, 1)
+        onward, learning, _ = compete(spikes, membrane, "inhibit")
+        assert onward.flatten().tolist() == [1, 0, 0] and torch.equal(onward, learning)
+    onward, _, _ = compete(torch.ones(1, 2, 1, 1), torch.tensor([1.5, math.nan]).view(1, 2, 1, 1), "winner")
+    assert onward.flatten().tolist() == [1, 1]  # in this kind all go on
+
+
+@pytest.mark.filterwarnings("ignore::snncore.stdp_layers.StdpWarning")
+@pytest.mark.parametrize(
+    ("start", "bound"),
+    [((-0.1, -0.01), 1 / THRESHOLD_RANGE), ((0.0, 0.0), 1 / THRESHOLD_RANGE)],
+)
+def test_a_dead_layer_stops_with_its_name_and_mini_batch(start, bound):
+    config = StdpConfig(steps=2, batch=1, settle=0, start=start, neuron=LIF(threshold=1.0))
+    with pytest.raises(
+        StdpError,
+        match=r"layer conv1 \(conv1\) cannot be brought to target 0.03: 100% .* in mini-batch 52, at 0 spikes",
+    ):
+        train_on_digits("4C3 F10", config)
+
+
+@pytest.mark.filterwarnings("ignore::snncore.stdp_layers.StdpWarning")
+def test_a_layer_that_runs_away_stops():
+    # maps that undercut each other: 24 of them leave each other 0.042, the target is 0.041
+    config = StdpConfig(steps=10, batch=1, settle=0, target=0.036, adaptation=1.0, eta=0.0)
+    with pytest.raises(StdpError, match="layer conv1 .*thresholds stand at the bounds"):
+        train_on_digits("24C3 F10", config, images=400)
+
+
+def test_a_rate_off_its_target_is_reported():
+    config = StdpConfig(
+        steps=10, batch=2, settle=0, adaptation=0.01, target=0.02, eta=0.0, neuron=LIF(threshold=0.2)
+    )
+    with pytest.warns(StdpWarning, match="is off its target by more than a factor of 2: 0.* after 30 images"):
+        trained = train_on_digits("4C3 F10", config, images=40)
+    assert [a.kind for a in trained.alarms] == ["off target"]
+    with pytest.warns(StdpWarning, match="off its target"):  # at the end of a layer at once
+        train_on_digits("4C3 F10", config, images=4)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_are_refused_by_name(wrong):
+    before = stack("3C3 4C3 F2", (2, 5, 5), PLAIN)
+    spikes = noise(4, 2, 2, 5, 5)
+    for change, words in (
+        (
+            {"weights": before.weights | {"conv2": before.weights["conv2"] * wrong}},
+            "weights must be finite.*conv2",
+        ),
+        (
+            {"thresholds": before.thresholds | {"conv1": before.thresholds["conv1"] * wrong}},
+            "thresholds must be finite.*conv1",
+        ),
+    ):
+        with pytest.raises(ValueError, match=words):
+            present(replace(before, **change), "conv1", spikes)
+        with pytest.raises(ValueError, match=words):
+            features(replace(before, **change), torch.rand(2, 2, 5, 5), generator=torch.Generator())
+    with pytest.raises(ValueError, match="spikes must be counts of at least 0, got values from"):
+        present(before, "conv1", spikes * wrong)
+
+
+def test_numbers_that_overflow_on_the_way_are_found():
+    config = replace(PLAIN, trace="additive", eta=1e30, low=-1e38, high=1e38, steps=4)
+    before = stack("3C3 F2", (2, 5, 5), config)
+    single = replace(before, weights={"conv1": before.weights["conv1"].float() * 1e38})
+    single = replace(single, thresholds={"conv1": single.thresholds["conv1"].float()})
+    with pytest.raises((StdpError, FloatingPointError), match="finite|infinite"):
+        present(single, "conv1", noise(4, 2, 2, 5, 5, rate=0.9).float())
+    with pytest.raises(StdpError, match="layer conv1 must have finite currents in mini-batch 1"):
+        train_layerwise(
+            "3C3 F2",
+            IMAGES,
+            replace(config, start=(3e37, 1e38), batch=2),
+            generator=torch.Generator().manual_seed(0),
+        )
+
+
 # --- training ---
 
 QUICK = StdpConfig(steps=6, batch=4, neuron=LIF(threshold=0.2), settle=0)
-IMAGES = torch.rand(8, 1, 6, 6, generator=torch.Generator().manual_seed(3))
 
 
 def test_the_same_generator_gives_the_same_kernels():
@@ -710,7 +883,15 @@ def test_images_and_spikes_refused():
             call(IMAGES * math.nan)
     with pytest.raises(ValueError, match="with at least one step and image"):
         present(trained, "conv1", torch.zeros(3, 0, 1, 6, 6))
-    with pytest.raises(ValueError, match="spikes must be counts of at least 0, got -1"):
+    with pytest.raises(ValueError, match="spikes must be counts of at least 0, got values from -1.0 to -1"):
         present(trained, "conv1", -torch.ones(3, 1, 1, 6, 6))
+    for steps in (-1, 0, 1.5, True):
+        with pytest.raises(ValueError, match="stop_after must be a whole number of at least 1"):
+            train_layerwise("2C3 F2", IMAGES, QUICK, generator=generator, stop_after=steps)
+        with pytest.raises(ValueError, match="snapshots must be a whole number|^$"):
+            train_layerwise("2C3 F2", IMAGES, QUICK, generator=generator, snapshots=(-1,))
+    for kind in (torch.uint8, torch.int64, torch.bool):
+        with pytest.raises(ValueError, match="images must be a floating-point tensor"):
+            train_layerwise("2C3 F2", IMAGES.to(kind), QUICK, generator=generator)
     with pytest.raises(ValueError, match="layer must be one of 'conv1', got 'conv9'"):
         present(trained, "conv9", torch.zeros(3, 1, 1, 6, 6))

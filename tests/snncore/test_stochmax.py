@@ -605,3 +605,23 @@ def test_toy_errors() -> None:
         estimator_bias(draws=1)
     with pytest.raises(ValueError, match="margin must lie between"):
         collapsed({"rho_target": 0.5, "rho_others": 0.5}, margin=0.6)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("path", PATHS)
+def test_numbers_that_are_not_finite_draw_no_masks(path, wrong):
+    config = StochmaxConfig(psi_gradient=path)
+    target = torch.tensor([0, 1])
+    for name in ("scores", "retain"):
+        values = {"scores": normal(2, 3), "retain": normal(2, 3)}
+        values[name][1, 2] = wrong
+        with pytest.raises(FloatingPointError, match=f"{name} must be finite"):
+            sampled_loss(**values, target=target, config=config, generator=generator())
+    head = Stochmax(4, 3, generator=generator(), config=config)
+    with pytest.raises(FloatingPointError, match="must be finite"):
+        head.loss(torch.full((2, 4), wrong), target, generator=generator())
+
+
+def test_a_log_that_is_not_finite_is_no_sign_of_health():
+    with pytest.raises(ValueError, match="rho_others must lie between 0.0 and 1.0, got nan"):
+        collapsed({"rho_others": math.nan, "rho_target": 0.5})

@@ -32,6 +32,30 @@ def test_quick_runs_are_always_executed_when_missing() -> None:
     assert call(profile="paper", run_missing=True).run_missing is True
 
 
+@pytest.mark.parametrize("text", ["true", "True", "TRUE", "false", "False"])
+def test_papermills_spellings_of_true_and_false(text: str) -> None:
+    assert call(profile="laptop", run_missing=text).run_missing is (text.lower() == "true")
+
+
+def test_a_cell_may_be_run_again_after_later_cells() -> None:
+    cell: dict[str, Any] = {"profile": "quick", "__name__": "__main__"}
+    parameters(cell, "profile")
+    cell |= {"formats": {"error": ".4f"}, "means": [1.0], "passes": 3}  # what later cells assign
+    cell["profile"] = "laptop"
+    assert parameters(cell, "profile").profile == "laptop"
+    cell["profile"] = "laptopp"
+    with pytest.raises(ValueError, match="'profile' must be one of"):
+        parameters(cell, "profile")
+    with pytest.raises(ValueError, match="unknown papermill parameter 'profil'"):
+        parameters({"profile": "quick", "profil": "paper"}, "profile")  # another notebook
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_are_finite(value: float) -> None:
+    with pytest.raises(ValueError, match="'max_minutes' must be a finite number"):
+        PARAMETERS["max_minutes"].check(value)
+
+
 @pytest.mark.parametrize("text", ["[5, 10]", "5,10", " 5 , 10 ", "[5,10]"])
 def test_a_list_may_come_as_text(text: str) -> None:
     assert call(timesteps=text).timesteps == [5, 10]
