@@ -1,10 +1,10 @@
-"""The neuron layer of a CPU in native code: all time steps in one pass over memory, forward and backward.
+"""The neuron layer in native code: all time steps in one pass over memory, forward and backward.
 
-``neurons.fire`` calls this module for soft resets without a refractory period, in float32 and bfloat16; the
-membrane is float32 in both. ``_loops`` holds the loops themselves, which Numba compiles at their first use
-(about 3 s, kept on disk). This file prepares what they take: flat storage, threads, and another way where
-Numba is missing. The additions are rounded as PyTorch's are, so a float32 result is the same, bit for bit,
-on both paths.
+``neurons.fire`` calls this module for soft resets without a refractory period, in float32 and bfloat16, on a GPU
+also in float16; the membrane is float32 in all. On a CPU ``_loops`` holds the loops themselves, which Numba compiles
+at their first use (about 3 s, kept on disk); on a GPU ``triton_kernels`` does. This file prepares what they take:
+flat storage, threads, and another way where Numba or Triton is missing. The additions are rounded as PyTorch's
+are, so a float32 result is the same, bit for bit, on both paths of a CPU.
 
 Threads follow ``torch.get_num_threads()`` and come from a pool of our own: Numba's ``workqueue`` must not be
 entered by two Python threads at once, and its OpenMP layer ends a forked process that enters it again.
@@ -33,9 +33,17 @@ _ALONE = 1 << 19  # values up to which waking another thread costs more than it 
 _forced = False  # within ``pytorch_only``
 
 
-def path() -> str:
-    """What runs the neurons here: "numba", or "torch" where Numba cannot be used or ``pytorch_only`` holds."""
-    return "torch" if _forced or _loops() is None else "numba"
+def path(device: str | torch.device = "cpu") -> str:
+    """What runs soft-reset neurons on a device: "numba" on a CPU, "triton" on a GPU.
+
+    "torch" where that cannot be used, on other devices, and within ``pytorch_only``.
+    """
+    device = torch.device(device)
+    if not _forced and device.type == "cpu" and _loops() is not None:
+        return "numba"
+    if not _forced and device.type == "cuda" and _triton(device) is not None:
+        return "triton"
+    return "torch"
 
 
 @contextmanager
@@ -68,15 +76,68 @@ def _loops() -> Any:
     return loops
 
 
+@lru_cache(maxsize=16)
+def _triton(device: torch.device) -> Any:
+    """The Triton kernels, tried on one neuron whose spikes and gradient are known; None, with one warning, if they fail.
+
+    A kernel that writes nothing, or zeros for a gradient, would train a network to chance without a word.
+    """
+    try:
+        kernel = importlib.import_module(f"{__package__}.triton_kernels")
+        for dtype in kernel.DTYPES:
+            current = torch.tensor([[0.5], [1.0], [0.5]], dtype=dtype, device=device)
+            spikes, potential, slope = (torch.full_like(current, 9) for _ in range(3))
+            last, first = (torch.full((1,), 9.0, device=device) for _ in range(2))
+            kernel.scan(
+                current,
+                None,
+                None,
+                spikes,
+                potential,
+                last,
+                alpha=0.5,
+                reset=1.0,
+                threshold=1.0,
+                at_equality=False,
+            )
+            kernel.scan_back(
+                potential, torch.ones_like(current), last, slope, first,
+                alpha=0.5, jump=0.0, threshold=1.0, gamma=1.0, summed=False,
+            )  # fmt: skip
+            found = [
+                spikes.flatten().tolist(),
+                potential.flatten().tolist(),
+                slope.flatten().tolist(),
+                last.tolist(),
+            ]
+            # U = 0.5, 1.25, 0.125; dL/dI[2] = 0.125 + U[2], dL/dI[1] = 0.75 + 0.5 dL/dI[2], dL/dI[0] likewise
+            if found != [[0, 1, 0], [0.5, 1.25, 0.125], [0.9375, 0.875, 0.25], [0.125]]:
+                raise ArithmeticError(f"one neuron gave {found} in {dtype}")
+    except Exception as error:  # whatever is wrong with Triton, the neurons still run
+        warnings.warn(
+            f"neurons on {device} run on PyTorch's operations, several times slower, because Triton cannot be used "
+            f"({type(error).__name__}: {error})",
+            RuntimeWarning,
+        )
+        return None
+    return kernel
+
+
+_DTYPES = {
+    "numba": (torch.float32, torch.bfloat16),
+    "triton": (torch.float32, torch.bfloat16, torch.float16),
+    "torch": (),
+}
+
+
 def take(current: Tensor, neuron: LIF, membrane: Tensor | None) -> bool:
-    """Whether these neurons run here: on a CPU, soft reset, no refractory period, float32 or bfloat16."""
+    """Whether these neurons run here: soft reset, no refractory period, a device and a dtype with compiled loops."""
     return (
-        current.device.type == "cpu"
-        and current.dtype in (torch.float32, torch.bfloat16)
-        and (membrane is None or membrane.dtype == torch.float32)
-        and neuron.reset == "soft"
+        neuron.reset == "soft"
         and not neuron.refractory
-        and path() == "numba"
+        and (membrane is None or membrane.dtype == torch.float32)
+        and current.dtype in _DTYPES["triton"]
+        and current.dtype in _DTYPES[path(current.device)]
     )
 
 
@@ -86,7 +147,7 @@ class Scanned(NamedTuple):
     spikes: Tensor  # (T, N, ...), dtype and layout of the current
     potential: Tensor | None  # U before each reset, like the spikes, where it is kept
     membrane: Tensor  # the last U, (N, ...) float32
-    finite: bool  # False: NaN or infinity reached the membrane
+    finite: bool  # False: NaN or infinity reached the membrane; a GPU leaves NaN in the last spikes instead
 
 
 def forward(
@@ -101,7 +162,7 @@ def forward(
     """Eq. 2-3 over all time steps.
 
     Args:
-        current: (T, N, ...), or (N, ...) with ``steps`` = T, float32 or bfloat16, in any layout.
+        current: (T, N, ...), or (N, ...) with ``steps`` = T, of a dtype that ``take`` takes, in any layout.
         membrane: U of the step before the first, (N, ...); None from rest.
         spikes: S of that step.
         keep: also return every step's potential, which ``backward`` takes.
@@ -113,6 +174,21 @@ def forward(
     potential = _empty(many if keep else torch.Size((0, *step.shape)), step)
     last = _empty(many[1:], step, torch.float32)
     n = step.numel()
+    if path(current.device) == "triton":
+        started = membrane is not None
+        _triton(current.device).scan(
+            drive,
+            _start(membrane, step) if started else None,
+            _start(spikes, step) if started else None,
+            fired,
+            potential if keep else None,
+            last,
+            alpha=neuron.alpha,
+            reset=_taken(neuron),
+            threshold=neuron.threshold,
+            at_equality=neuron.fire_at_equality,
+        )
+        return Scanned(fired, potential if keep else None, last, True)
     arrays = [
         _timed(drive, n),
         _flat(_start(membrane, step)),
@@ -145,12 +221,28 @@ def backward(
         dL/dI, (T, N, ...) or, summed over time, (N, ...); and dL/dU of the first step, (N, ...) float32.
     """
     step, (steps, *shape) = potential[0], potential.shape
-    if by_spikes is None:
-        by_spikes = torch.zeros_like(potential)
-    elif by_spikes.stride() != potential.stride() or by_spikes.dtype != potential.dtype:
+    if by_spikes is not None and (
+        by_spikes.stride() != potential.stride() or by_spikes.dtype != potential.dtype
+    ):
         by_spikes = torch.empty_like(potential).copy_(by_spikes)
     out = _empty(torch.Size((1 if summed else steps, *shape)), step)
     first = _empty(step.shape, step, torch.float32)
+    jump = 0.0 if neuron.detach_reset else _taken(neuron)
+    if path(potential.device) == "triton":
+        _triton(potential.device).scan_back(
+            potential,
+            by_spikes,
+            None if by_membrane is None else _start(by_membrane, step),
+            out,
+            first,
+            alpha=neuron.alpha,
+            jump=jump,
+            threshold=neuron.threshold,
+            gamma=neuron.gamma,
+            summed=summed,
+        )
+        return (out[0] if summed else out), first
+    by_spikes = torch.zeros_like(potential) if by_spikes is None else by_spikes
     n = step.numel()
     arrays = [
         _timed(potential, n),
@@ -159,7 +251,6 @@ def backward(
         _timed(out, n),
         _flat(first),
     ]
-    jump = 0.0 if neuron.detach_reset else _taken(neuron)
     height = neuron.gamma / neuron.threshold
     numbers = [
         np.float32(x) for x in (neuron.alpha, jump, neuron.threshold, height, -height / neuron.threshold)
@@ -185,7 +276,7 @@ def _in_blocks(x: Tensor) -> Tensor:
 def _empty(shape: torch.Size, step: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """A new tensor of one or (with time first) many steps in the layout of ``step``."""
     time = (step.numel(),) if len(shape) > step.dim() else ()
-    return torch.empty_strided(shape, (*time, *step.stride()), dtype=dtype or step.dtype)
+    return torch.empty_strided(shape, (*time, *step.stride()), dtype=dtype or step.dtype, device=step.device)
 
 
 def _start(x: Tensor | None, step: Tensor) -> Tensor:

@@ -29,6 +29,8 @@ from .topology import Pass
 
 _TOGETHER = 16  # images whose neurons are updated together on a CPU: their state stays in its cache
 
+_BATCHES = 5  # batches that a GPU codes and updates at once: 50 images do not fill it
+
 
 class Labelled(Protocol):
     """What is needed of ``data.Part``: uint8 images (N, C, H, W) and int64 labels (N,)."""
@@ -118,7 +120,8 @@ def simulate(
 ) -> dict[int, Snapshot]:
     """Run a converted network for ``steps`` time steps and read it out after each T in ``at`` and at the end.
 
-    coder: as for ``conversion.convert``. seed: its stream "evaluation" draws the spike code, batch by batch.
+    coder: as for ``conversion.convert``. seed: its stream "evaluation" draws the spike code, batch by batch; on a GPU,
+    whose generator gives other numbers than a CPU's, a batch holds five times ``batch_size``.
     time_chunk: steps of input that are coded at once (memory only; the result does not depend on it).
     points: also compare rates with activations (``Snapshot.agreement``) and keep this many pairs per site.
     progress: called with the number of image-steps done since the last call.
@@ -134,7 +137,7 @@ def simulate(
     if marks[-1] > steps:
         raise ValueError(f"at must lie between 1 and steps = {steps}, got {marks[-1]}")
     _require_part(network, part)
-    whole("batch_size", batch_size)
+    batch_size = whole("batch_size", batch_size) * (_BATCHES if torch.device(device).type == "cuda" else 1)
     scale = scales(network)
     check_coder(network, coder)
     if network.training:

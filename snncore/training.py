@@ -28,6 +28,8 @@ CODES = ("real", "poisson", "poisson-mean", "direct", "latency")
 
 OPTIMIZERS = ("adam", "sgd")
 
+_RESIDENT = 8 << 30  # bytes of pixels up to which they are kept on the device
+
 SCHEDULES = ("constant", "cosine", "step")
 
 
@@ -220,13 +222,16 @@ def train(
     recipe = f"{config} {coder} {network.topology.text} {network.config} seed={seed} data={splits.sha256}"
     if checkpoint is not None and checkpoint.exists():
         curve = _restore(checkpoint, network, optimizer, streams, recipe)
+    training, validation = splits.train, splits.validation
+    if training.images.numel() + validation.images.numel() <= _RESIDENT:
+        training, validation = training.to(device), validation.to(device)
     network.train()
     last = config.epochs if stop_after is None else min(stop_after, config.epochs)
     for epoch in range(len(curve), last):
-        entry = _epoch(network, splits.train, coder, config, epoch, optimizer, streams, device, progress)
+        entry = _epoch(network, training, coder, config, epoch, optimizer, streams, device, progress)
         checked = evaluate(
             network,
-            splits.validation,
+            validation,
             coder,
             seed=seed,
             device=device,

@@ -122,7 +122,7 @@ def test_nothing_imports_in_a_circle():
 )
 def test_method_modules_import_torch_and_numpy_only(name):
     roots = {other.split(".")[0] for other in imported(name, FILES[name].read_text("utf-8"))}
-    assert roots <= {"torch", "numpy", "numba", "snncore"} | sys.stdlib_module_names
+    assert roots <= {"torch", "numpy", "numba", "triton", "snncore"} | sys.stdlib_module_names
 
 
 def test_no_folder_holds_more_than_twenty_modules_but_the_library_and_no_file_is_long():

@@ -105,7 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--allow-dirty", action="store_true", help="record from changed sources; the record says so"
     )
-    sub.add_argument("--device", default="cpu", help="cpu, or cuda, which no test covers (default: cpu)")
+    sub.add_argument(
+        "--device", default="cpu", help="cpu or cuda (default: cpu); python -m bench.gpu_check checks a GPU"
+    )
     sub.add_argument("--threads", type=int, help="CPU threads (default: OMP_NUM_THREADS or all usable cores)")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
 

@@ -96,11 +96,14 @@ def machine(device: str) -> dict[str, Any]:
     """The part of the provenance that the numbers may depend on besides spec and sources."""
     import torch
 
+    from snncore import kernels
+
     return {
         "device": device,
         "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_model(),
         "cpu": f"{cpu_model()}{_cpu_generation()}, {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
+        "neurons": kernels.path(device),
         "versions": versions(),
         "platform": f"{platform.system()} {platform.machine()}",
     }
@@ -163,8 +166,8 @@ def usable_cores() -> int:
 
 @contextlib.contextmanager
 def deterministic() -> Iterator[None]:
-    """Ask torch for deterministic kernels where it has them (it warns where it has none); restored on
-    leaving.
+    """Ask torch for deterministic kernels where it has them (it warns where it has none), and for float32 that is
+    float32 on a GPU too; restored on leaving.
     """
     import torch
 
@@ -173,14 +176,17 @@ def deterministic() -> Iterator[None]:
     mode = torch.get_deterministic_debug_mode()
     fill = checks.fill_uninitialized_memory  # type: ignore[attr-defined]
     benchmark = torch.backends.cudnn.benchmark
+    short = torch.backends.cudnn.allow_tf32
     # use_deterministic_algorithms(True, warn_only=True) also loads the compiler, which takes seconds
     torch.set_deterministic_debug_mode("warn")
     # filling new tensors with NaN is an aid to debugging that costs a pass over each of them
     checks.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # ten bits of a weight would move balanced thresholds
     try:
         yield
     finally:
         torch.set_deterministic_debug_mode(mode)
         checks.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = benchmark
+        torch.backends.cudnn.allow_tf32 = short
