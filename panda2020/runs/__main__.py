@@ -380,7 +380,7 @@ def _entries(options: argparse.Namespace) -> list[Entry]:
     spec = from_dict(task, fields)
     for store in _stores(options):
         if (record := store.read(key(spec))) is not None:  # it has been made before: keep its labels
-            return [Entry(spec, **{**record.labels, "tables": tuple(record.labels["tables"])})]
+            return [Entry.labelled(spec, record.labels)]
     return [Entry(spec, network="", role=task, profile="custom", tables=())]
 
 

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from .entry import with_interpretation
 from .spec import dumps, from_dict, key
 
 SCHEMA = 2
@@ -76,7 +77,7 @@ class Record:
     @property
     def labels(self) -> Mapping[str, Any]:
         """Of the entry that asked for the record, or else as stored."""
-        return self.data["labels"] if self.shown_as is None else self.shown_as
+        return with_interpretation(self.data["labels"] if self.shown_as is None else self.shown_as)
 
     @property
     def result(self) -> Mapping[str, Any]:

@@ -95,6 +95,7 @@ def test_what_a_record_says(places):
         "profile": "quick",
         "tables": ["8", "10"],
         "note": "",
+        "interpretation": "A",
     }
     readme = (Path(__file__).parents[3] / "results" / "README.md").read_text()
     for name in [
