@@ -37,6 +37,7 @@ from panda2020.topologies.grid import figure1
 from snncore._check import one_of
 
 from .planning import Grid, planned
+from .profiles import PROFILES as PROFILES
 from .profiles import profile
 from .runs import Entry
 

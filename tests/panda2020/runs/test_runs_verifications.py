@@ -10,8 +10,8 @@ import pytest
 import runs_fake
 from runs_fake import Spec
 
+from panda2020 import __main__ as command_line
 from panda2020.runs import Store, StoreError, key, provenance, verifications
-from panda2020.runs import __main__ as command_line
 from panda2020.runs.store import seal
 from panda2020.runs.verifications import NAME, append, entry, read
 from panda2020.runs.verifying import Verdict
@@ -21,7 +21,7 @@ COMMIT = "c" * 40
 
 
 def call(*arguments):
-    return command_line.main([arguments[0], "--grids", "runs_fake", *map(str, arguments[1:])])
+    return command_line.main(list(map(str, arguments)), contents=runs_fake)
 
 
 @pytest.fixture
