@@ -90,6 +90,7 @@ def execute(
     name, task = key(entry.spec), task_of(entry.spec)
     store.check_writable()
     with lock(runs, name, wait=wait) as work:
+        store.remove_leftovers(name)
         stored = store.read(name)
         if stored is not None and not (renew and freshness(stored) == "older"):
             discard(work)

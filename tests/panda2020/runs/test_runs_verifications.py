@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 from dataclasses import replace
@@ -159,3 +160,18 @@ def test_an_entry_holds_the_whole_verdict(home):
     assert (
         entry(record, replace(verdict, agrees=True), commit=provenance.Commit(None, None))["agrees"] is True
     )
+
+
+def test_a_full_disk_leaves_no_line(tmp_path, monkeypatch):
+    file = tmp_path / NAME
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(verifications.os, "write", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            append(file, {"schema": 2})
+    assert list(tmp_path.iterdir()) == [] and read(file) == ([], [])
+    file.write_bytes(b"\n")
+    assert read(file) == ([], [])
