@@ -5,7 +5,7 @@ entries("laptop", ["8"], [0])  ->  the ANN and spiking runs of Table 8 with seed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from panda2020.agd import claims as agd_claims
@@ -36,44 +36,48 @@ from panda2020.topologies import claims as topologies_claims
 from panda2020.topologies.grid import figure1
 from snncore._check import one_of
 
-from .planning import planned
+from .planning import Grid, planned
+from .profiles import PROFILES as PROFILES
 from .profiles import profile
 from .runs import Entry
 
-#: Table (or "tuning") -> its runs; in order of what decides most claims first.
-TABLES: dict[str, Callable[..., list[Entry]]] = {
-    "8": table8,
-    "2": table2,
-    "4": table4,
-    "6": table6,
-    "12": table12,
-    "10": table10,
-    "14": table14,
-    "11": table11,
-    "16": table16,
-    "8-baselines": baselines,
-    "8-others": others,
-    "2-variants": table2_variants,
-    "figure-1": figure1,
-    "2-stochmax": stochmax_converted,
-    "6-samples": stdp_samples,
-    "8-map": map_runs,
-    "14-relu": relu_sweep,
-    "8-readings": readings,
-    "16-readings": vgg13_readings,
-    "16-recipe": vgg13_recipes,
-    "10-variants": stochmax_variants,
-    "figure-5": followed_gradients,
-    "9.1-latency": latency_coded,
-    "9.2-binary": binary_networks,
-    "unstated": unstated,
-    "alone-tuning": tuning_alone,
-    "tuning": tuning,
-    "14-tuning": tuning_hybrid,
-}
+#: The runs of each table, in order of what decides most claims first.
+GRIDS: tuple[Grid, ...] = (
+    table8,
+    table2,
+    table4,
+    table6,
+    table12,
+    table10,
+    table14,
+    table11,
+    table16,
+    baselines,
+    others,
+    table2_variants,
+    figure1,
+    stochmax_converted,
+    stdp_samples,
+    map_runs,
+    relu_sweep,
+    readings,
+    vgg13_readings,
+    vgg13_recipes,
+    stochmax_variants,
+    followed_gradients,
+    latency_coded,
+    binary_networks,
+    unstated,
+    tuning_alone,
+    tuning,
+    tuning_hybrid,
+)
+
+#: Table (or "tuning") -> its runs.
+TABLES: dict[str, Grid] = {grid.table: grid for grid in GRIDS}
 
 #: Tables that are made for one seed only, the first of those asked for.
-ONE_SEED = ("8-map", "10-variants", "alone-tuning", "tuning", "14-tuning")
+ONE_SEED = tuple(grid.table for grid in GRIDS if grid.one_seed)
 
 
 def entries(

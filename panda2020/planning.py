@@ -1,16 +1,24 @@
-"""How often a run is repeated: a rule, so that nobody adds seeds until a verdict pleases.
+"""From a table to its runs: ``grid`` loops over seeds, T and networks, and a rule says how often a run is repeated.
 
-The first ``FEW`` seeds of a profile are for every run; all of its seeds for the pairs on which the main findings hang, because
-with three seeds a difference of one to three points stays undecided. The longest simulations run once (``ONCE_ABOVE``). A seed
-or T that is asked for by name is never refused.
+A chapter's grid is what is left, the runs at one place of the table:
+
+    @grid("10", networks=("VGG3",), steps="10")
+    def table10(at):
+        for head, role in HEADS.items():
+            yield at.snn(role, head=head)
+
+The rule is there so that nobody adds seeds until a verdict pleases. The first ``FEW`` seeds of a profile are for every run;
+all of its seeds for the pairs on which the main findings rest, because with three seeds a difference of one to three points
+stays undecided. The longest simulations run once (``ONCE_ABOVE``). A seed or T that is asked for by name is never refused.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cache
+from itertools import product
 from typing import Any
 
 import torch
@@ -40,8 +48,6 @@ HEADLINE = frozenset(
     + [("ResNet2", role) for role in ("ann", "stdp")]
 )
 
-Grid = Callable[..., list[Entry]]
-
 
 def seed_of(entry: Entry) -> int:
     """The seed of a run; that of the ANN where it is a conversion."""
@@ -62,25 +68,11 @@ def planned(entry: Entry, *, any_steps: bool = False) -> bool:
     seeds, seed = profile(entry.profile).seeds, seed_of(entry)
     if seed not in seeds:
         return True
-    number, headline = (
-        seeds.index(seed),
-        (entry.network, entry.role) in HEADLINE and "reading B" not in entry.note,
-    )
+    number = seeds.index(seed)
+    headline = (entry.network, entry.role) in HEADLINE and entry.interpretation == "A"
     longest = ONCE_ABOVE.get(entry.profile)
     once = longest is not None and not any_steps and (steps_of(entry) or 0) > longest
     return number < (1 if once else len(seeds) if headline else FEW)
-
-
-def repeated(grid: Grid) -> Grid:
-    """A grid that leaves out what is not planned, unless it is called with seeds; T that it is called with are kept."""
-
-    @functools.wraps(grid)
-    def found(profile_name: str, *, seeds: Any = None, **chosen: Any) -> list[Entry]:
-        entries = grid(profile_name, seeds=seeds, **chosen)
-        any_steps = bool(chosen.get("timesteps"))
-        return entries if seeds else [entry for entry in entries if planned(entry, any_steps=any_steps)]
-
-    return found
 
 
 def total_minutes(entries: Iterable[Entry]) -> float:
@@ -101,104 +93,228 @@ def _seedless(spec: Any) -> Any:
     return replace(spec, **inner, **({"seed": 0} if "seed" in names else {}))
 
 
-_CLASSES = 10  # of what stands in for ImageNet in every profile
+#: Which interpretations of its networks a table shows.
+INTERPRETATIONS = {"first": slice(0, 1), "others": slice(1, None), "all": slice(None)}
+
+IMAGENET_CLASSES = 10  # of what stands in for ImageNet in every profile
 
 
-def ann_run(
-    p: Profile,
-    name: str,
-    seed: int,
-    *,
-    reading: str = "A",
-    tables: tuple[str, ...],
-    role: str = "ann",
-    network: NetworkConfig | None = None,
-    training: TrainingConfig | None = None,
-    code: InputConfig | None = None,
-) -> Entry:
-    """The ANN of a network's topology, all layers ReLU; by default plain: no regularisation, real input."""
-    net = _network(p, name, reading)
-    spec = train.Spec(
-        scale_width(as_ann(net.topology), _width(p, net)),
-        _images(p, net, seed),
-        network or p.ann_network,
-        code or p.input("real"),
-        training or _recipe(p, net, p.ann, p.deep_ann),
-        seed,
-    )
-    return Entry(spec, net.name, role, p.name, tables, _note(net))
+@dataclass(frozen=True)
+class Place:
+    """One place in a table: a network in one interpretation, at one T, for one seed.
 
-
-def snn_run(
-    p: Profile,
-    name: str,
-    seed: int,
-    steps: int,
-    *,
-    reading: str = "A",
-    tables: tuple[str, ...],
-    role: str = "snn",
-    topology: str | None = None,
-    head: str = "softmax",
-    training: TrainingConfig | None = None,
-    network: NetworkConfig | None = None,
-) -> Entry:
-    """The spiking network trained end to end (AGD) over ``steps`` time steps.
-
-    Poisson spikes enter where the first layer spikes, and the real image where it is ReLU. topology: in place of the
-    registered one. head: the classifier.
+    first: whether T is the table's first, at which it also has the runs that depend on no T. sweep: the value of what the
+    table varies besides (``grid``), else None. name: the network's; "" for a table that has its own in ``sweep``.
     """
-    net = _network(p, name, reading)
-    hybrid = _hybrid(net)
-    spec = train.Spec(
-        scale_width(topology or net.topology, _width(p, net)),
-        _images(p, net, seed),
-        replace(network or (p.deep_network if hybrid else p.snn_network), head=head),
-        p.input("direct" if hybrid else "poisson", steps),
-        training or _recipe(p, net, p.snn, p.deep_snn),
-        seed,
-    )
-    return Entry(spec, net.name, role, p.name, tables, _note(net))
+
+    table: str
+    p: Profile
+    seed: int
+    name: str
+    interpretation: str
+    steps: int
+    first: bool
+    sweep: Any
+    noted: bool  # whether runs that are not ``ann`` or ``snn`` say their interpretation too
+
+    @property
+    def net(self) -> networks.PaperNetwork:
+        """The network, with as many classes as its images have."""
+        net = networks.network(self.name, self.interpretation)
+        return net.with_classes(IMAGENET_CLASSES) if _imagenet(net) else net
+
+    @property
+    def hybrid(self) -> bool:
+        """Whether some of the network's hidden layers are ReLU."""
+        return ":relu" in self.net.topology
+
+    @property
+    def topology(self) -> str:
+        """The network's, at the width of the profile."""
+        return self.scaled(self.net.topology)
+
+    @property
+    def data(self) -> DataConfig:
+        """The images of this seed."""
+        return replace(self.p.imagenet, seed=self.seed) if _imagenet(self.net) else self.p.data_for(self.seed)
+
+    @property
+    def few_images(self) -> DataConfig:
+        """Few images to train on, and enough validation images to tell recipes apart by."""
+        held = min(1000, self.p.data.validation) if self.p.name == "quick" else 1000
+        train_, test = min(1000, self.p.data.train), min(500, self.p.data.test)
+        return replace(self.p.data_for(self.seed), train=train_, validation=held, test=test)
+
+    def scaled(self, topology: str) -> str:
+        """A topology at the width of the profile."""
+        return scale_width(topology, self.p.imagenet_width if _imagenet(self.net) else self.p.width)
+
+    def recipe(self, usual: TrainingConfig, deep: TrainingConfig) -> TrainingConfig:
+        """Which of two recipes is the network's: the deep one for hybrids, at another rate on ImageNet."""
+        if not self.hybrid:
+            return usual
+        return replace(deep, learning_rate=self.p.imagenet_rate) if _imagenet(self.net) else deep
+
+    def of(self, name: str) -> Place:
+        """The same place for another network, in its first interpretation."""
+        return replace(self, name=name, interpretation="A")
+
+    def entry(self, spec: Any, role: str) -> Entry:
+        """The run ``spec`` in this table."""
+        note = self._note if self.noted else ""
+        return Entry(spec, self.name, role, self.p.name, (self.table,), note, self.interpretation)
+
+    def standalone_ann(self) -> train.Spec:
+        """The ANN of the network's topology under the recipe of ``profiles.StandaloneAnn``."""
+        alone, topology = self.p.alone, self.scaled(as_ann(self.net.topology))
+        data, code = alone.data_for(self.seed), self.p.input("real")
+        return train.Spec(topology, data, alone.network, code, alone.training, self.seed)
+
+    def ann(
+        self,
+        role: str = "ann",
+        *,
+        network: NetworkConfig | None = None,
+        training: TrainingConfig | None = None,
+        code: InputConfig | None = None,
+    ) -> Entry:
+        """The ANN of the network's topology, all layers ReLU; by default plain: no regularisation, real input."""
+        spec = train.Spec(
+            self.scaled(as_ann(self.net.topology)),
+            self.data,
+            network or self.p.ann_network,
+            code or self.p.input("real"),
+            training or self.recipe(self.p.ann, self.p.deep_ann),
+            self.seed,
+        )
+        return replace(self.entry(spec, role), note=self._note)
+
+    def snn(
+        self,
+        role: str = "snn",
+        *,
+        steps: int | None = None,
+        topology: str | None = None,
+        head: str = "softmax",
+        training: TrainingConfig | None = None,
+        network: NetworkConfig | None = None,
+    ) -> Entry:
+        """The spiking network trained end to end (AGD), over the T of this place or ``steps``.
+
+        Poisson spikes enter where the first layer spikes, and the real image where it is ReLU. topology: in place of the
+        registered one. head: the classifier.
+        """
+        usual = self.p.deep_network if self.hybrid else self.p.snn_network
+        spec = train.Spec(
+            self.scaled(topology or self.net.topology),
+            self.data,
+            replace(network or usual, head=head),
+            self.p.input("direct" if self.hybrid else "poisson", steps or self.steps),
+            training or self.recipe(self.p.snn, self.p.deep_snn),
+            self.seed,
+        )
+        return replace(self.entry(spec, role), note=self._note)
+
+    @property
+    def _note(self) -> str:
+        return "" if len(networks.readings(self.name)) == 1 else f"reading {self.interpretation}"
 
 
-def _network(p: Profile, name: str, reading: str) -> networks.PaperNetwork:
-    net = networks.network(name, reading)
-    return net.with_classes(_CLASSES) if net.input_shape == networks.IMAGENET else net
+def _imagenet(net: networks.PaperNetwork) -> bool:
+    return net.input_shape == networks.IMAGENET
 
 
-def _recipe(
-    p: Profile, net: networks.PaperNetwork, usual: TrainingConfig, deep: TrainingConfig
-) -> TrainingConfig:
-    if not _hybrid(net):
-        return usual
-    return replace(deep, learning_rate=p.imagenet_rate) if net.input_shape == networks.IMAGENET else deep
+@dataclass(eq=False)
+class Grid:
+    """The runs of one table; ``grid`` makes it. Call it for the runs of a profile."""
+
+    table: str
+    runs: Callable[[Place], Iterable[Entry]]
+    networks: tuple[str, ...]
+    steps: Callable[[Profile], Sequence[int]] | None
+    sweep: Callable[[Profile], Iterable[Any]]
+    interpretations: str
+    by_network: bool
+    one_seed: bool
+
+    def __call__(
+        self,
+        profile_name: str,
+        *,
+        seeds: Sequence[int] | None = None,
+        timesteps: Sequence[int] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> list[Entry]:
+        """The planned runs, or those of the given seeds, T and networks.
+
+        Without seeds, what is not planned is left out (``planned``); T that are given are kept. Raise ``ValueError`` for an
+        unknown profile or network, and for T or networks where the table has none to choose.
+        """
+        p = profile(profile_name)
+        if timesteps and self.steps is None:
+            raise ValueError(f"table {self.table} has no T of its own to choose, got timesteps={timesteps!r}")
+        if names and not self.networks:
+            raise ValueError(f"table {self.table} has no networks to choose, got names={names!r}")
+        found = [
+            entry
+            for seed in seeds or (p.seeds[:1] if self.one_seed else p.seeds)
+            for place in self._places(p, seed, timesteps, names)
+            for entry in self.runs(place)
+        ]
+        return found if seeds else [entry for entry in found if planned(entry, any_steps=bool(timesteps))]
+
+    def _places(
+        self, p: Profile, seed: int, timesteps: Sequence[int] | None, names: Sequence[str] | None
+    ) -> Iterator[Place]:
+        times = tuple(timesteps or (self.steps(p) if self.steps else (0,)))
+        nets = [
+            (name, letter)
+            for name in names or self.networks
+            for letter in networks.readings(name)[INTERPRETATIONS[self.interpretations]]
+        ] or [("", "")]
+        order: Iterable[tuple[int, Any, tuple[str, str]]] = product(times, self.sweep(p), nets)
+        if self.by_network:
+            order = ((t, value, net) for net, t, value in product(nets, times, self.sweep(p)))
+        noted = self.interpretations != "first"
+        for t, value, (name, letter) in order:
+            yield Place(self.table, p, seed, name, letter, t, t == times[0], value, noted)
 
 
-def _hybrid(net: networks.PaperNetwork) -> bool:
-    return ":relu" in net.topology
+def grid(
+    table: str,
+    *,
+    networks: Sequence[str] = (),
+    steps: str | None = None,
+    first_steps: bool = False,
+    sweep: Callable[[Profile], Iterable[Any]] = lambda p: (None,),
+    interpretations: str = "first",
+    by_network: bool = False,
+    one_seed: bool = False,
+) -> Callable[[Callable[[Place], Iterable[Entry]]], Grid]:
+    """Make a table's runs from those at one of its places: for every seed, for every T, for every network.
 
+    table: its name on the command line. networks: by name; none if the runs name theirs themselves. steps: the table in
+    ``Profile.steps`` whose T it shows, or with first_steps only its first T; None if it has no T. sweep: what it varies
+    besides, between T and networks. interpretations: a key of ``INTERPRETATIONS``. by_network: one network after the
+    other, each with all its T. one_seed: made for one seed only, the first, unless seeds are given.
+    """
 
-def _width(p: Profile, net: networks.PaperNetwork) -> float:
-    return p.imagenet_width if net.input_shape == networks.IMAGENET else p.width
+    def times(p: Profile) -> Sequence[int]:
+        shown = p.steps[str(steps)]
+        return shown[:1] if first_steps else shown
 
+    def made(runs: Callable[[Place], Iterable[Entry]]) -> Grid:
+        found = Grid(
+            table,
+            runs,
+            tuple(networks),
+            times if steps else None,
+            sweep,
+            interpretations,
+            by_network,
+            one_seed,
+        )
+        functools.update_wrapper(found, runs, updated=())
+        return found
 
-def _images(p: Profile, net: networks.PaperNetwork, seed: int) -> DataConfig:
-    return replace(p.imagenet, seed=seed) if net.input_shape == networks.IMAGENET else p.data_for(seed)
-
-
-def _note(net: networks.PaperNetwork) -> str:
-    return "" if len(networks.readings(net.name)) == 1 else f"reading {net.reading}"
-
-
-def _tuning_images(p: Profile, seed: int) -> DataConfig:
-    """Few images to train on, and enough validation images to tell recipes apart by."""
-    held = min(1000, p.data.validation) if p.name == "quick" else 1000
-    return replace(
-        p.data_for(seed), train=min(1000, p.data.train), validation=held, test=min(500, p.data.test)
-    )
-
-
-def spiking(p: Profile, name: str, seed: int, steps: int) -> train.Spec:
-    """The spiking run of Table 8."""
-    topology = scale_width(networks.network(name).topology, p.width)
-    return train.Spec(topology, p.data_for(seed), p.snn_network, p.input("poisson", steps), p.snn, seed)
+    return made

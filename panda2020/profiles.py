@@ -17,16 +17,21 @@ from snncore.training import InputConfig, TrainingConfig
 
 
 @dataclass(frozen=True)
-class Alone:
-    """ReLU networks that are compared with no spiking network trained end to end, and so need not be as short as those.
+class StandaloneAnn:
+    """Recipe of ANNs that are never compared with an end-to-end-trained SNN; they may train longer.
 
-    They are the ANNs that get converted, ANNs that are compared with ANNs only, and classifiers on STDP features. data:
-    images of the first two. network, training: their initialisation and recipe (``grids.tuning_alone``).
+    They are conversion sources, ANNs of ANN-to-ANN comparisons, and classifiers on STDP features. data: images of the first
+    two. network, training: their initialisation and recipe (``agd.grid.tuning_alone``).
     """
 
     data: DataConfig
     network: NetworkConfig
     training: TrainingConfig
+
+    @property
+    def imagenet_rate(self) -> float:
+        """Learning rate of the conversion sources on ImageNet, sixteen layers deep: never above 1e-3."""
+        return min(self.training.learning_rate, 1e-3)
 
     def data_for(self, seed: int) -> DataConfig:
         """The data of one seed."""
@@ -67,7 +72,7 @@ class Profile:
     deep_snn: TrainingConfig
     deep_network: NetworkConfig
     imagenet_rate: float
-    alone: Alone
+    alone: StandaloneAnn
     dropout: float = 0.3
     gains: tuple[float, ...] = (1.0, 1.4, 2.0)
     gammas: tuple[float, ...] = (0.3, 1.0)
@@ -103,7 +108,7 @@ PROFILES: dict[str, Profile] = {
         deep_snn=TrainingConfig(epochs=4, learning_rate=2e-3),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
         imagenet_rate=2e-3,
-        alone=Alone(
+        alone=StandaloneAnn(
             DataConfig("digits", train=1000, validation=200, test=300, size=16),
             NetworkConfig(neuron="relu"),
             TrainingConfig(epochs=6, learning_rate=3e-3),
@@ -130,7 +135,7 @@ PROFILES: dict[str, Profile] = {
         deep_snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-4),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
         imagenet_rate=1e-3,
-        alone=Alone(
+        alone=StandaloneAnn(
             DataConfig("cifar10", train=5000, validation=1000, test=2000),
             NetworkConfig(neuron="relu", gain=1.4),
             TrainingConfig(epochs=8, learning_rate=3e-3),
@@ -156,7 +161,7 @@ PROFILES: dict[str, Profile] = {
         ),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
         imagenet_rate=1e-3,
-        alone=Alone(
+        alone=StandaloneAnn(
             DataConfig("cifar10", train=45000, validation=5000, test=10000),
             NetworkConfig(neuron="relu", gain=1.4),
             TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),

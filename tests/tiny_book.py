@@ -30,7 +30,7 @@ MADE = {
     "threads": 1,
     "seconds": 1.0,
     "date": "2026-01-01",
-    "command": "python -m panda2020.runs record --profile laptop --table 8 --seeds 0 --results remade",
+    "command": "python -m panda2020 record --profile laptop --table 8 --seeds 0 --results remade",
 }
 RECORD = Record(
     {

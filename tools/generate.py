@@ -135,7 +135,7 @@ def verified(log: Path, records: Iterable[Record]) -> str:
     if not entries:
         return rule + (
             "The log is empty: no recorded run has been run again and logged yet.\n"
-            "`python -m panda2020.runs verify --sample 3` writes its first lines.\n"
+            "`python -m panda2020 verify --sample 3` writes its first lines.\n"
         )
     agree = [e for e in entries if e["agrees"]]
     exact = sum(e["exact"] for e in agree)

@@ -5,20 +5,18 @@ Each of them differs from a run of Table 8 in the one thing it is about.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from panda2020 import networks
-from panda2020.planning import repeated, spiking
-from panda2020.profiles import profile
+from panda2020.agd.grid import TABLE_8
+from panda2020.planning import Place, grid
 from panda2020.runs import Entry
 from panda2020.tasks import binary
 from snncore.network import NetworkConfig
-from snncore.topology import scale_width
 from snncore.training import InputConfig
 
-BINARY = ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4")
+BINARY = TABLE_8
 
 BINARY_HEADS: Mapping[str, str] = {"softmax": "binary", "stochmax": "binary-stochmax"}  # head -> role
 
@@ -42,78 +40,38 @@ UNSTATED: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
 }
 
 
-@repeated
-def binary_networks(
-    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
-) -> list[Entry]:
+@grid("9.2-binary", networks=BINARY)
+def binary_networks(at: Place) -> Iterator[Entry]:
     """Section 9.2: Table 8's networks as binary ones, with softmax and with stochmax; same images as with spikes.
 
     Roles: "binary", "binary-stochmax". The recipe is that of the spiking networks, for ``BINARY_EPOCHS`` at least.
     """
-    p = profile(profile_name)
-    recipe = replace(p.snn, epochs=max(BINARY_EPOCHS, p.snn.epochs))
-    found = []
-    for seed in seeds or p.seeds:
-        for name in names or BINARY:
-            for head, role in BINARY_HEADS.items():
-                spec = binary.Spec(
-                    scale_width(networks.network(name).topology, p.width),
-                    p.data_for(seed),
-                    NetworkConfig(neuron="lif", alpha=0.0, gain=BINARY_GAIN, head=head),
-                    InputConfig("direct", steps=1),
-                    recipe,
-                    seed,
-                )
-                found.append(Entry(spec, name, role, p.name, ("9.2-binary",)))
-    return found
+    recipe = replace(at.p.snn, epochs=max(BINARY_EPOCHS, at.p.snn.epochs))
+    for head, role in BINARY_HEADS.items():
+        network = NetworkConfig(neuron="lif", alpha=0.0, gain=BINARY_GAIN, head=head)
+        spec = binary.Spec(at.topology, at.data, network, InputConfig("direct", steps=1), recipe, at.seed)
+        yield at.entry(spec, role)
 
 
-@repeated
-def latency_coded(
-    profile_name: str,
-    *,
-    seeds: Sequence[int] | None = None,
-    timesteps: Sequence[int] | None = None,
-    names: Sequence[str] | None = None,
-) -> list[Entry]:
+@grid("9.1-latency", networks=LATENCY, steps="8", first_steps=True)
+def latency_coded(at: Place) -> Iterator[Entry]:
     """Section 9.1: Table 8's networks on latency-coded images, at its first T, beside the same on Poisson spikes.
 
     Roles: "snn" (the run of Table 8), "snn-latency", which differs in the input code alone.
     """
-    p = profile(profile_name)
-    found = []
-    for seed in seeds or p.seeds:
-        for steps in timesteps or p.steps["8"][:1]:
-            for name in names or LATENCY:
-                run = spiking(p, name, seed, steps)
-                timed = replace(run, input=p.input("latency", steps))
-                found.append(Entry(run, name, "snn", p.name, ("9.1-latency",)))
-                found.append(Entry(timed, name, "snn-latency", p.name, ("9.1-latency",)))
-    return found
+    run = at.snn().spec
+    yield at.entry(run, "snn")
+    yield at.entry(replace(run, input=at.p.input("latency", at.steps)), "snn-latency")
 
 
-@repeated
-def unstated(
-    profile_name: str,
-    *,
-    seeds: Sequence[int] | None = None,
-    timesteps: Sequence[int] | None = None,
-    names: Sequence[str] | None = None,
-) -> list[Entry]:
+@grid("unstated", networks=(UNSTATED_NETWORK,), steps="8", first_steps=True)
+def unstated(at: Place) -> Iterator[Entry]:
     """What the paper leaves unstated about the neurons: VGG5 of Table 8 at its first T with one other answer each.
 
     Roles: "snn" (the run of Table 8), and those of ``UNSTATED``.
     """
-    p = profile(profile_name)
-    found = []
-    for seed in seeds or p.seeds:
-        for steps in timesteps or p.steps["8"][:1]:
-            for name in names or (UNSTATED_NETWORK,):
-                run = spiking(p, name, seed, steps)
-                found.append(Entry(run, name, "snn", p.name, ("unstated",)))
-                for role, (network, code) in UNSTATED.items():
-                    other = replace(
-                        run, network=replace(run.network, **network), input=replace(run.input, **code)
-                    )
-                    found.append(Entry(other, name, role, p.name, ("unstated",)))
-    return found
+    run = at.snn().spec
+    yield at.entry(run, "snn")
+    for role, (network, code) in UNSTATED.items():
+        changed = {"network": replace(run.network, **network), "input": replace(run.input, **code)}
+        yield at.entry(replace(run, **changed), role)

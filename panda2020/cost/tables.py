@@ -297,7 +297,7 @@ NOTEBOOKS = {
 def minutes_table(results: str | Path) -> pd.DataFrame:
     """For each grid of runs and each profile: runs, estimated time, and for what is recorded the measured one.
 
-    Estimates are those of ``python -m panda2020.runs plan``, for two CPU cores. A run that several grids show counts in each,
+    Estimates are those of ``python -m panda2020 plan``, for two CPU cores. A run that several grids show counts in each,
     and a record that is planned no more in none. Raises ``RecordError`` for a record that must not be used.
     """
     seconds = _recorded(results)

@@ -261,6 +261,8 @@ def _exhibit(
 
 def _strip(records: Sequence[Record], command: str | None) -> str:
     """The provenance strip: folded, one row per run."""
+    from panda2020.runs.executing import command_of
+
     parts = ["<summary>Where these numbers come from</summary>"]
     if records:
         seeds: dict[str, set[str]] = {}
@@ -300,9 +302,7 @@ def _strip(records: Sequence[Record], command: str | None) -> str:
     if command:
         parts.append(f"<p>To make this exhibit again:</p>{_command(command)}")
     if records:
-        commands = "".join(
-            _command(text) for text in dict.fromkeys(str(r.provenance["command"]) for r in records)
-        )
+        commands = "".join(_command(text) for text in dict.fromkeys(map(command_of, records)))
         parts.append(f"<details><summary>To make its runs again, one by one</summary>{commands}</details>")
     return f'<details class="snn-origin">{"".join(parts)}</details>'
 

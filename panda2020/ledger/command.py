@@ -1,14 +1,12 @@
 """The ledger on the command line: a verdict made again, with everything that it rests on.
 
-python -m panda2020.ledger                               # every claim, one line each
-python -m panda2020.ledger agd-loss --profile laptop     # one claim in full
+python -m panda2020 claims                               # every claim, one line each
+python -m panda2020 claims agd-loss --profile laptop     # one claim in full
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from panda2020 import contents
@@ -19,29 +17,25 @@ from panda2020.exhibits.exhibit import _seed
 from panda2020.networks import names, readings
 from panda2020.records import DEFAULT, Conditions
 from panda2020.runs import Record
+from panda2020.runs.choosing import Usage
 from snncore.energy import CONVENTIONS, PRICES
 
-from . import words
+from . import headline, words
 from .doubts import raised
 from .ledger import Judgement, Ledger, ledger
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print verdicts; return 0, or 2 for a claim or a choice that does not exist."""
-    parser = argparse.ArgumentParser(
-        prog="python -m panda2020.ledger",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def claims_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``claims``."""
+    parser.description, parser.formatter_class = __doc__, argparse.RawDescriptionHelpFormatter
+    parser.set_defaults(command=print_claims)
     parser.add_argument(
         "claims", nargs="*", metavar="CLAIM", help="ids of claims; none means all, one line each"
     )
     parser.add_argument(
         "--profile", choices=PROFILES, default=PROFILES[0], help="scale to judge at (default: %(default)s)"
     )
-    parser.add_argument(
-        "--results", type=Path, default=None, help="folder of recorded runs (default: the repository's)"
-    )
+    parser.add_argument("--results", type=Path, help="folder of recorded runs (default: the repository's)")
     letters = sorted({reading for name in names() for reading in readings(name)})
     for option, values, default, what in (
         ("--convention", CONVENTIONS, DEFAULT.convention, "of the energy"),
@@ -49,28 +43,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("--reading", letters, DEFAULT.reading, "of networks that have several"),
     ):
         parser.add_argument(option, choices=values, default=default, help=f"{what} (default: %(default)s)")
-    given = parser.parse_args(argv)
+
+
+def headline_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``headline``."""
+    parser.description = (
+        "The verdicts in short, as Markdown; README.md has the same text, and a test compares."
+    )
+    parser.set_defaults(command=print_headline)
+    parser.add_argument("--results", type=Path, help="folder of recorded runs (default: the repository's)")
+
+
+#: command -> what gives its parser the arguments and says what it does.
+ARGUMENTS = {"claims": claims_arguments, "headline": headline_arguments}
+
+
+def print_headline(options: argparse.Namespace) -> int:
+    """Print the headline."""
+    print(headline.markdown(headline.headline(results=options.results)).strip())
+    return 0
+
+
+def print_claims(options: argparse.Namespace) -> int:
+    """Print verdicts; raise ``Usage`` for a claim or a choice that does not exist."""
     known = claims()
-    if unknown := [name for name in given.claims if name not in known]:
-        print(
-            f"there is no claim {unknown[0]!r}; without a claim this command lists all {len(known)}",
-            file=sys.stderr,
-        )
-        return 2
-    chosen = {name: known[name] for name in given.claims} or known
+    if unknown := [name for name in options.claims if name not in known]:
+        raise Usage(f"there is no claim {unknown[0]!r}; without a claim this command lists all {len(known)}")
+    chosen = {name: known[name] for name in options.claims} or known
     estimators = {name: estimator for name, estimator in contents.estimators().items() if name in chosen}
     try:
         found = ledger(
-            given.profile,
-            conditions=Conditions(given.convention, given.prices, given.reading),
-            results=given.results,
+            options.profile,
+            conditions=Conditions(options.convention, options.prices, options.reading),
+            results=options.results,
             known=chosen,
             estimators=estimators,
         )
     except (KeyError, ValueError) as error:
-        print(f"the records cannot be judged under these choices: {error}", file=sys.stderr)
-        return 2
-    print("\n\n".join(map(in_full, found.judgements.values())) if given.claims else listed(found))
+        raise Usage(f"the records cannot be judged under these choices: {error}") from None
+    print("\n\n".join(map(in_full, found.judgements.values())) if options.claims else listed(found))
     return 0
 
 

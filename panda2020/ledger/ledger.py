@@ -1,7 +1,7 @@
 """The ledger: the paper's statements, each with the verdict that tested code reaches from the recorded runs.
 
     ledger("laptop").judgements["agd-ee"].verdict
-    python -m panda2020.ledger agd-ee
+    python -m panda2020 claims agd-ee
 
 A verdict belongs to a profile, that is to a scale. Nothing is left out in silence: a claim without estimator, runs that
 are missing and records that must not be used are named.
@@ -22,6 +22,7 @@ from panda2020.claims.verdicts import NOT_TESTED, VERDICTS, Conclusion, conclude
 from panda2020.planning import total_minutes
 from panda2020.records import DEFAULT, Conditions
 from panda2020.runs import Entry, Record, RecordError, Store, executing, key, results_directory
+from panda2020.runs.scheduling import record_commands
 from snncore._check import one_of
 
 
@@ -152,10 +153,7 @@ def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
 
 def commands(entries: Sequence[Entry]) -> tuple[str, ...]:
     """What records these runs: one command per exhibit. It makes all of the exhibit's missing runs, these among them."""
-    groups = dict.fromkeys((entry.profile, str(entry.tables[0])) for entry in entries)
-    return tuple(
-        f"python -m panda2020.runs record --profile {profile} --table {table}" for profile, table in groups
-    )
+    return record_commands(entries)
 
 
 def evidence(

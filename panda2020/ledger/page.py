@@ -64,7 +64,7 @@ def missing_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
                 "claims": len(waiting[table]),
                 "runs": len(found),
                 "hours": sum(found.values()) / 60,
-                "command": f"`python -m panda2020.runs record --profile {one.profile} --table {table}`",
+                "command": f"`python -m panda2020 record --profile {one.profile} --table {table}`",
             }
             for table, found in runs.items()
         ]

@@ -40,7 +40,7 @@ def place(claim: Claim) -> str:
 
 def command(claim: Claim, profile_name: str) -> str:
     """The command that makes the verdict again."""
-    return f"python -m panda2020.ledger {claim.id} --profile {profile_name}"
+    return f"python -m panda2020 claims {claim.id} --profile {profile_name}"
 
 
 def measure(value: float, unit: str) -> str:

@@ -1,7 +1,7 @@
 """Runs: a frozen spec, its key, its execution, and the verified record that stays.
 
-``collect(entries)`` gives the records behind an exhibit; ``python -m panda2020.runs`` lists, plans, makes and
-verifies them.
+``collect(entries)`` gives the records behind an exhibit; the commands of ``python -m panda2020`` list,
+plan, make and verify them.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ class Entry:
     """One run behind an exhibit. The labels are stored with the run but are no part of its key.
 
     ``network`` is the registry name, ``role`` what the run stands for ("ann", "snn", ...), ``tables`` the
-    exhibits that show it, ``profile`` its scale ("quick" runs are never stored among the paper's results).
+    exhibits that show it, ``profile`` its scale ("quick" runs are never stored among the paper's results), ``note`` free
+    text for readers, and ``interpretation`` which of several ways to read the paper's words the network follows.
     """
 
     spec: Any
@@ -20,6 +22,7 @@ class Entry:
     profile: str
     tables: tuple[str, ...]
     note: str = ""
+    interpretation: str = "A"
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -30,10 +33,24 @@ class Entry:
             "profile": self.profile,
             "tables": [str(table) for table in self.tables],
             "note": self.note,
+            "interpretation": self.interpretation,
         }
+
+    @classmethod
+    def labelled(cls, spec: Any, labels: Mapping[str, Any]) -> Entry:
+        """The entry of a record's spec and labels."""
+        labels = with_interpretation(labels)
+        return cls(spec, **{**labels, "tables": tuple(labels["tables"])})
 
     def __str__(self) -> str:
         seed = getattr(self.spec, "seed", None)
         return (
             f"{self.network} {self.role}" + ("" if seed is None else f" seed {seed}") + f" ({self.profile})"
         )
+
+
+def with_interpretation(labels: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The labels of a record; the older ones say their network's interpretation in the note alone, as "reading B"."""
+    if "interpretation" in labels:
+        return labels
+    return {**labels, "interpretation": str(labels.get("note", "")).removeprefix("reading ") or "A"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import shlex
 import sys
 import time
@@ -15,7 +16,8 @@ from . import provenance, sources
 from .confirming import freshness, standing
 from .entry import Entry
 from .outcome import Outcome
-from .spec import canonical, key, task_module, task_of, to_dict
+from .scheduling import PROGRAM, listed, look_up, make, minutes, record_commands
+from .spec import canonical, dumps, key, task_module, task_of, to_dict
 from .store import Record, RecordError, Store, discard, empty, lock, plain
 from .weights import weights_file
 
@@ -48,14 +50,22 @@ def runs_directory() -> Path:
     return provenance.home() / "runs"
 
 
-def minutes(spec: Any) -> float:
-    """Estimated wall time of a run on two CPU cores."""
-    return float(task_module(task_of(spec)).minutes(spec))
-
-
 def remake_command(entry: Entry) -> str:
     """The command that makes this run again, into ``remade/``."""
-    return f"python -m panda2020.runs record --spec {shlex.quote(canonical(entry.spec))} --results remade"
+    return f"{PROGRAM} record --spec {shlex.quote(canonical(entry.spec))} --results remade"
+
+
+def command_of(record: Record) -> str:
+    """The command that makes a record's run again, into ``remade/``; made from its labels, as records keep the command of
+    their day.
+    """
+    spec, labels = record["spec"], record.labels
+    if labels["profile"] == "custom" or not labels["tables"]:
+        return (
+            f"{PROGRAM} record --spec {shlex.quote(dumps({'task': record['task'], **spec}))} --results remade"
+        )
+    seeds = f" --seeds {spec['seed']}" if "seed" in spec else ""
+    return f"{PROGRAM} record --profile {labels['profile']} --table {labels['tables'][0]}{seeds} --results remade"
 
 
 def execute(
@@ -80,6 +90,7 @@ def execute(
     name, task = key(entry.spec), task_of(entry.spec)
     store.check_writable()
     with lock(runs, name, wait=wait) as work:
+        store.remove_leftovers(name)
         stored = store.read(name)
         if stored is not None and not (renew and freshness(stored) == "older"):
             discard(work)
@@ -147,51 +158,34 @@ def collect(
         raise ValueError(f"max_minutes must be a number of at least 0 or None, got {max_minutes!r}")
     public = Store(results_directory() if results is None else results)
     own = Store(runs_directory() if runs is None else runs)
-    found = {
-        key(entry.spec): _look_up(entry, public, own if own_runs or run_missing else None)
-        for entry in entries
-    }
-    asked: dict[str, Entry] = {}
-    for entry in entries:
-        asked.setdefault(key(entry.spec), entry)
-    missing = [entry for name, entry in asked.items() if found[name] is None]
-    if missing and not run_missing:
-        raise _missing(missing)
-    due = {
-        name: entry
-        for name, entry in asked.items()
-        if found[name] is None or (run_missing and entry.profile == "quick" and _is_older(found[name]))
-    }
-    started = time.perf_counter()
-    for number, (name, entry) in enumerate(due.items(), 1):
-        estimate = minutes(entry.spec)
-        if max_minutes is not None:
-            left = max_minutes - (time.perf_counter() - started) / 60
-            if estimate > left:
-                raise OutOfTime(
-                    f"max_minutes={max_minutes:g} leaves {max(left, 0):.1f} minutes, "
-                    f"and {entry} takes about {estimate:.1f}; "
-                    f"{len(due) - number + 1} of {len(due)} runs are still to do"
-                )
+
+    def places(entry: Entry) -> list[Store]:
+        shared = [public] if entry.profile != "quick" else []
+        return shared + ([own] if own_runs or run_missing else [])
+
+    found = look_up(entries, places)
+    for one in found.values():
+        if one.error is not None:
+            raise one.error
+    due = [one.entry for one in found.values() if one.due(renew=run_missing and one.entry.profile == "quick")]
+    if due and not run_missing:
+        raise _missing(due)
+
+    def run(entry: Entry) -> Record:
+        renew = entry.profile == "quick"
+        return execute(entry, store=own, runs=own.directory, device=device, progress=progress, renew=renew)
+
+    def say(text: str) -> None:
         if progress:
-            print(
-                f"run {number} of {len(due)}: {entry}, about {estimate:.1f} min", file=sys.stderr, flush=True
-            )
-        found[name] = execute(
-            entry,
-            store=own,
-            runs=own.directory,
-            device=device,
-            progress=progress,
-            renew=entry.profile == "quick",
-        )
-    records = ((found[key(entry.spec)], entry) for entry in entries)
-    return [tagged(record, public, entry) for record, entry in records if record is not None]
+            print(text, file=sys.stderr, flush=True)
 
-
-def _look_up(entry: Entry, public: Store, own: Store | None) -> Record | None:
-    record = public.read(key(entry.spec)) if entry.profile != "quick" else None
-    return own.read(key(entry.spec)) if record is None and own is not None else record
+    limit = math.inf if max_minutes is None else max_minutes
+    work = make(due, run, max_minutes=limit, say=say)
+    if work.stopped:
+        raise OutOfTime(f"of max_minutes={max_minutes:g}, {work.stopped}")
+    records = {name: work.records.get(name, one.record) for name, one in found.items()}
+    pairs = ((records[key(entry.spec)], entry) for entry in entries)
+    return [tagged(record, public, entry) for record, entry in pairs if record is not None]
 
 
 def tagged(record: Record, public: Store, entry: Entry) -> Record:
@@ -202,23 +196,15 @@ def tagged(record: Record, public: Store, entry: Entry) -> Record:
     return record.tagged(tag, entry.labels, why=found.why, witnesses=found.witnesses)
 
 
-def _is_older(record: Record | None) -> bool:
-    return record is not None and freshness(record) == "older"
-
-
 def _missing(entries: list[Entry]) -> MissingRuns:
     total = sum(minutes(entry.spec) for entry in entries)
-    lines = [f"  {key(entry.spec)}  {entry}, about {minutes(entry.spec):.1f} min" for entry in entries]
-    groups = sorted({(entry.profile, table) for entry in entries for table in entry.tables[:1]})
-    commands = [
-        f"  python -m panda2020.runs record --profile {profile} --table {table}" for profile, table in groups
+    lines = [
+        f"{len(entries)} runs are missing, about {total:.1f} minutes:",
+        *listed(entries),
+        "run_missing=True makes them here, or on the command line:",
+        *(f"  {command}" for command in record_commands(entries)),
     ]
-    message = f"{len(entries)} runs are missing, about {total:.1f} minutes:\n" + "\n".join(lines)
-    return MissingRuns(
-        message + "\nrun_missing=True makes them here, or on the command line:\n" + "\n".join(commands),
-        entries,
-        total,
-    )
+    return MissingRuns("\n".join(lines), entries, total)
 
 
 def prepare(work: Path, stamp: Mapping[str, Any]) -> bool:

@@ -10,7 +10,6 @@ first.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -28,7 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
+from .entry import with_interpretation
 from .spec import dumps, from_dict, key
 
 SCHEMA = 2
@@ -36,6 +37,9 @@ SCHEMA = 2
 READABLE = (1, 2)  # 1 has another hash of the sources, see ``sources.of_record``
 
 FIELDS = ("schema", "key", "task", "spec", "labels", "result", "provenance", "artifacts", "sha256")
+
+
+LEFT_AFTER = 60  # seconds without a change, after which a file under a temporary name is nobody's
 
 
 class RecordError(RuntimeError):
@@ -76,7 +80,7 @@ class Record:
     @property
     def labels(self) -> Mapping[str, Any]:
         """Of the entry that asked for the record, or else as stored."""
-        return self.data["labels"] if self.shown_as is None else self.shown_as
+        return with_interpretation(self.data["labels"] if self.shown_as is None else self.shown_as)
 
     @property
     def result(self) -> Mapping[str, Any]:
@@ -217,6 +221,14 @@ class Store:
         """Raise ``StoreError`` now rather than after hours of computing."""
         self._remove(self._temporary("probe", b"").name)
 
+    def remove_leftovers(self, key: str) -> None:
+        """Remove what killed writers of this run, and killed probes, left half written; not what may still be growing."""
+        for pattern in (f".{key}.*.part", ".probe.*.part"):
+            for left in self.directory.glob(pattern):
+                with contextlib.suppress(OSError):
+                    if time.time() - left.stat().st_mtime > LEFT_AFTER:
+                        left.unlink()
+
     def write(
         self,
         data: Mapping[str, Any],
@@ -318,6 +330,8 @@ class Store:
         return True
 
     def _sync(self) -> None:
+        if os.name == "nt":  # where a directory cannot be opened
+            return
         handle = os.open(self.directory, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -373,31 +387,22 @@ def lock(runs: Path, key: str, *, wait: bool = True) -> Iterator[Path]:
     The lock dies with the process, kill -9 included; the directory stays for the next one to go on from.
     """
     work = runs / "work" / key
-    attempts = 0
-    while True:
+    held = FileLock(work / "lock", mode=0o644, poll_interval=0.01)
+    for attempt in range(100):
         try:
             work.mkdir(parents=True, exist_ok=True)
-            handle = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            held.acquire(timeout=-1 if wait else 0)  # which notices where the holder has removed the file
+            break
+        except Timeout:
+            raise Busy(f"another process is executing the run {key}") from None
         except OSError as error:
-            vanished = isinstance(error, (FileNotFoundError, FileExistsError))
-            if vanished and (attempts := attempts + 1) < 100:
-                time.sleep(0.001)  # its holder removes the directory just now, or another makes it anew
-                continue
-            raise StoreError(f"the work directory {work} cannot be written ({error.strerror})") from None
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                raise Busy(f"another process is executing the run {key}") from None
-            try:
-                current = os.fstat(handle).st_ino == (work / "lock").stat().st_ino
-            except FileNotFoundError:
-                current = False
-            if current:  # otherwise the holder has removed the file while this process waited for it
-                yield work
-                return
-        finally:
-            os.close(handle)  # which releases the lock
+            if attempt == 99 or not isinstance(error, (FileNotFoundError, FileExistsError)):
+                raise StoreError(f"the work directory {work} cannot be written ({error.strerror})") from None
+            time.sleep(0.001)  # its holder removes the directory just now, or another makes it anew
+    try:
+        yield work
+    finally:
+        held.release()
 
 
 def empty(work: Path) -> None:
@@ -412,6 +417,8 @@ def empty(work: Path) -> None:
 def discard(work: Path) -> None:
     """Remove a held work directory; whoever waits for its lock will notice and make a new one."""
     empty(work)
-    (work / "lock").unlink()
-    with contextlib.suppress(OSError):  # a newcomer may have made its lock in it already
+    with contextlib.suppress(
+        OSError
+    ):  # a newcomer may have made its lock in it already; Windows keeps what is open
+        (work / "lock").unlink()
         work.rmdir()

@@ -7,14 +7,17 @@ other fields, so that a torn or edited line is named when the log is read and ne
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import fcntl
+import errno
 import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
 
 from . import provenance, sources
 from .spec import dumps
@@ -94,25 +97,35 @@ def append(file: Path, line: Mapping[str, Any]) -> None:
     After a line that was torn by a crash a new one begins, so that the torn one spoils nothing but itself.
     """
     try:
-        handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        with FileLock(file.with_name(f".{file.name}.lock"), mode=0o644) as held:
+            try:
+                _append(file, dumps(line).encode() + b"\n")
+            finally:
+                with contextlib.suppress(OSError):  # Windows keeps what is open
+                    Path(held.lock_file).unlink()
     except OSError as error:
         raise StoreError(f"{file} cannot be written ({error.strerror})") from None
+
+
+def _append(file: Path, content: bytes) -> None:
+    """Add the line, or leave the file as it was."""
+    handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    size = os.fstat(handle).st_size
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        size = os.fstat(handle).st_size
-        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-        content = (b"\n" if torn else b"") + dumps(line).encode() + b"\n"
-        try:
-            written = os.write(handle, content)
-            os.fsync(handle)
-        except OSError as error:
-            os.ftruncate(handle, size)
-            raise StoreError(f"{file} cannot be written ({error.strerror})") from None
+        if size > 0:
+            os.lseek(handle, size - 1, os.SEEK_SET)
+            content = (b"\n" if os.read(handle, 1) != b"\n" else b"") + content  # after a line that is torn
+        written = os.write(handle, content)
+        os.fsync(handle)
         if written != len(content):
-            os.ftruncate(handle, size)
-            raise StoreError(f"{file} cannot be written (only {written} of {len(content)} bytes)")
+            raise OSError(errno.ENOSPC, f"only {written} of {len(content)} bytes")
+    except OSError:
+        os.ftruncate(handle, size)
+        if size == 0:
+            file.unlink()
+        raise
     finally:
-        os.close(handle)  # which releases the lock
+        os.close(handle)
 
 
 def read(file: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -121,6 +134,8 @@ def read(file: Path) -> tuple[list[dict[str, Any]], list[str]]:
         return [], []
     entries, faults = [], []
     for number, text in enumerate(file.read_bytes().splitlines(), 1):
+        if not text.strip():  # nothing was said, so nothing is lost
+            continue
         try:
             line = json.loads(text)
         except ValueError:

@@ -7,12 +7,12 @@ Roles: "stdp"; "ann", the same topology with the fully connected classifier, all
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from panda2020 import networks
-from panda2020.planning import repeated
-from panda2020.profiles import STDP_SCALES, Profile, profile
+from panda2020.planning import Place, grid
+from panda2020.profiles import STDP_SCALES, Profile
 from panda2020.runs import Entry
 from panda2020.tasks import stdp, train
 from snncore.stdp import StdpConfig
@@ -58,48 +58,32 @@ def stdp_spec(p: Profile, name: str, seed: int) -> stdp.Spec:
     )
 
 
-def _table(
-    table: str, profile_name: str, seeds: Sequence[int] | None, names: Sequence[str] | None
-) -> list[Entry]:
-    p = profile(profile_name)
-    found = []
-    for seed in seeds or p.seeds:
-        for name in names or NETWORKS:
-            spec = stdp_spec(p, name, seed)
-            top = next(c for c in spec.classifiers if c.name == CLASSIFIERS[table])
-            ann = train.Spec(
-                as_ann(spec.topology(top)), spec.data, p.alone.network, p.input("real"), top.training, seed
-            )
-            found.append(Entry(ann, name, BASELINES[table], p.name, (table,)))
-            found.append(Entry(spec, name, "stdp", p.name, (table,)))
-    return found
+def both(at: Place) -> Iterator[Entry]:
+    """The ANN with this table's classifier, and the STDP run that all tables share."""
+    spec = stdp_spec(at.p, at.name, at.seed)
+    top = next(c for c in spec.classifiers if c.name == CLASSIFIERS[at.table])
+    network, code = at.p.alone.network, at.p.input("real")
+    ann = train.Spec(as_ann(spec.topology(top)), spec.data, network, code, top.training, at.seed)
+    yield at.entry(ann, BASELINES[at.table])
+    yield at.entry(spec, "stdp")
 
 
-@repeated
-def table6(
-    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
-) -> list[Entry]:
+@grid("6", networks=NETWORKS)
+def table6(at: Place) -> Iterator[Entry]:
     """Table 6: STDP features read by FC1 and FC2, and the ANNs of the same topology."""
-    return _table("6", profile_name, seeds, names)
+    yield from both(at)
 
 
-@repeated
-def table12(
-    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
-) -> list[Entry]:
+@grid("12", networks=NETWORKS)
+def table12(at: Place) -> Iterator[Entry]:
     """Table 12: the same STDP features read by ConvNN, and the ANNs of the same topology."""
-    return _table("12", profile_name, seeds, names)
+    yield from both(at)
 
 
-@repeated
-def stdp_samples(profile_name: str, *, seeds: Sequence[int] | None = None) -> list[Entry]:
+@grid("6-samples", networks=("ResNet2",))
+def stdp_samples(at: Place) -> Iterator[Entry]:
     """ResNet2 as in Table 6, its kernels trained on twice as many unlabelled images (section 8.1: 5,000 are enough)."""
-    p = profile(profile_name)
-    scale = STDP_SCALES[p.name]
-    found = []
-    for seed in seeds or p.seeds:
-        spec: stdp.Spec = stdp_spec(p, "ResNet2", seed)
-        more = min(2 * scale.unlabelled, scale.train)
-        spec = replace(spec, unlabelled=more, classifiers=spec.classifiers[:1], controls=(), snapshots=())
-        found.append(Entry(spec, "ResNet2", "stdp-more", p.name, ("6-samples",)))
-    return found
+    scale, spec = STDP_SCALES[at.p.name], stdp_spec(at.p, at.name, at.seed)
+    more = min(2 * scale.unlabelled, scale.train)
+    spec = replace(spec, unlabelled=more, classifiers=spec.classifiers[:1], controls=(), snapshots=())
+    yield at.entry(spec, "stdp-more")

@@ -1,12 +1,11 @@
-"""panda2020/stochmax/grid.py."""
+"""The runs behind Tables 10 and 11: the stochmax classifier beside softmax, and the variants of its loss."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from panda2020.planning import repeated, snn_run
-from panda2020.profiles import profile
+from panda2020.planning import Place, grid
 from panda2020.runs import Entry
 from panda2020.tasks import train_head
 
@@ -14,7 +13,11 @@ TABLE_11 = ("VGG5", "VGG3x2-v2")
 
 HEADS: Mapping[str, str] = {"softmax": "snn", "stochmax": "snn-stochmax"}  # head -> role
 
-_ALONE = (("entropy", 0.0), ("kl", 0.0), ("psi_gradient", "local"))  # unbiased: no estimator is to blame
+_ALONE = (
+    ("entropy", 0.0),
+    ("kl", 0.0),
+    ("psi_gradient", "local"),
+)  # unbiased, so estimator bias cannot explain the outcome
 
 #: What Eq. 7 leaves open, one answer each: role -> options of ``stochmax.StochmaxConfig`` besides the defaults.
 STOCHMAX_VARIANTS: Mapping[str, tuple[tuple[str, bool | float | str], ...]] = {
@@ -28,60 +31,34 @@ STOCHMAX_VARIANTS: Mapping[str, tuple[tuple[str, bool | float | str], ...]] = {
 }
 
 
-@repeated
-def table10(
-    profile_name: str,
-    *,
-    seeds: Sequence[int] | None = None,
-    timesteps: Sequence[int] | None = None,
-    names: Sequence[str] | None = None,
-) -> list[Entry]:
+def both_heads(at: Place) -> Iterator[Entry]:
+    """The spiking network with softmax and with stochmax."""
+    for head, role in HEADS.items():
+        yield at.snn(role, head=head)
+
+
+@grid("10", networks=("VGG3",), steps="10")
+def table10(at: Place) -> Iterator[Entry]:
     """Table 10: VGG3 with softmax and with stochmax, at small T."""
-    p = profile(profile_name)
-    return [
-        snn_run(p, name, seed, steps, tables=("10",), role=role, head=head)
-        for seed in seeds or p.seeds
-        for steps in timesteps or p.steps["10"]
-        for name in names or ("VGG3",)
-        for head, role in HEADS.items()
-    ]
+    yield from both_heads(at)
 
 
-@repeated
-def table11(
-    profile_name: str,
-    *,
-    seeds: Sequence[int] | None = None,
-    timesteps: Sequence[int] | None = None,
-    names: Sequence[str] | None = None,
-) -> list[Entry]:
+@grid("11", networks=TABLE_11, steps="11")
+def table11(at: Place) -> Iterator[Entry]:
     """Table 11: VGG5 and VGG3x2-v2 with stochmax, and the runs of Table 8 they are compared with."""
-    p = profile(profile_name)
-    return [
-        snn_run(p, name, seed, steps, tables=("11",), role=role, head=head)
-        for seed in seeds or p.seeds
-        for steps in timesteps or p.steps["11"]
-        for name in names or TABLE_11
-        for head, role in HEADS.items()
-    ]
+    yield from both_heads(at)
 
 
-def stochmax_variants(
-    profile_name: str, *, seeds: Sequence[int] | None = None, names: Sequence[str] | None = None
-) -> list[Entry]:
+@grid("10-variants", networks=("VGG3",), steps="10", first_steps=True, one_seed=True)
+def stochmax_variants(at: Place) -> Iterator[Entry]:
     """Table 10's network at its smallest T under other answers to what Eq. 7 leaves open (``STOCHMAX_VARIANTS``).
 
     The runs of Table 10 that they are compared with come first, with softmax and with the default stochmax.
     """
-    p = profile(profile_name)
-    found = []
-    for seed in seeds or p.seeds[:1]:
-        for name in names or ("VGG3",):
-            for head, role in HEADS.items():
-                run = snn_run(p, name, seed, p.steps["10"][0], tables=("10-variants",), role=role, head=head)
-                found.append(run)
-            for role, options in STOCHMAX_VARIANTS.items():  # of the last one, with stochmax
-                network = train_head.HeadConfig(**vars(run.spec.network) | {"head_options": options})
-                spec = train_head.Spec(**vars(run.spec) | {"network": network})
-                found.append(replace(run, spec=spec, role=role))
-    return found
+    softmax, stochmax = both_heads(at)
+    yield softmax
+    yield stochmax
+    for role, options in STOCHMAX_VARIANTS.items():
+        network = train_head.HeadConfig(**vars(stochmax.spec.network) | {"head_options": options})
+        spec = train_head.Spec(**vars(stochmax.spec) | {"network": network})
+        yield replace(stochmax, spec=spec, role=role)

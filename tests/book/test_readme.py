@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from panda2020.runs import __main__ as runs
+from panda2020 import __main__ as program
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -41,11 +41,11 @@ def commands(start: str) -> list[list[str]]:
 
 
 def test_commands_about_runs_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
-    found = commands("python -m panda2020.runs")
+    found = commands("python -m panda2020 ")
     assert len(found) > 10
     for words in found:
         try:
-            runs._parser().parse_args(words[3:])
+            program._parser(words[3]).parse_args(words[3:])
         except SystemExit:
             pytest.fail(f"{shlex.join(words)}: {capsys.readouterr().err.splitlines()[-1]}")
 

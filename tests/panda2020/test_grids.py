@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
 from panda2020 import contents, networks, variants
 from panda2020.agd import grid as agd_grid
 from panda2020.hybrid import grid as hybrid_grid
+from panda2020.planning import Grid, grid
 from panda2020.profiles import PROFILES, profile
-from panda2020.runs import key
+from panda2020.runs import Entry, key
 from panda2020.stochmax import grid as stochmax_grid
 from panda2020.tasks import binary, convert, gradients, stdp, train
 from snncore.energy import macs
 from snncore.stochmax import DROPMAX, StochmaxConfig
 from snncore.topology import as_ann, plan
 from snncore.training import InputConfig
+
+HOME = Path(contents.__file__).parent
 
 BINARY_CHANGES = {
     "network.alpha",
@@ -309,3 +314,59 @@ def test_variants():
     for text in ("8C3 F10", "8C3 P M F10"):
         with pytest.raises(ValueError, match="before M"):
             variants.unrolled_middle(text, 2)
+
+
+def test_the_table_of_contents_has_every_grid_of_every_chapter():
+    chapters = [
+        importlib.import_module(f"panda2020.{path.parent.name}.grid") for path in HOME.glob("*/grid.py")
+    ]
+    made = {id(g): g.table for chapter in chapters for g in vars(chapter).values() if isinstance(g, Grid)}
+    assert made == {id(g): name for name, g in contents.TABLES.items()} and len(chapters) == 7
+
+
+def test_a_grid_refuses_what_it_has_no_choice_of():
+    with pytest.raises(ValueError, match="table 2 has no T of its own"):
+        contents.table2("quick", timesteps=[5])
+    with pytest.raises(ValueError, match="table 2-variants has no networks to choose"):
+        contents.table2_variants("quick", names=["VGG2x4"])
+
+
+def test_a_grid_goes_through_seeds_then_steps_then_networks():
+    def order(**options):
+        @grid("made-up", networks=("VGG5", "VGG3"), steps="10", **options)
+        def made_up(at):
+            """Nothing of the paper's."""
+            if at.first:
+                yield at.ann()
+            yield at.snn()
+
+        assert made_up.__doc__ == "Nothing of the paper's." and made_up.__name__ == "made_up"
+        found = made_up("quick", seeds=[1, 2], timesteps=[2, 5])
+        assert {e.tables for e in found} == {("made-up",)}
+        return [(e.spec.seed, e.spec.input.steps, e.network, e.interpretation) for e in found][:6]
+
+    assert order() == [
+        (1, None, "VGG5", "A"),
+        (1, 2, "VGG5", "A"),
+        (1, None, "VGG3", "A"),
+        (1, 2, "VGG3", "A"),
+        (1, 5, "VGG5", "A"),
+        (1, 5, "VGG3", "A"),
+    ]
+    assert [row[:3] for row in order(by_network=True)][:4] == [
+        (1, None, "VGG5"),
+        (1, 2, "VGG5"),
+        (1, 5, "VGG5"),
+        (1, None, "VGG3"),
+    ]
+    assert {row[3] for row in order(interpretations="others")} == {"B"}
+    assert {row[3] for row in order(interpretations="all")} == {"A", "B"}
+
+
+def test_the_interpretation_is_a_label_and_older_records_say_it_in_the_note():
+    entry = agd_grid.readings("laptop", seeds=[0], names=["VGG5"])[0]
+    labels = entry.labels
+    assert entry.interpretation == labels["interpretation"] == "B" and labels["note"] == "reading B"
+    older = {name: value for name, value in labels.items() if name != "interpretation"}
+    assert Entry.labelled(entry.spec, older) == Entry.labelled(entry.spec, labels) == entry
+    assert Entry.labelled(entry.spec, {**older, "note": ""}).interpretation == "A"

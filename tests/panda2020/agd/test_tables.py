@@ -242,7 +242,7 @@ def test_the_laptop_recipe_is_the_chosen_recorded_tuning_point(grid, table, reci
     store = Store(results_directory())
     records = [store.read(key(entry.spec)) for entry in entries]
     assert None not in records, (
-        f"tuning runs are not recorded: python -m panda2020.runs record --profile laptop --table {table}"
+        f"tuning runs are not recorded: python -m panda2020 record --profile laptop --table {table}"
     )
     assert sum(entry.role == "tuning-ann" for entry in entries) * 2 == len(entries)
     best = {role: agd_tables.tuning_point(record) for role, record in agd_tables.tuned(records).items()}
@@ -256,7 +256,7 @@ def test_the_laptop_recipe_is_the_chosen_recorded_tuning_point(grid, table, reci
 def test_the_recipe_of_networks_alone_is_the_best_recorded_point():
     store = Store(results_directory())
     records = [store.read(key(entry.spec)) for entry in agd_grid.tuning_alone("laptop")]
-    assert None not in records, "python -m panda2020.runs record --profile laptop --table alone-tuning"
+    assert None not in records, "python -m panda2020 record --profile laptop --table alone-tuning"
     alone = profile("laptop").alone
     best = agd_tables.tuning_point(agd_tables.most_accurate(records))
     assert best == (alone.training.learning_rate, alone.network.gain)

@@ -87,7 +87,7 @@ def test_recorded_runs_are_found_and_missing_ones_named(results: Path):
     seeds = sorted({entry.spec.seed for entry in found.missing if entry.spec.input.steps in (None, 25)})
     assert seeds == [2, 3, 4]
     assert found.minutes == pytest.approx(sum(executing.minutes(entry.spec) for entry in found.missing))
-    assert found.commands == ("python -m panda2020.runs record --profile laptop --table 8",)
+    assert found.commands == ("python -m panda2020 record --profile laptop --table 8",)
     assert found.older  # their source hash is made up
 
 
@@ -222,7 +222,7 @@ def test_efficiency_of_one_seed_stays_open(tmp_path: Path, planned: list[Entry])
 
 def test_commands_and_minutes(planned: list[Entry]):
     assert commands([]) == () and minutes([]) == 0
-    assert commands(planned) == ("python -m panda2020.runs record --profile laptop --table 8",)
+    assert commands(planned) == ("python -m panda2020 record --profile laptop --table 8",)
     assert minutes(planned) == pytest.approx(sum(executing.minutes(entry.spec) for entry in planned))
 
 

@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 from made_up import MADE, World
 
+from panda2020 import __main__ as program
 from panda2020 import contents
 from panda2020.claims.claims import claim
 from panda2020.ledger import command as ledger_command
-from panda2020.ledger.command import in_full, listed, main
+from panda2020.ledger.command import in_full, listed
 from panda2020.ledger.ledger import ledger
+
+
+def main(words):
+    return program.main(["claims", *words])
+
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
 
@@ -64,7 +70,7 @@ def test_what_is_missing_comes_with_its_command(tmp_path: Path, capsys: pytest.C
         "agd-vanishing: ○ not tested, at profile laptop" in text
         and "SNN VGG7-agd, T = 25: seeds 0, 1, 2, 3, 4" in text
     )
-    assert "record them: python -m panda2020.runs record --profile laptop --table 8" in text
+    assert "record them: python -m panda2020 record --profile laptop --table 8" in text
 
 
 @pytest.mark.parametrize(
@@ -103,9 +109,16 @@ def test_it_runs_as_a_module(tmp_path: Path):
         "-W",
         "error::RuntimeWarning",
         "-m",
-        "panda2020.ledger",
+        "panda2020",
+        "claims",
         "conv-params-minimal",
     ]
     done = subprocess.run([*command, "--results", str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("conv-params-minimal: ✔ supported, at profile laptop")
+
+
+def test_the_headline_is_that_of_the_readme(capsys: pytest.CaptureFixture[str]):
+    assert program.main(["headline"]) == 0
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    assert capsys.readouterr().out.strip() in readme

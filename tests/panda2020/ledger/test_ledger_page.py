@@ -98,7 +98,7 @@ def test_a_claim_opens_to_quote_estimate_tolerance_runs_and_command(laptop: Ledg
     assert "■ recorded" in cells and MADE["commit"][:10] in cells and "0" in cells
     assert (
         details.select("code.snn-command")[-1].get_text()
-        == "python -m panda2020.ledger agd-loss --profile laptop"
+        == "python -m panda2020 claims agd-loss --profile laptop"
     )
 
 
@@ -176,7 +176,7 @@ def test_missing_runs_are_named_with_their_time_and_command(tmp_path: Path):
     )
     text = body(page(found), "agd-vanishing").get_text(" ")
     assert "planned runs are not recorded" in text and "SNN VGG7-agd, T = 25: seeds 0, 1, 2, 3, 4" in text
-    assert "python -m panda2020.runs record --profile laptop --table 8" in text
+    assert "python -m panda2020 record --profile laptop --table 8" in text
     table = missing_table([found])
     assert list(table["claims"]) == [1] and list(table["runs"]) == [
         len(found.judgements["agd-vanishing"].missing)

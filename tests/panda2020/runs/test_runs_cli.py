@@ -15,17 +15,18 @@ import pytest
 import runs_fake
 from runs_fake import Spec
 
+from panda2020 import __main__ as command_line
 from panda2020.runs import Store, key, launch, provenance
-from panda2020.runs import __main__ as command_line
 from panda2020.runs.store import seal
 
 ROOT = Path(__file__).parents[3]
 COMMIT = "c" * 40
+#: The program with the fake runs in place of the paper's.
+RUNNER = "import sys, runs_fake\nfrom panda2020.__main__ import main\nsys.exit(main(contents=runs_fake))\n"
 
 
 def call(*arguments):
-    name = arguments[0]
-    return command_line.main([name, "--grids", "runs_fake", *map(str, arguments[1:])])
+    return command_line.main(list(map(str, arguments)), contents=runs_fake)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_plan_record_list_show(places, capsys):
         r["provenance"]["threads"] for r in listed
     } == {1}
     commands = {r["provenance"]["command"] for r in listed}
-    assert "python -m panda2020.runs record --profile laptop --table 8 --seeds 1 --results remade" in commands
+    assert "python -m panda2020 record --profile laptop --table 8 --seeds 1 --results remade" in commands
     assert call("list", "--profile", "quick", "--json") == 0 and json.loads(capsys.readouterr().out) == []
     assert call("list") == 0
     assert "accuracy 0.2500 (1/4)  commit cccccccccc" in capsys.readouterr().out
@@ -99,7 +100,7 @@ def test_a_printed_command_makes_the_run_again(places, capsys):
     record("--profile", "laptop", "--seeds", 3)
     first = Store(places / "results").read(key(Spec("one", seed=3)))
     words = shlex.split(first.provenance["command"].replace("remade", str(places / "remade")))
-    assert words[:3] == ["python", "-m", "panda2020.runs"] and call(*words[3:], "--quiet") == 0
+    assert words[:3] == ["python", "-m", "panda2020"] and call(*words[3:], "--quiet") == 0
     assert Store(places / "remade").read(first.key).result["accuracy"] == first.result["accuracy"]
     assert executed(places).count("one") == 2
 
@@ -121,7 +122,7 @@ def test_one_run_from_its_spec(places, capsys):
         (("record", "--profile", "huge"), "--profile must be one of"),
         (("record",), "record needs --profile or --spec"),
         (("record", "--profile", "quick", "--minutes", "0"), "--minutes must be above 0, got 0"),
-        (("record", "--profile", "quick", "--threads", "0"), "--threads must be at least 1, got 0"),
+        (("record", "--profile", "quick", "--threads", "0"), "--threads must be between 1 and "),
         (("record", "--profile", "quick", "--device", "tpu"), "--device must be cpu or cuda, got 'tpu'"),
         (("record", "--spec", "{}"), '--spec must be a JSON object with "task"'),
         (("record", "--spec", '{"task": "fake", "nme": 1}'), "fake has no field 'nme'"),
@@ -251,13 +252,13 @@ def test_the_allocator_is_set_once(monkeypatch):
     started = []
     monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments))
     monkeypatch.setattr(launch.platform, "libc_ver", lambda: ("glibc", "2.36"))
-    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "panda2020.runs", "record"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "panda2020", "record"])
     for name in launch.TUNED:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     launch.relaunch_with_tuned_malloc()
     ((program, words, environment),) = started
-    assert program == sys.executable and words == [sys.executable, "-m", "panda2020.runs", "record"]
+    assert program == sys.executable and words == [sys.executable, "-m", "panda2020", "record"]
     assert environment["MALLOC_MMAP_THRESHOLD_"] == "1073741824" and environment["PYTHONHASHSEED"] == "7"
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -282,7 +283,9 @@ def repository(tmp_path_factory):
     shutil.copytree(
         ROOT / "panda2020" / "runs", root / "panda2020" / "runs", ignore=shutil.ignore_patterns("__pycache__")
     )
+    shutil.copy(ROOT / "panda2020" / "__main__.py", root / "panda2020")
     shutil.copy(ROOT / "tests" / "runs_fake.py", root)
+    (root / "with_runs_fake.py").write_text(RUNNER)
     (root / "pyproject.toml").write_text("")
     (root / ".gitignore").write_text("__pycache__/\nruns/\n!panda2020/runs/\n")
     git(root, "init", "-q")
@@ -301,15 +304,7 @@ def python(root, *arguments, **environment):
     hidden = ("PYTHONPATH", "SNNCORE_HOME", "SNNCORE_COMMIT", "RUNS_FAKE_NAMES")
     env = {name: value for name, value in os.environ.items() if name not in hidden}
     return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "panda2020.runs",
-            arguments[0],
-            "--grids",
-            "runs_fake",
-            *map(str, arguments[1:]),
-        ],
+        [sys.executable, "with_runs_fake.py", *map(str, arguments)],
         cwd=root,
         env={**env, "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
@@ -415,9 +410,37 @@ def test_exit_codes_of_the_process(repository):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets the size of a pipe")
 def test_a_listing_that_is_cut_short_ends_without_a_traceback():
     plan = subprocess.Popen(
-        [sys.executable, "-m", "panda2020.runs", "plan", "--profile", "laptop"], cwd=ROOT,
+        [sys.executable, "-m", "panda2020", "plan", "--profile", "laptop"], cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, pipesize=4096, text=True,
     )  # fmt: skip
     assert plan.stdout.readline().split()[0] == "1"
     plan.stdout.close()  # as "| head -1" does; the plan is longer than this pipe holds
     assert plan.stderr.read() == "" and plan.wait() == -signal.SIGPIPE
+
+
+def test_without_a_command_it_says_what_can_be_done(capsys):
+    assert call() == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == 10
+    for name in ("list", "show", "plan", "record", "verify", "import", "claims", "headline"):
+        assert f"\n  {name} " in out
+
+
+def test_a_traceback_is_for_those_who_ask(places, capsys):
+    with pytest.raises(Exception, match="no record has a key"):
+        call("show", "abc", "--debug")
+    assert call("show", "abc") == 2 and "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("--seeds", "-1"), "--seeds must be between 0 and 4294967295, got -1"),
+        (("--seeds", str(10**30)), f"got {10**30}"),
+        (("--threads", "1000000"), "--threads must be between 1 and "),
+        (("--minutes", "nan"), "--minutes must be above 0, got nan"),
+    ],
+)
+def test_numbers_out_of_bounds(places, capsys, arguments, words):
+    assert record("--profile", "quick", *arguments) == 2
+    assert words in capsys.readouterr().err

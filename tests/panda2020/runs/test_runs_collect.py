@@ -57,7 +57,7 @@ def test_missing_runs_are_listed(places):
     text = str(error.value)
     assert text.startswith("2 runs are missing, about 2.8 minutes:\n")
     assert f"{key(Spec('one'))}  net walk seed 0 (quick), about 0.8 min" in text
-    assert "python -m panda2020.runs record --profile laptop --table 8" in text
+    assert "python -m panda2020 record --profile laptop --table 8" in text
     assert error.value.minutes == 2.75 and len(error.value.entries) == 2
     assert executed(places) == []
 
@@ -84,9 +84,7 @@ def test_what_a_record_says(places):
     assert 0 <= made["seconds"] < 60 and made["resumed"] is False
     assert datetime.datetime.fromisoformat(made["date"]).utcoffset() == datetime.timedelta(0)
     assert (made["commit"] is None) == bool(made["commit_note"] and made["dirty"] is None)
-    command = re.fullmatch(
-        r"python -m panda2020\.runs record --spec '(.*)' --results remade", made["command"]
-    )
+    command = re.fullmatch(r"python -m panda2020 record --spec '(.*)' --results remade", made["command"])
     data = json.loads(command[1])
     assert from_dict(data.pop("task"), data) == Spec(note)
     assert record["labels"] == {
@@ -95,6 +93,7 @@ def test_what_a_record_says(places):
         "profile": "quick",
         "tables": ["8", "10"],
         "note": "",
+        "interpretation": "A",
     }
     readme = (Path(__file__).parents[3] / "results" / "README.md").read_text()
     for name in [
@@ -147,7 +146,8 @@ def test_older_sources_are_badged_and_quick_runs_renewed(places, monkeypatch):
 def test_time_stops_before_a_run_that_does_not_fit(places):
     entries = [entry("one"), entry("two", epochs=400), entry("three")]
     with pytest.raises(
-        OutOfTime, match=r"max_minutes=1 leaves 1\.0 minutes, and net walk .* takes about 100\.0; 2 of 3"
+        OutOfTime,
+        match=r"of max_minutes=1, 1\.0 minutes are left, and net walk .* takes about 100\.0; 2 of 3",
     ):
         collect(entries, run_missing=True, max_minutes=1, progress=False, **places)
     assert executed(places) == ["one"] and len(Store(places["runs"]).all_keys()) == 1

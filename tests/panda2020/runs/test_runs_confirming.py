@@ -9,8 +9,8 @@ import pytest
 import runs_fake
 from runs_fake import Spec
 
+from panda2020 import __main__ as command_line
 from panda2020.runs import Entry, Store, collect, key, provenance, sources
-from panda2020.runs import __main__ as command_line
 from panda2020.runs.confirming import standing
 from panda2020.runs.store import seal
 from panda2020.runs.verifications import NAME, family, read
@@ -19,7 +19,7 @@ NOW = "f" * 64
 
 
 def call(*arguments):
-    return command_line.main([arguments[0], "--grids", "runs_fake", *map(str, arguments[1:])])
+    return command_line.main(list(map(str, arguments)), contents=runs_fake)
 
 
 @pytest.fixture

@@ -313,3 +313,21 @@ def test_only_one_holds_the_lock_while_the_directory_comes_and_goes(tmp_path):
 def test_errors_inside_the_lock_come_out(tmp_path):
     with pytest.raises(FileNotFoundError), lock(tmp_path, KEY):
         raise FileNotFoundError
+
+
+def test_leftovers_of_killed_writers_are_removed_and_nothing_else(store):
+    store.directory.mkdir(parents=True, exist_ok=True)
+    names = [
+        f".{KEY}.json.a.part",
+        f".{KEY}.walk-12345678.npz.b.part",
+        ".probe.c.part",
+        ".0000000000000000.json.d.part",
+    ]
+    for name in names:
+        (store.directory / name).write_text("half")
+    store.remove_leftovers(KEY)
+    assert len(list(store.directory.iterdir())) == 4  # they may still be growing
+    for name in names:
+        os.utime(store.directory / name, (0, 0))
+    store.remove_leftovers(KEY)
+    assert [path.name for path in store.directory.iterdir()] == names[-1:]

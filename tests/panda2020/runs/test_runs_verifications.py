@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 from dataclasses import replace
@@ -10,8 +11,8 @@ import pytest
 import runs_fake
 from runs_fake import Spec
 
+from panda2020 import __main__ as command_line
 from panda2020.runs import Store, StoreError, key, provenance, verifications
-from panda2020.runs import __main__ as command_line
 from panda2020.runs.store import seal
 from panda2020.runs.verifications import NAME, append, entry, read
 from panda2020.runs.verifying import Verdict
@@ -21,7 +22,7 @@ COMMIT = "c" * 40
 
 
 def call(*arguments):
-    return command_line.main([arguments[0], "--grids", "runs_fake", *map(str, arguments[1:])])
+    return command_line.main(list(map(str, arguments)), contents=runs_fake)
 
 
 @pytest.fixture
@@ -159,3 +160,18 @@ def test_an_entry_holds_the_whole_verdict(home):
     assert (
         entry(record, replace(verdict, agrees=True), commit=provenance.Commit(None, None))["agrees"] is True
     )
+
+
+def test_a_full_disk_leaves_no_line(tmp_path, monkeypatch):
+    file = tmp_path / NAME
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(verifications.os, "write", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            append(file, {"schema": 2})
+    assert list(tmp_path.iterdir()) == [] and read(file) == ([], [])
+    file.write_bytes(b"\n")
+    assert read(file) == ([], [])

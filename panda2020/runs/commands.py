@@ -1,0 +1,331 @@
+"""What the commands about runs do: list, show, plan, record, verify, import (``python -m panda2020``)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import provenance, sources, verifications
+from .choosing import Usage, check_profile, entries_of, find, line, stores_of, target, work_directory
+from .confirming import freshness, standing
+from .entry import Entry
+from .executing import execute, results_directory
+from .importing import import_record
+from .scheduling import PROGRAM, look_up, make, minutes
+from .spec import SpecError, key, task_of
+from .store import Record, RecordError, Store, StoreError
+from .verifying import Verdict, verify
+
+#: What ends in one sentence: the first by what was asked, the second by what there is.
+REQUESTS = (Usage, SpecError)
+FAILURES = (RecordError, StoreError, provenance.ProvenanceError, FileNotFoundError)  # the last: a data set
+
+MOST_THREADS = max(64, os.cpu_count() or 1)
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add the commands about runs to a parser's. common: the options that every command has."""
+
+    def command(name: str, act: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, parents=[common])
+        sub.set_defaults(command=act)
+        sub.add_argument("--results", type=Path, help="directory of the recorded runs (default: results/)")
+        sub.add_argument(
+            "--runs", type=Path, help="directory of your own runs and of work in progress (default: runs/)"
+        )
+        return sub
+
+    def choice(sub: argparse.ArgumentParser, *, required: bool) -> None:
+        sub.add_argument("--profile", required=required, help="scale of the runs: quick, laptop or paper")
+        sub.add_argument(
+            "--table", nargs="+", action="extend", metavar="N", help="only the runs of these exhibits"
+        )
+        sub.add_argument(
+            "--seeds",
+            nargs="+",
+            type=int,
+            action="extend",
+            metavar="S",
+            help="only these of the planned seeds; seeds that the profile does not have are never refused",
+        )
+
+    sub = command("list", list_runs, "all recorded runs with what made them")
+    sub.add_argument("--json", action="store_true", help="whole records, as a JSON list")
+    sub.add_argument("--profile", help="only this profile")
+
+    sub = command("show", show_runs, "one record")
+    sub.add_argument("key", help="the key of the run, or its beginning")
+    sub.add_argument("--json", action="store_true", help="the record as it is stored")
+
+    sub = command("plan", plan_runs, "which runs a table needs, in order, with estimated minutes")
+    choice(sub, required=True)
+
+    sub = command("record", record_runs, "execute the missing runs, most informative first")
+    choice(sub, required=False)
+    sub.add_argument("--spec", metavar="JSON", help="instead of a profile: this one run")
+    sub.add_argument(
+        "--minutes", type=float, default=math.inf, metavar="M", help="start nothing that would not fit"
+    )
+    sub.add_argument("--stale", action="store_true", help="also replace the records made by older sources")
+    sub.add_argument("--commit", help="the commit of these sources, where there is no git history")
+    sub.add_argument(
+        "--allow-dirty", action="store_true", help="record from changed sources; the record says so"
+    )
+    sub.add_argument(
+        "--device", default="cpu", help="cpu or cuda (default: cpu); python -m bench.gpu_check checks a GPU"
+    )
+    sub.add_argument("--threads", type=int, help="CPU threads (default: OMP_NUM_THREADS or all usable cores)")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
+
+    sub = command(
+        "verify",
+        verify_runs,
+        "run the first epoch again and compare it with the record; of recorded results, the outcome is added "
+        f"to {verifications.NAME} beside them",
+    )
+    sub.add_argument("key", nargs="?", help="the key of the run, or its beginning")
+    sub.add_argument("--sample", type=int, metavar="K", help="instead of a key: K records drawn at random")
+    sub.add_argument("--profile", help="draw from this profile only")
+    sub.add_argument(
+        "--witness",
+        action="store_true",
+        help="instead of a key: one record per task and network family, to confirm the others after a change of code",
+    )
+    sub.add_argument("--device", help="cpu or cuda (default: as recorded)")
+    sub.add_argument("--no-log", action="store_true", help="do not add the outcome to the log")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
+
+    sub = command("import", import_runs, "take over records made on another machine")
+    sub.add_argument(
+        "files", nargs="+", type=Path, help="record files, <key>.json, with their arrays beside them"
+    )
+    sub.add_argument("--commit", required=True, help="the commit they were made at")
+
+
+def list_runs(options: argparse.Namespace) -> int:
+    """Print all recorded runs."""
+    if options.profile is not None:
+        check_profile(options)
+    records, errors = [], []
+    for store in stores_of(options):
+        good, bad = store.read_all()
+        records += [record for record in good if options.profile in (None, record.labels["profile"])]
+        errors += bad
+    if options.json:
+        described = [
+            {**r.data, "file": str(r.path), "freshness": freshness(r), "why": standing(r).why}
+            for r in records
+        ]
+        print(json.dumps(described, indent=1, ensure_ascii=False))
+    else:
+        for record in records:
+            print(line(record))
+        print(f"{len(records)} records")
+    for error in errors:
+        print(f"error: {error}", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def show_runs(options: argparse.Namespace) -> int:
+    """Print one record."""
+    record = find(options)
+    if options.json:
+        print(json.dumps(record.data, indent=1, sort_keys=True, ensure_ascii=False))
+        return 0
+    found = standing(record)
+    print(
+        f"{line(record)}\nfile {record.path}, sources {found.state}" + (f"\n{found.why}" if found.why else "")
+    )
+    for name in ("spec", "labels", "result", "provenance", "artifacts"):
+        print(f"\n{name}")
+        for field, value in record[name].items():
+            text = json.dumps(value, ensure_ascii=False)
+            print(f"  {field}: {text if len(text) <= 300 else text[:297] + '...'}")
+    return 0
+
+
+def plan_runs(options: argparse.Namespace) -> int:
+    """Print which runs are planned, and which of them are missing."""
+    store = target(options)
+    total = missing = done = measured = 0.0
+    found = look_up(entries_of(options), lambda entry: [store])
+    for number, (name, one) in enumerate(found.items(), 1):
+        state, estimate = one.state, minutes(one.entry.spec)
+        total += estimate
+        missing += estimate if state == "missing" else 0
+        if one.record is not None:
+            done, measured = done + estimate, measured + one.record.provenance["seconds"] / 60
+        tables = ",".join(map(str, one.entry.tables))
+        print(f"{number:4d}  {state:10s} {estimate:8.1f} min  {name}  {one.entry}  tables {tables}")
+    states = [one.state for one in found.values()]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    print(f"{len(found)} runs ({counts}); {missing:.1f} of {total:.1f} estimated minutes are still to do")
+    if done:
+        ratio = measured / done
+        print(
+            f"the recorded ones took {ratio:.1f} times their estimate, {measured:.1f} minutes for {done:.1f}"
+        )
+    return 1 if "unreadable" in states else 0
+
+
+def record_runs(options: argparse.Namespace) -> int:
+    """Make the runs that are due."""
+    commit = _checked(options)
+    import torch  # slow, so only now
+
+    if options.device != "cpu" and not torch.cuda.is_available():
+        raise Usage(f"--device {options.device} is not available on this machine")
+    torch.set_num_threads(options.threads or provenance.usable_cores())
+    store, entries = target(options), entries_of(options)
+    store.check_writable()
+    for task in {task_of(entry.spec) for entry in entries}:
+        sources.of_task(task)  # of the code as it is loaded now: hours later, files on disk may have changed
+    found = look_up(entries, lambda entry: [store]).values()
+    unreadable = [one for one in found if one.error is not None]
+    for one in unreadable:
+        print(f"not started: {one.entry}: {one.error}", file=sys.stderr, flush=True)
+
+    def run(entry: Entry) -> Record:
+        record = execute(
+            entry,
+            store=store,
+            runs=work_directory(options),
+            device=options.device,
+            progress=not options.quiet,
+            commit=commit,
+            command=None if options.spec else _command(options, entry),
+            renew=options.stale,
+            wait=False,
+        )
+        print(f"done  {line(record)}", flush=True)
+        return record
+
+    def failed(entry: Entry, error: Exception) -> None:  # which must not keep the others from being made
+        if options.debug or not isinstance(error, (ValueError, *FAILURES)):
+            traceback.print_exception(error)
+        print(f"failed: {key(entry.spec)} {entry}: {error}", file=sys.stderr, flush=True)
+
+    due = [one.entry for one in found if one.due(renew=options.stale)]
+    work = make(due, run, max_minutes=options.minutes, say=_say, failed=failed)
+    if work.stopped:
+        _say(f"stopped: {work.stopped}")
+    if wrong := [one.entry for one in unreadable] + work.failed:
+        print(f"error: {len(wrong)} runs failed: {'; '.join(map(str, wrong))}", file=sys.stderr)
+    print(f"{len(work.records)} runs recorded in {store.directory}")
+    return 1 if wrong else 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _checked(options: argparse.Namespace) -> provenance.Commit:
+    """The commit to record from, if what was asked makes sense."""
+    if not options.minutes > 0:
+        raise Usage(f"--minutes must be above 0, got {options.minutes:g}")
+    if options.threads is not None and not 1 <= options.threads <= MOST_THREADS:
+        raise Usage(f"--threads must be between 1 and {MOST_THREADS}, got {options.threads}")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", options.device):
+        raise Usage(f"--device must be cpu or cuda, got {options.device!r}")
+    commit = provenance.commit(options.commit)
+    if commit.sha is None:
+        raise Usage(f"{commit.note}, so a record could not say what made it: give --commit or SNNCORE_COMMIT")
+    if commit.dirty and not options.allow_dirty:
+        raise Usage(
+            "the sources differ from their commit: commit them, use a git worktree, or give --allow-dirty"
+        )
+    return commit
+
+
+def _command(options: argparse.Namespace, entry: Entry) -> str:
+    words = [f"{PROGRAM} record", f"--profile {entry.profile}"]
+    if options.table:
+        words.append(f"--table {' '.join(options.table)}")
+    if hasattr(entry.spec, "seed"):
+        words.append(f"--seeds {entry.spec.seed}")
+    return " ".join([*words, "--results remade"])
+
+
+def verify_runs(options: argparse.Namespace) -> int:
+    """Run first epochs again, compare them with the records, and log the outcome."""
+    if sum((options.key is not None, options.sample is not None, options.witness)) != 1:
+        raise Usage("verify takes either a key, --sample K or --witness")
+    if options.witness:
+        records = _witnesses(Store(options.results or results_directory()).read_all()[0])
+    elif options.sample is None:
+        records = [find(options)]
+    else:
+        if options.sample < 1:
+            raise Usage(f"--sample must be at least 1, got {options.sample}")
+        if options.profile is not None:
+            check_profile(options)
+        known = [record for store in stores_of(options) for record in store.read_all()[0]]
+        known = [record for record in known if options.profile in (None, record.labels["profile"])]
+        if not known:
+            raise Usage("there is no record to draw a sample from")
+        records = random.SystemRandom().sample(known, min(options.sample, len(known)))
+    wrong = 0
+    for record in records:
+        if why := standing(record).why:
+            print(why, file=sys.stderr)
+        verdict = verify(
+            record, runs=work_directory(options), device=options.device, progress=not options.quiet
+        )
+        way = "bit for bit" if verdict.exact else f"within tolerance, as {', '.join(verdict.machine)} differ"
+        print(f"{'agrees' if verdict.agrees else 'DIFFERS'} {way}: {line(record)}", flush=True)
+        for difference in verdict.differences:
+            print(f"  {difference}")
+        wrong += not verdict.agrees
+        _log(options, record, verdict)
+    return 1 if wrong else 0
+
+
+def _witnesses(records: Sequence[Record]) -> list[Record]:
+    """One record per task and network family, the one that took the least time per epoch; the quickest first."""
+
+    def cost(record: Record) -> tuple[float, str]:
+        return record.provenance["seconds"] / len(record.result["curve"]), record.key
+
+    chosen: dict[tuple[str, str], Record] = {}
+    for record in sorted(records, key=cost):
+        chosen.setdefault((record["task"], verifications.family(record)), record)
+    return list(chosen.values())
+
+
+def _log(options: argparse.Namespace, record: Record, verdict: Verdict) -> None:
+    """Add the outcome to the log beside the recorded results, and say whether that was done."""
+    results = options.results or results_directory()
+    if options.no_log:
+        print("  not logged: --no-log")
+    elif record.path.parent.resolve() != results.resolve():
+        print(f"  not logged: a run of your own, not in {results}")
+    else:
+        file = results / verifications.NAME
+        verifications.append(file, verifications.entry(record, verdict, commit=provenance.commit()))
+        print(f"  added to {file} (--no-log keeps it out)", flush=True)
+
+
+def import_runs(options: argparse.Namespace) -> int:
+    """Take over records."""
+    failed = 0
+    for file in options.files:
+        try:
+            store = Store(options.results or results_directory())
+            record = import_record(
+                file, store=store, repository=provenance.source_tree(), commit=options.commit
+            )
+        except (RecordError, ValueError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed += 1
+        else:
+            print(f"imported {line(record)}")
+    return 1 if failed else 0
