@@ -239,8 +239,7 @@ def compete(spikes: Tensor, membrane: Tensor, kind: str) -> tuple[Tensor, Tensor
     """
     if kind == "none":
         return spikes, spikes, membrane
-    # a firing neuron is above its threshold, so above 0; NaN is not
-    score = torch.where((spikes > 0) & (membrane > 0), membrane, 0.0)
+    score = (membrane * spikes).nan_to_num_(0.0)  # a firing neuron is above its threshold, so above 0
     best = score.amax(1, keepdim=True)  # (N, 1, H, W); 0 where no map fires
     winners = spikes * (score == best)
     if kind == "winner":
