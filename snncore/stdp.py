@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -139,7 +140,7 @@ class StdpConfig:
         between("adaptation", self.adaptation, 0.0, 1.0)
         one_of("adapt", self.adapt, SCOPES)
         positive("target", between("target", self.target, 0.0, 1.0))
-        if not 0 <= self.dropout < 1:
+        if not isinstance(self.dropout, Real) or not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), got {self.dropout!r}")
         whole("settle", self.settle, least=0)
         whole("steps", self.steps)
@@ -172,7 +173,7 @@ class StdpConfig:
 
 
 def _finite(name: str, value: float) -> None:
-    if not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
         raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
 
 
