@@ -52,8 +52,12 @@ def sign(weight: Tensor) -> Tensor:
 def binary_weight(weight: Tensor, *, scale: str = "mean") -> Tensor:
     """``a sign(w)`` of weights (outputs, ...): two values for each output map. scale: "mean" of ``|w|``, or "none" for 1.
 
-    Raises ``ValueError`` for another scale, and for NaN or infinity, which have no sign.
+    Raises ``ValueError`` for another scale or shape, integers, and for NaN or infinity, which have no sign.
     """
+    if not weight.is_floating_point() or weight.dim() < 2:
+        raise ValueError(
+            f"weight must be floating point of shape (outputs, ...), got {weight.dtype} of shape {tuple(weight.shape)}"
+        )
     if not bool(weight.isfinite().all()):
         raise ValueError("weight must be finite to have a sign, got NaN or infinity")
     if one_of("scale", scale, SCALES) == "none":

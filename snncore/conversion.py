@@ -217,6 +217,8 @@ def balance(
     max_bytes: int | None = None,
 ) -> dict[str, float]:
     """Balanced thresholds by site of a network made by ``spiking``, which is not changed; see ``convert``."""
+    if images.dim() != 4 or tuple(images.shape[1:]) != network.input_shape:
+        raise ValueError(f"images must have shape {('N', *network.input_shape)}, got {tuple(images.shape)}")
     if len(images) < config.images:
         raise ValueError(f"images must hold at least config.images = {config.images}, got {len(images)}")
     check_coder(network, coder)

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -139,7 +140,7 @@ class StdpConfig:
         between("adaptation", self.adaptation, 0.0, 1.0)
         one_of("adapt", self.adapt, SCOPES)
         positive("target", between("target", self.target, 0.0, 1.0))
-        if not 0 <= self.dropout < 1:
+        if not isinstance(self.dropout, Real) or not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), got {self.dropout!r}")
         whole("settle", self.settle, least=0)
         whole("steps", self.steps)
@@ -172,7 +173,7 @@ class StdpConfig:
 
 
 def _finite(name: str, value: float) -> None:
-    if not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
         raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
 
 
@@ -239,8 +240,7 @@ def compete(spikes: Tensor, membrane: Tensor, kind: str) -> tuple[Tensor, Tensor
     """
     if kind == "none":
         return spikes, spikes, membrane
-    # a firing neuron is above its threshold, so above 0; NaN is not
-    score = torch.where((spikes > 0) & (membrane > 0), membrane, 0.0)
+    score = (membrane * spikes).nan_to_num_(0.0)  # a firing neuron is above its threshold, so above 0
     best = score.amax(1, keepdim=True)  # (N, 1, H, W); 0 where no map fires
     winners = spikes * (score == best)
     if kind == "winner":

@@ -45,9 +45,11 @@ def _linear(features: int, classes: int, generator: torch.Generator) -> nn.Linea
     return layer
 
 
-def _check_features(h: Tensor, features: int) -> None:
-    if h.dim() != 2 or h.shape[1] != features:
-        raise ValueError(f"h must have shape (N, {features}), got {tuple(h.shape)}")
+def _check_features(h: Tensor, layer: nn.Linear) -> None:
+    if h.dim() != 2 or h.shape[1] != layer.in_features:
+        raise ValueError(f"h must have shape (N, {layer.in_features}), got {tuple(h.shape)}")
+    if h.dtype != layer.weight.dtype and not torch.is_autocast_enabled(h.device.type):
+        raise ValueError(f"h must be of the weights' type, {layer.weight.dtype}, got {h.dtype}")
 
 
 def _check_target(target: Tensor, count: int, classes: int) -> None:
@@ -87,7 +89,7 @@ class Softmax(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """Scores ``(N, K)`` of ``h`` ``(N, F)``: the largest predicts, their softmax is p."""
-        _check_features(h, self.features)
+        _check_features(h, self.classify)
         return self.classify(h)
 
     def loss(
@@ -292,7 +294,7 @@ class Stochmax(nn.Module):
 
     def _psi(self, h: Tensor) -> Tensor:
         """Logits of rho, ``(N, K)``."""
-        _check_features(h, self.features)
+        _check_features(h, self.retain)
         return self.retain(h.detach() if self.config.detach_psi else h)
 
     def forward(self, h: Tensor) -> Tensor:

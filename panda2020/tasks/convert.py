@@ -68,7 +68,7 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
     """Train the ANN or take its kept weights, balance, simulate, and compare with the ANN image by image."""
     splits = load(spec.ann.data)
     check_convertible(train.build(spec.ann, splits))  # before hours of training
-    ann, curve = train.trained(spec.ann, splits, work=work, device=device, progress=progress)
+    ann, curve = train.train_or_load(spec.ann, splits, work=work, device=device, progress=progress)
     coder = _coder(spec)
     network, thresholds = convert(
         ann,
@@ -102,7 +102,7 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         "correct": last.correct,
         "total": last.total,
         "topology": network.topology.text,
-        "ann": {**_counts(reference), **train.measured(ann.plan, dict(reference.sites), None)},
+        "ann": {**_counts(reference), **train.measure_sites(ann.plan, dict(reference.sites), None)},
         "snn": {str(T): _read(snapshot, reference) for T, snapshot in found.items()},
         "thresholds": thresholds,
         "scales": scales(network),
@@ -173,7 +173,7 @@ def _read(snapshot: Snapshot, reference: Snapshot) -> dict[str, Any]:
             "total": snapshot.total,
             "difference": (snapshot.correct - reference.correct) / snapshot.total,
         },
-        **train.measured(snapshot.plan, dict(snapshot.sites), snapshot.steps),
+        **train.measure_sites(snapshot.plan, dict(snapshot.sites), snapshot.steps),
         "agreement": {site: _agreement(found) for site, found in snapshot.agreement.items()},
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ from snncore.streams import stream
 from snncore.topology import SPIKING, Pass, plan
 from snncore.training import InputConfig, TrainingConfig, evaluate, train
 
-from .train import counts, measured
+from .train import counts, measure_sites
 
 CONTROLS = ("random", "pixels")
 
@@ -48,6 +49,8 @@ class Classifier:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", self.name):  # it becomes a file's name
+            raise ValueError(f"name must be of letters, digits, dots and dashes, got {self.name!r}")
         if self.network.neuron != "relu":
             raise ValueError(f"network must have neuron 'relu' in a classifier, got {self.network.neuron!r}")
         if self.training.augment:
@@ -123,7 +126,9 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         results[classifier.name] = {
             **{source: numbers for source, (numbers, _) in tested.items()},
             "topology": spec.topology(classifier),
-            **measured(whole_plan, activity | _renamed(whole_plan, tested["learned"][1]), spec.stdp.steps),
+            **measure_sites(
+                whole_plan, activity | _renamed(whole_plan, tested["learned"][1]), spec.stdp.steps
+            ),
         }
     first = results[spec.classifiers[0].name]["learned"]
     return Outcome(

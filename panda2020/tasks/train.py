@@ -49,7 +49,7 @@ def build(spec: Spec, splits: Splits) -> Network:
     )
 
 
-def trained(
+def train_or_load(
     spec: Spec, splits: Splits, *, work: Path, device: str, progress: bool
 ) -> tuple[Network, list[dict[str, Any]]]:
     """The run's network after training, and its learning curve; from weights kept by an earlier run if any."""
@@ -79,14 +79,14 @@ def trained(
 def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
     """Train, evaluate on the test images, and count spikes and the accumulates they trigger."""
     splits = load(spec.data)
-    network, curve = trained(spec, splits, work=work, device=device, progress=progress)
+    network, curve = train_or_load(spec, splits, work=work, device=device, progress=progress)
     tested = evaluate(network, splits.test, spec.input, seed=spec.seed, device=device, positions=True)
     seen = evaluate(network, _first(splits, 1000), spec.input, seed=spec.seed, device=device, activity=False)
     result = {
         **counts(tested),
         "train_accuracy": seen.accuracy,
         "curve": curve,
-        **measured(network.plan, tested.sites, spec.input.steps),
+        **measure_sites(network.plan, tested.sites, spec.input.steps),
         "data": {
             "sha256": splits.sha256,
             "train": len(splits.train.labels),
@@ -96,7 +96,7 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         "weights_sha256": fingerprint(network),
     }
     if spec.network.head == "stochmax":
-        result["rho"] = retained(network, splits, spec, device=device)
+        result["rho"] = mean_retain(network, splits, spec, device=device)
     return Outcome(result)
 
 
@@ -154,7 +154,9 @@ def counts(tested: Evaluation) -> dict[str, Any]:
     }
 
 
-def measured(plan: tuple[Pass, ...], sites: dict[str, SiteActivity], steps: int | None) -> dict[str, Any]:
+def measure_sites(
+    plan: tuple[Pass, ...], sites: dict[str, SiteActivity], steps: int | None
+) -> dict[str, Any]:
     """Activity by site and, of a spiking network, T and border-exact accumulates: what energies follow from."""
     activity = {
         name: {"kind": site.kind, "rate": site.rate, "nonzero": site.nonzero} for name, site in sites.items()
@@ -165,7 +167,7 @@ def measured(plan: tuple[Pass, ...], sites: dict[str, SiteActivity], steps: int 
     return {"activity": activity, "events": events, "steps": steps}
 
 
-def retained(network: Network, splits: Splits, spec: Spec, *, device: str) -> list[list[float]]:
+def mean_retain(network: Network, splits: Splits, spec: Spec, *, device: str) -> list[list[float]]:
     """Mean retain probability (Eq. 7) of every class, a column, over the test images of each class, a row."""
     classes = len(splits.classes)
     total, count = (

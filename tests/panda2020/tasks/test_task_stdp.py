@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 
 from panda2020.runs.spec import from_dict, key, to_dict
+from panda2020.stdp import grid
 from panda2020.tasks import stdp as task
 from panda2020.tasks.stdp import Classifier, Spec
 from snncore.activity import SiteActivity
@@ -180,6 +182,14 @@ def test_minutes_grow_with_the_work():
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
+        (
+            lambda: replace(FC, name="../../escaped"),
+            "name must be of letters, digits, dots and dashes, got '../",
+        ),
+        (lambda: replace(FC, name="a/b"), "name must be of letters"),
+        (lambda: replace(FC, name=".hidden"), "name must be of letters"),
+        (lambda: replace(FC, name="a\nb"), "name must be of letters"),
+        (lambda: replace(FC, name=""), "name must be of letters"),
         (lambda: replace(SPEC, unlabelled=0), "unlabelled must be a whole number of at least 1"),
         (lambda: replace(SPEC, unlabelled=61), "unlabelled must be at most the 60 training images, got 61"),
         (
@@ -195,3 +205,12 @@ def test_minutes_grow_with_the_work():
 def test_spec_refuses(wrong, words):
     with pytest.raises(ValueError, match=words):
         wrong()
+
+
+@pytest.mark.parametrize(("name", "target"), [("quick", 0.03), ("laptop", 0.03), ("paper", 1 / 72)])
+def test_every_profile_aims_at_a_rate_that_its_maps_can_reach(name, target):
+    for entry in grid.table6(name) + grid.stdp_samples(name):
+        if isinstance(entry.spec, task.Spec):
+            maps = max(int(found) for found in re.findall(r"(\d+)C", entry.spec.convolutions))
+            assert entry.spec.stdp.target == pytest.approx(target)
+            assert entry.spec.stdp.target <= 0.6 * entry.spec.stdp.largest_rate(maps)
