@@ -378,7 +378,9 @@ class Network(nn.Module):
         """Scores (N, classes) of spikes (T, N, C, H, W) or images (N, C, H, W).
 
         steps: T, where images meet spiking layers. probe: called as ``probe(site, values, timed=...)`` on the
-        input and on every site's output. generator: draws dropout masks while training, and the spikes of ``R``.
+        input and on every site's output. generator: draws dropout masks while training, and the spikes of ``R``;
+        under ``torch.utils.checkpoint``, which computes twice, make it inside of what is checkpointed.
+        features: return what the classifier reads, as ``features`` does, but by way of wrappers such as DDP.
         Raises ``ValueError`` for input of the wrong shape, for missing ``steps`` or ``generator``, or for
         ``steps`` beside input that has its own time dimension.
         """

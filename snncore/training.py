@@ -161,7 +161,8 @@ def evaluate(
     probe = ActivityProbe(positions=positions) if activity else None
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
-    hits, loss = [], 0.0
+    hits: list[Tensor] = []
+    loss = 0.0
     try:
         with torch.no_grad():
             for images, labels in batches(part, batch_size):
