@@ -74,7 +74,7 @@ def _pair(name: str, width: float, steps: int) -> tuple[dict[str, Callable[[], N
         )
         for text, neuron, fixed in ((topology, "lif", False), (as_ann(topology), "relu", True))
     )
-    plain.load_state_dict(spiking.state_dict())
+    plain.load_state_dict(spiking.state_dict(), strict=False)  # all but the neurons
     spikes = (torch.rand(steps, batch, *networks.CIFAR10, generator=draw) < 1 / 3).float()
     labels = torch.arange(batch) % spiking.head.classes
     work = [[(p.site, macs(p)) for p in net.plan] for net in (spiking, plain)]

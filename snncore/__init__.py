@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .conversion import ConversionConfig, convert
     from .data import DataConfig, load
     from .energy import EnergyReport, report
-    from .network import Network, NetworkConfig
+    from .network import Network, NetworkConfig, detach
     from .neurons import IF, LIF, NeuronState, fire
     from .simulation import simulate
     from .stdp import StdpConfig
@@ -43,7 +43,7 @@ _MODULES = {
     "conversion": ("ConversionConfig", "convert"),
     "data": ("DataConfig", "load"),
     "energy": ("EnergyReport", "report"),
-    "network": ("Network", "NetworkConfig"),
+    "network": ("Network", "NetworkConfig", "detach"),
     "neurons": ("IF", "LIF", "NeuronState", "fire"),
     "simulation": ("simulate",),
     "stdp": ("StdpConfig",),
@@ -67,6 +67,7 @@ __all__ = [  # noqa: RUF022 (in the order of _MODULES; a test compares the two)
     "report",
     "Network",
     "NetworkConfig",
+    "detach",
     "IF",
     "LIF",
     "NeuronState",

@@ -1,4 +1,4 @@
-"""Checks at the door: one sentence that names the argument, the value and what is allowed."""
+"""Argument checks: one sentence that names the argument, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ def between(name: str, value: Any, low: float, high: float) -> float:
 
 def one_of(name: str, value: T, allowed: Collection[T]) -> T:
     """Return ``value``; raise ``ValueError`` unless it is one of ``allowed``."""
-    if value not in allowed:
+    if not any(isinstance(value, type(known)) and value == known for known in allowed):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return ``value``; raise ``ValueError`` unless it is True or False itself."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
     return value

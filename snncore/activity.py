@@ -6,6 +6,7 @@ in float64 while batches and chunks of time go by, so memory does not grow with 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -85,6 +86,8 @@ class ActivityProbe:
         """Mean activity per site, in the order the sites were first seen."""
         found = {}
         for site, (values, nonzero, entries, count) in self._sums.items():
+            if not math.isfinite(values):
+                raise FloatingPointError(f"values of {site} must be finite, got a sum of {values}")
             grid = self._maps.get(site)
             positions = None if grid is None else tuple(tuple(row) for row in (grid / count).tolist())
             found[site] = SiteActivity(self._kind[site], values / entries, nonzero / entries, positions)

@@ -9,12 +9,23 @@ pass.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from ._check import one_of, whole
 
 MATCHES = ("drop", "top", "average")
+
+
+def unrolled(body: Any, x: Any, repeats: int, *, match: Any = None, **context: Any) -> Any:
+    """The loop itself, of anything that can be called; see ``BackRes`` for the arguments."""
+    for unroll in range(1, repeats + 1):
+        if unroll > 1 and match is not None:
+            x = match(x, unroll=unroll, **context)
+        x = body(x, unroll=unroll, **context)
+    return x
 
 
 class BackRes(nn.Module):
@@ -31,11 +42,7 @@ class BackRes(nn.Module):
         self.body, self.repeats, self.match = body, whole("repeats", repeats), match
 
     def forward(self, x, **context):  # type: ignore[no-untyped-def]
-        for unroll in range(1, self.repeats + 1):
-            if unroll > 1 and self.match is not None:
-                x = self.match(x, unroll=unroll, **context)
-            x = self.body(x, unroll=unroll, **context)
-        return x
+        return unrolled(self.body, x, self.repeats, match=self.match, **context)
 
 
 class ChannelMatch(nn.Module):

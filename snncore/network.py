@@ -21,18 +21,20 @@ the last hidden layer accumulated over time (section 5).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._check import between, one_of, positive, whole
-from .backres import BackRes, ChannelMatch
+from ._check import between, flag, one_of, positive, whole
+from .backres import ChannelMatch, unrolled
 from .hybrid import rate_code
-from .neurons import LIF, NeuronState, fire
+from .neurons import LIF, ORDERS, RESETS, NeuronState, fire
 from .pooling import average_pool
 from .stochmax import make_head
 from .topology import (
@@ -42,6 +44,7 @@ from .topology import (
     Conv,
     Dense,
     Mean,
+    Node,
     Pass,
     Pool,
     Recode,
@@ -53,6 +56,8 @@ from .topology import (
 )
 
 READOUTS = ("mean", "sum")
+
+_MOST_WEIGHTS = 10**10  # 40 GB in float32
 
 Probe = Callable[..., None]  # probe(site, values, timed=bool)
 
@@ -95,6 +100,7 @@ class NetworkConfig:
         one_of("neuron", self.neuron, NEURONS)
         one_of("readout", self.readout, READOUTS)
         positive("gain", self.gain)
+        flag("batch_norm", self.batch_norm)
         between("dropout", self.dropout, 0.0, 0.99)
         self.lif("lif")
 
@@ -139,6 +145,37 @@ class _Signal(NamedTuple):
         return _Signal(function(self.values.flatten(0, 1)).unflatten(0, lead), True)
 
 
+STATE_OF_NEURONS = "neuron_parameters"  # in a layer's state dict: float64 (passes, fields of LIF)
+
+
+def _in_numbers(neuron: LIF) -> list[float]:
+    coded = {"reset": RESETS.index(neuron.reset), "order": ORDERS.index(neuron.order)}
+    return [float(coded.get(field.name, getattr(neuron, field.name))) for field in fields(LIF)]
+
+
+def _from_numbers(row: list[float]) -> LIF:
+    alpha, threshold, gamma, reset, order, refractory, at_equality, detach = row
+    return LIF(
+        alpha,
+        threshold,
+        gamma,
+        dict(enumerate(RESETS))[int(reset)],
+        dict(enumerate(ORDERS))[int(order)],
+        int(refractory),
+        bool(at_equality),
+        bool(detach),
+    )
+
+
+def _refuse_not_finite(values: Tensor, site: str) -> None:
+    """Minus infinity would leave a ReLU as 0. Only on a CPU, as looking would wait for another device."""
+    if values.device.type != "cpu" or math.isfinite(float(values.detach().sum())):
+        return
+    wrong = values[~torch.isfinite(values)]
+    if len(wrong):
+        raise FloatingPointError(f"current of {site} must be finite, got {wrong[0].item()}")
+
+
 class Layer(nn.Module):
     """Convolution or fully connected layer with its neurons, whose parameters may differ by pass."""
 
@@ -159,6 +196,7 @@ class Layer(nn.Module):
             weight = weight.contiguous(memory_format=torch.channels_last)
         self.weight = nn.Parameter(weight)
         self.neurons = [config.lif(p.neuron) for p in passes] if first.neuron in SPIKING else []
+        self._built = list(self.neurons)
         self.norm = None
         if config.batch_norm and first.kind == "conv" and first.neuron == "relu":
             self.norm = nn.ModuleList(nn.BatchNorm2d(outputs) for _ in passes)  # statistics per pass
@@ -180,14 +218,51 @@ class Layer(nn.Module):
             steps = None if charged.timed else run.steps
             if not charged.timed and steps is None:
                 raise ValueError(f"steps must be given where real values meet spiking layer {site}, got None")
-            spikes, run.after[site] = fire(charged.values, self.neurons[unroll - 1], steps=steps, state=state)
+            try:
+                spikes, after = fire(charged.values, self.neurons[unroll - 1], steps=steps, state=state)
+            except (FloatingPointError, ValueError) as error:  # "current must be ..", "state must .."
+                raise type(error)(str(error).replace(" must", f" of {site} must", 1)) from error
+            run.after[site] = after
             out = _Signal(spikes, True)
         else:
             values = charged.values if self.norm is None else self.norm[unroll - 1](charged.values)
+            _refuse_not_finite(values, site)
             out = _Signal(F.relu(values), False)
         if run.probe is not None:
             run.probe(site, out.values, timed=out.timed)
         return out
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars) -> None:  # type: ignore[no-untyped-def]
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.neurons:
+            destination[prefix + STATE_OF_NEURONS] = torch.tensor(
+                [_in_numbers(neuron) for neuron in self.neurons], dtype=torch.float64
+            )
+
+    def _load_from_state_dict(  # type: ignore[no-untyped-def]
+        self, state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ) -> None:
+        """Restore the neurons as well. An ANN's state has none; it is taken by layers that nobody has changed."""
+        super()._load_from_state_dict(
+            state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+        key = prefix + STATE_OF_NEURONS
+        if not self.neurons:  # a ReLU layer reports neurons as unexpected
+            return
+        if key not in state_dict:
+            if strict and self.neurons != self._built:
+                missing_keys.append(key)
+            return
+        if key in unexpected_keys:
+            unexpected_keys.remove(key)
+        try:
+            neurons = [_from_numbers(row) for row in state_dict[key].tolist()]
+            if len(neurons) != len(self.passes):
+                raise ValueError(f"got neurons for {len(neurons)} passes of {len(self.passes)}")
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            error_msgs.append(f"{key} must hold the parameters of each pass's neurons: {error}")
+        else:
+            self.neurons = neurons
 
     def _drop(self, signal: _Signal, run: _Run) -> _Signal:
         """Dropout with one mask per image, held over time (section 3.2.3 speaks of such masks for STDP)."""
@@ -199,74 +274,31 @@ class Layer(nn.Module):
         return _Signal(values * ((keep >= self.dropout) / (1 - self.dropout)), signal.timed)
 
 
+def detach(state: Mapping[str, NeuronState]) -> State:
+    """The state that ``Network.run`` returned, without the graph behind it: for truncated back-propagation.
+
+    Args:
+        state: neurons by site.
+
+    Returns:
+        The same values. ``backward`` after the next chunk of time stops here, so each chunk may have its own.
+    """
+    return {site: neurons.detach() for site, neurons in state.items()}
+
+
 def _count(spikes: Tensor) -> Tensor:
     """Spikes (T, N, ...) summed over time, (N, F); in float32 at least, as bfloat16 counts to 256 only."""
     return spikes.sum(0, dtype=torch.promote_types(spikes.dtype, torch.float32)).flatten(1)
 
 
-class _AveragePool(nn.Module):
-    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
-        return signal.fold(average_pool)
-
-
-class _MeanOverTime(nn.Module):
-    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
-        return _Signal(signal.values.mean(0), False)
-
-
-class _RateCode(nn.Module):
-    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
-        if run.steps is None or run.generator is None:
-            missing = "steps" if run.steps is None else "generator"
-            raise ValueError(f"{missing} must be given where R codes real values as spikes, got None")
-        spikes = rate_code(signal.values, run.steps, generator=run.generator)
-        if run.probe is not None:
-            run.probe("rate-code", spikes, timed=True)
-        return _Signal(spikes, True)
-
-
-class _Chain(nn.Sequential):
-    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:  # type: ignore[override]
-        for module in self:
-            signal = module(signal, unroll=unroll, run=run)
-        return signal
-
-
-class _Residual(nn.Module):
-    """``(...)+``: the sum of what enters and what comes out; of spikes, how many there are."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-
-    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
-        out = self.body(signal, unroll=unroll, run=run)
-        return _Signal(out.values + signal.values, out.timed)
-
-
-class _Unrolled(nn.Module):
-    """A BackRes block inside a network."""
-
-    def __init__(self, block: BackRes) -> None:
-        super().__init__()
-        self.block = block
-
-    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
-        return self.block(signal, run=run)
-
-
-class _SignalMatch(nn.Module):
-    """Channel matching between passes; shows the probe which spikes are left, as site "conv2.1:drop"."""
-
-    def __init__(self, match: ChannelMatch, passes: tuple[Pass, ...]) -> None:
-        super().__init__()
-        self.match, self.passes = match, passes
-
-    def forward(self, signal: _Signal, *, unroll: int, run: _Run) -> _Signal:
-        out = _Signal(self.match(signal.values), signal.timed)
-        if run.probe is not None and self.match.rule != "average":
-            run.probe(f"{self.passes[unroll - 2].site}:{self.match.rule}", out.values, timed=out.timed)
-        return out
+def _recode(signal: _Signal, run: _Run) -> _Signal:
+    if run.steps is None or run.generator is None:
+        missing = "steps" if run.steps is None else "generator"
+        raise ValueError(f"{missing} must be given where R codes real values as spikes, got None")
+    spikes = rate_code(signal.values, run.steps, generator=run.generator)
+    if run.probe is not None:
+        run.probe("rate-code", spikes, timed=True)
+    return _Signal(spikes, True)
 
 
 class Network(nn.Module):
@@ -291,47 +323,48 @@ class Network(nn.Module):
         super().__init__()
         self.topology, self.config, self.input_shape = parse(topology), config, tuple(input_shape)
         self.plan = plan(self.topology, self.input_shape, config.neuron, static_input=static_input)
-        named = {path: name for _, path, name in _named_layers(self.topology)}
-        self.layers = nn.ModuleDict()
-        for name in list(named.values())[:-1]:
-            passes = tuple(p for p in self.plan if p.layer == name)
-            self.layers[name] = Layer(passes, config, generator=generator)
-        body = self._chain(self.topology.nodes[:-1], (), named, generator)
-        # weights are registered once, under their names; the computation only refers to them
-        object.__setattr__(self, "_body", body)
+        weights = sum({p.layer: p.weights for p in self.plan}.values())
+        if weights > _MOST_WEIGHTS:
+            raise ValueError(
+                f"topology must have at most {_MOST_WEIGHTS:,} weights, got {weights:,} in {self.topology.text!r}"
+            )
+        self._names = {path: name for _, path, name in _named_layers(self.topology)}
+        self._passes = {
+            name: tuple(p for p in self.plan if p.layer == name) for name in list(self._names.values())[:-1]
+        }
+        self.layers = nn.ModuleDict(
+            {name: Layer(passes, config, generator=generator) for name, passes in self._passes.items()}
+        )
+        self._add_matches(self.topology.nodes, (), generator)
         last = self.plan[-1]
-        features = last.in_shape[0] if len(last.in_shape) == 1 else torch.Size(last.in_shape).numel()
         self.head = make_head(
-            config.head, features, self.topology.classes, generator=generator, **dict(config.head_options)
+            config.head,
+            math.prod(last.in_shape),
+            self.topology.classes,
+            generator=generator,
+            **dict(config.head_options),
         )
 
-    def _chain(self, nodes, path, named, generator) -> nn.Module:  # type: ignore[no-untyped-def]
-        modules: list[nn.Module] = []
+    def _add_matches(
+        self, nodes: tuple[Node, ...], path: tuple[int, ...], generator: torch.Generator
+    ) -> None:
+        """Register the channel matching of every block: the channels it keeps belong to the network's state."""
         for index, node in enumerate(nodes):
             here = (*path, index)
-            if isinstance(node, Conv | Dense):
-                modules.append(self.layers[named[here]])
-            elif isinstance(node, Pool):
-                modules.append(_AveragePool())
-            elif isinstance(node, Mean):
-                modules.append(_MeanOverTime())
-            elif isinstance(node, Recode):
-                modules.append(_RateCode())
-            elif isinstance(node, Skip):
-                modules.append(_Residual(self._chain(node.body, here, named, generator)))
-            else:
-                modules.append(self._block(node, here, named, generator))
-        return _Chain(*modules)
+            if isinstance(node, Block):
+                first, last = (self._passes[name][0] for name in self._ends(here))
+                if node.repeats > 1 and first.in_shape != last.out_shape:
+                    rule = ChannelMatch(
+                        str(node.match), last.out_shape[0], first.in_shape[0], generator=generator
+                    )
+                    self.add_module(f"match_{first.layer}", rule)
+            if isinstance(node, Block | Skip):
+                self._add_matches(node.body, here, generator)
 
-    def _block(self, node: Block, here, named, generator) -> nn.Module:  # type: ignore[no-untyped-def]
-        inside = [name for path, name in named.items() if path[: len(here)] == here]
-        first, last = self.layers[inside[0]].passes[0], self.layers[inside[-1]].passes[0]  # type: ignore[index]
-        match = None
-        if node.repeats > 1 and first.in_shape != last.out_shape:  # type: ignore[union-attr]
-            rule = ChannelMatch(str(node.match), last.out_shape[0], first.in_shape[0], generator=generator)  # type: ignore[union-attr]
-            self.add_module(f"match_{inside[0]}", rule)  # the channels it keeps belong to the network's state
-            match = _SignalMatch(rule, self.layers[inside[-1]].passes)  # type: ignore[arg-type]
-        return _Unrolled(BackRes(self._chain(node.body, here, named, generator), node.repeats, match=match))
+    def _ends(self, path: tuple[int, ...]) -> tuple[str, str]:
+        """Names of the first and the last layer inside a block."""
+        inside = [name for where, name in self._names.items() if where[: len(path)] == path]
+        return inside[0], inside[-1]
 
     def forward(
         self,
@@ -340,15 +373,19 @@ class Network(nn.Module):
         steps: int | None = None,
         probe: Probe | None = None,
         generator: torch.Generator | None = None,
+        features: bool = False,
     ) -> Tensor:
         """Scores (N, classes) of spikes (T, N, C, H, W) or images (N, C, H, W).
 
         steps: T, where images meet spiking layers. probe: called as ``probe(site, values, timed=...)`` on the
-        input and on every site's output. generator: draws dropout masks while training, and the spikes of ``R``.
+        input and on every site's output. generator: draws dropout masks while training, and the spikes of ``R``;
+        under ``torch.utils.checkpoint``, which computes twice, make it inside of what is checkpointed.
+        features: return what the classifier reads, as ``features`` does, but by way of wrappers such as DDP.
         Raises ``ValueError`` for input of the wrong shape, for missing ``steps`` or ``generator``, or for
         ``steps`` beside input that has its own time dimension.
         """
-        return self.head(self.features(x, steps=steps, probe=probe, generator=generator))
+        h = self.features(x, steps=steps, probe=probe, generator=generator)
+        return h if features else self.head(h.to(next(self.head.parameters(), h).dtype))
 
     def features(
         self,
@@ -372,6 +409,7 @@ class Network(nn.Module):
         steps: int | None = None,
         state: Mapping[str, NeuronState] | None = None,
         probe: Probe | None = None,
+        generator: torch.Generator | None = None,
     ) -> tuple[Tensor, State]:
         """One chunk of time of a longer simulation: the last hidden layer's spikes summed over it, (N, F),
         and the state.
@@ -385,7 +423,7 @@ class Network(nn.Module):
                 f"run must not meet channel matching 'top', which chooses over all steps, got "
                 f"{self.topology.text!r}"
             )
-        signal, after = self._compute(x, steps, state or {}, probe, None)
+        signal, after = self._compute(x, steps, state or {}, probe, generator)
         if not signal.timed:
             raise ValueError(
                 f"run must find spikes at the classifier, got real values in {self.topology.text!r}"
@@ -394,20 +432,88 @@ class Network(nn.Module):
 
     def _compute(self, x, steps, state, probe, generator) -> tuple[_Signal, State]:  # type: ignore[no-untyped-def]
         timed = not self.plan[0].static
-        if x.dim() != 4 + timed or tuple(x.shape[-3:]) != self.input_shape:
-            wanted = ", ".join(map(str, (*(("T",) if timed else ()), "N", *self.input_shape)))
-            raise ValueError(f"x must have shape ({wanted}), got {tuple(x.shape)}")
-        if x.shape[0] < 1:
-            what = "time step" if timed else "image"
-            raise ValueError(f"x must have at least one {what}, got shape {tuple(x.shape)}")
+        self._check_input(x, timed)
         if steps is not None:
             whole("steps", steps)
             if timed:
                 raise ValueError(f"steps must be None where x has a time dimension, got {steps}")
+            if not any(p.neuron in SPIKING or p.sources == ("rate-code",) for p in self.plan):
+                raise ValueError(f"steps must be None for a network without spiking layers, got {steps}")
+        if state:
+            self._check_state(state)
         if probe is not None:
             probe("input", x, timed=timed)
         run = _Run(steps, state, {}, probe, generator)
-        return self._body(_Signal(x, timed), unroll=1, run=run), run.after  # type: ignore[operator]
+        return self._walk(self.topology.nodes[:-1], (), _Signal(x, timed), 1, run), run.after
+
+    def _check_input(self, x: Tensor, timed: bool) -> None:
+        wanted = ", ".join(map(str, (*(("T",) if timed else ()), "N", *self.input_shape)))
+        if not isinstance(x, Tensor):
+            raise ValueError(f"x must be a tensor of shape ({wanted}), got {type(x).__name__}")
+        if x.dim() != 4 + timed or tuple(x.shape[-3:]) != self.input_shape:
+            raise ValueError(f"x must have shape ({wanted}), got {tuple(x.shape)}")
+        if x.shape[0] < 1:
+            what = "time step" if timed else "image"
+            raise ValueError(f"x must have at least one {what}, got shape {tuple(x.shape)}")
+        if not x.is_floating_point():
+            raise ValueError(f"x must be of a floating-point dtype, as the weights are, got {x.dtype}")
+        weight = next(self.layers.parameters(), x)
+        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(f"x must have the weights' dtype, {weight.dtype}, got {x.dtype}")
+
+    def _check_state(self, state: Mapping[str, NeuronState]) -> None:
+        wanted = [site for site, _ in self.sites()]
+        if not isinstance(state, Mapping) or set(state) != set(wanted):
+            got = ", ".join(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
+            raise ValueError(f"state must hold {', '.join(wanted)}, as run returned it, got {got}")
+
+    def _walk(
+        self, nodes: tuple[Node, ...], path: tuple[int, ...], signal: _Signal, unroll: int, run: _Run
+    ) -> _Signal:
+        """Compute the nodes in order. Layers are looked up by name each time, so what is registered is what runs."""
+        for index, node in enumerate(nodes):
+            here = (*path, index)
+            if isinstance(node, Conv | Dense):
+                signal = self._layer(self._names[here])(signal, unroll=unroll, run=run)
+            elif isinstance(node, Pool):
+                signal = signal.fold(average_pool)
+            elif isinstance(node, Mean):
+                signal = _Signal(signal.values.mean(0), False)
+            elif isinstance(node, Recode):
+                signal = _recode(signal, run)
+            elif isinstance(node, Skip):
+                out = self._walk(node.body, here, signal, unroll, run)
+                signal = _Signal(out.values + signal.values, out.timed)  # of spikes, how many there are
+            else:
+
+                def body(
+                    x: _Signal, *, unroll: int, node: Block = node, here: tuple[int, ...] = here
+                ) -> _Signal:
+                    return self._walk(node.body, here, x, unroll, run)
+
+                signal = unrolled(
+                    body, signal, node.repeats, match=partial(self._match, self._ends(here), run)
+                )
+        return signal
+
+    def _layer(self, name: str) -> nn.Module:
+        layer = self.layers[name]
+        if getattr(layer, "passes", None) != self._passes[name]:
+            raise ValueError(
+                f"layers must hold a Layer made for {name}, or a module around it, got {type(layer).__name__}"
+            )
+        return layer
+
+    def _match(self, ends: tuple[str, str], run: _Run, signal: _Signal, *, unroll: int) -> _Signal:
+        """Channel matching between passes; the probe sees which spikes are left, as site "conv2.1:drop"."""
+        match = getattr(self, f"match_{ends[0]}", None)
+        if match is None:
+            return signal
+        out = _Signal(match(signal.values), signal.timed)
+        if run.probe is not None and match.rule != "average":
+            site = self._passes[ends[1]][unroll - 2].site
+            run.probe(f"{site}:{match.rule}", out.values, timed=out.timed)
+        return out
 
     def sites(self) -> Iterator[tuple[str, LIF]]:
         """(site, neuron parameters) of every spiking pass, in order."""

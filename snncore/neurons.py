@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from . import kernels
-from ._check import between, one_of, positive, whole
+from ._check import between, flag, one_of, positive, whole
 
 RESETS = ("soft", "hard")
 ORDERS = ("leak-then-reset", "reset-then-leak")
@@ -66,6 +66,8 @@ class LIF:
         one_of("reset", self.reset, RESETS)
         one_of("order", self.order, ORDERS)
         whole("refractory", self.refractory, least=0)
+        flag("fire_at_equality", self.fire_at_equality)
+        flag("detach_reset", self.detach_reset)
 
 
 def IF(**options) -> LIF:  # type: ignore[no-untyped-def]
@@ -78,9 +80,11 @@ class NeuronState(NamedTuple):
 
     membrane: Tensor  # U of the last step, before its reset
     spikes: Tensor  # S of the last step
-    held: (
-        Tensor | None
-    )  # refractory steps still to come (int16; -1: the last of them has just passed), None without
+    held: Tensor | None  # refractory steps still to come (int16; -1: the last has just passed), None without
+
+    def detach(self) -> NeuronState:
+        """The same values without the graph behind them, where truncated back-propagation is to stop."""
+        return self._replace(membrane=self.membrane.detach())
 
 
 def surrogate(membrane: Tensor, *, threshold: float = 1.0, gamma: float = 0.3) -> Tensor:
@@ -104,16 +108,17 @@ def fire(
     the first step (from 0) whose current is NaN or infinite; on other devices the last spikes are NaN then, because
     looking would wait for the device. A second derivative raises ``RuntimeError``.
     """
+    if not isinstance(current, Tensor) or not current.is_floating_point():
+        got = current.dtype if isinstance(current, Tensor) else type(current).__name__
+        raise ValueError(f"current must be a floating-point tensor, got {got}")
     constant = steps is not None
     if constant:
         whole("steps", steps)
     elif current.dim() < 1 or current.shape[0] < 1:
         raise ValueError(f"current must have at least one time step, got shape {tuple(current.shape)}")
     shape = current.shape if constant else current.shape[1:]
-    if state is not None and state.membrane.shape != shape:
-        raise ValueError(
-            f"state must have the shape {tuple(shape)} of one step, got {tuple(state.membrane.shape)}"
-        )
+    if state is not None:
+        _check_state(state, shape)
     membrane, before, held = (None, None, None) if state is None else state
     differentiable = torch.is_grad_enabled() and any(
         x is not None and x.requires_grad for x in (current, membrane)
@@ -125,8 +130,16 @@ def fire(
         wide = current.float() if current.dtype in (torch.float16, torch.bfloat16) else current
         spikes, last_membrane, left = _Scan.apply(wide, membrane, before, held, neuron, steps, differentiable)
         spikes, last_held = spikes.to(current.dtype), left if neuron.refractory else None
-    # .detach() shares memory: the last step's spikes are a view of the output
-    return spikes, NeuronState(last_membrane, spikes[-1].detach(), last_held)
+    # a copy: what is done to the output in place must not reach the state
+    return spikes, NeuronState(last_membrane, spikes[-1].detach().clone(), last_held)
+
+
+def _check_state(state: NeuronState, shape: torch.Size) -> None:
+    if not isinstance(state, NeuronState):
+        raise ValueError(f"state must be a NeuronState, got {type(state).__name__}")
+    for x in state:
+        if x is not None and x.shape != shape:
+            raise ValueError(f"state must have the shape {tuple(shape)} of one step, got {tuple(x.shape)}")
 
 
 class _Kernel(torch.autograd.Function):

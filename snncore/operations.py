@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ._check import between
+
 if TYPE_CHECKING:
     from .activity import SiteActivity
     from .topology import Pass
@@ -70,7 +72,11 @@ def site_of(name: str, activity: Mapping[str, SiteActivity], argument: str = "ac
     if name not in activity:
         known = ", ".join(activity) or "nothing"
         raise ValueError(f"{argument} must hold site {name!r}, got {known}")
-    return activity[name]
+    site = activity[name]
+    between(f"{argument} of {name!r}: nonzero", site.nonzero, 0.0, 1.0)  # which NaN does not
+    if site.kind == "spikes":
+        between(f"{argument} of {name!r}: rate", site.rate, 0.0, 1.0)
+    return site
 
 
 def spikes_of(name: str, activity: Mapping[str, SiteActivity]) -> SiteActivity:

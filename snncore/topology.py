@@ -1,4 +1,4 @@
-"""snncore/topology.py."""
+"""Networks as strings (notation: ``network``): the parser, and the plan of every pass of every weighted layer."""
 
 from __future__ import annotations
 
@@ -86,8 +86,12 @@ class Topology:
 
 _TOKEN = re.compile(
     r"(?P<conv>\d+C\d+(?::\w+)?)|(?P<dense>F\d+(?::\w+)?)|(?P<pool>P)|(?P<mean>M)|(?P<recode>R)"
-    r"|(?P<open>\[)|(?P<close>\]x\d+(?::\w+)?)|(?P<group>\()|(?P<ungroup>\)\+)|(?P<plus>\+)|(?P<space>\s+)"
+    r"|(?P<open>\[)|(?P<close>\]x\d+(?::\w+)?)|(?P<group>\()|(?P<ungroup>\)\+)|(?P<plus>\+)|(?P<space>\s+)",
+    re.ASCII,  # "\d" and "\s" would take other scripts' digits and full-width spaces
 )
+
+# Bounds that no network reaches, so that a slip of the finger ends in a sentence and not in hours.
+_DEEPEST, _MOST_REPEATS, _WIDEST = 50, 1000, 10**7
 
 
 def parse(text: str | Topology) -> Topology:
@@ -101,14 +105,14 @@ def parse(text: str | Topology) -> Topology:
         return text
     if not isinstance(text, str):
         raise ValueError(f"topology must be a string such as '64C3 P F1024 F10', got {text!r}")
-    where = f"in topology {text!r}"
+    where = f"in topology {text[:200]!r}" + ("..." if len(text) > 200 else "")
     stack: list[list[Node]] = [[]]
     openers: list[str] = []
     position = 0
     while position < len(text):
         found = _TOKEN.match(text, position)
         if found is None:
-            rest = text[position:].split()[0]
+            rest = text[position : position + 40].split(" ")[0]
             raise ValueError(
                 f"topology must be made of 64C3, P, M, R, F1024, [..]x2, (..)+ and +, got {rest!r} {where}"
             )
@@ -116,13 +120,13 @@ def parse(text: str | Topology) -> Topology:
         position = found.end()
         if kind == "conv":
             size, neuron = _suffix(token, NEURONS, "neuron", where)
-            maps, kernel = (int(number) for number in size.split("C"))
+            maps, kernel = (_number(digits, token, where) for digits in size.split("C"))
             if kernel % 2 == 0:
                 raise ValueError(f"kernel must be odd for same padding, got {token!r} {where}")
             stack[-1].append(Conv(_size(maps, token, where), kernel, neuron))
         elif kind == "dense":
             size, neuron = _suffix(token, NEURONS, "neuron", where)
-            stack[-1].append(Dense(_size(int(size[1:]), token, where), neuron))
+            stack[-1].append(Dense(_size(_number(size[1:], token, where), token, where), neuron))
         elif kind == "pool":
             stack[-1].append(Pool())
         elif kind in ("mean", "recode"):
@@ -131,6 +135,8 @@ def parse(text: str | Topology) -> Topology:
             stack[-1].append(Mean() if kind == "mean" else Recode())
         elif kind in ("open", "group"):
             openers.append(token)
+            if len(openers) > _DEEPEST:
+                raise ValueError(f"brackets must be at most {_DEEPEST} deep, got more {where}")
             stack.append([])
         elif kind in ("close", "ungroup"):
             want = "[" if kind == "close" else "("
@@ -141,7 +147,10 @@ def parse(text: str | Topology) -> Topology:
                 raise ValueError(f"brackets must hold at least one layer, got none before {token!r} {where}")
             if kind == "close":
                 size, match = _suffix(token[2:], MATCHES, "channel matching", where)
-                stack[-1].append(Block(body, whole("repeats", int(size)), match))
+                repeats = whole("repeats", _number(size, token, where))
+                if repeats > _MOST_REPEATS:
+                    raise ValueError(f"repeats must be at most {_MOST_REPEATS}, got {token!r} {where}")
+                stack[-1].append(Block(body, repeats, match))
             else:
                 stack[-1].append(Skip(body))
         elif kind == "plus":
@@ -163,6 +172,12 @@ def _suffix(token: str, allowed: tuple[str, ...], name: str, where: str) -> tupl
     if tail and tail not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {tail!r} {where}")
     return head, tail or None
+
+
+def _number(digits: str, token: str, where: str) -> int:
+    if len(digits) > len(str(_WIDEST)) or int(digits) > _WIDEST:
+        raise ValueError(f"numbers must be at most {_WIDEST:,}, got {token[:40]!r} {where}")
+    return int(digits)
 
 
 def _size(number: int, token: str, where: str) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import coding
-from ._check import between, one_of, positive, whole
+from ._check import between, flag, one_of, positive, whole
 from .activity import ActivityProbe, SiteActivity
 from .data import Part, Splits, augment, batches, to_unit
 from .network import Network
@@ -51,6 +51,7 @@ class InputConfig:
 
     def __post_init__(self) -> None:
         one_of("code", self.code, CODES)
+        flag("signed", self.signed)
         if self.code == "real":
             if self.steps is not None:
                 raise ValueError(f"steps must be None for code 'real', got {self.steps!r}")
@@ -109,7 +110,7 @@ class TrainingConfig:
         if self.clip is not None:
             positive("clip", self.clip)
         for name in ("augment", "mixed_precision"):
-            one_of(name, getattr(self, name), (False, True))
+            flag(name, getattr(self, name))
 
     def rate(self, progress: float) -> float:
         """Learning rate after ``progress`` epochs (a fraction counts the batches done)."""
@@ -156,21 +157,28 @@ def evaluate(
     ``batch_size``. ``positions`` adds the
     per-position sums that border-exact event counts need. Raises ``ValueError`` for an empty part.
     """
-    if len(part.labels) == 0:
-        raise ValueError("part must hold at least one image, got none")
+    network = unwrapped(network)
+    _check_part("part", part, network)
     generator = stream(seed, "evaluation", device=device)
     probe = ActivityProbe(positions=positions) if activity else None
-    was_training = network.training
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
-    hits, loss = [], 0.0
-    with torch.no_grad():
-        for images, labels in batches(part, batch_size):
-            images, labels = images.to(device), labels.to(device)
-            x, steps = coder(images, generator=generator)
-            scores = network(x, steps=steps, probe=probe, generator=generator)
-            hits.append((scores.argmax(1) == labels).cpu())
-            loss += nn.functional.cross_entropy(scores, labels, reduction="sum").item()
-    network.train(was_training)
+    hits: list[Tensor] = []
+    loss = 0.0
+    try:
+        with torch.no_grad():
+            for images, labels in batches(part, batch_size):
+                images, labels = images.to(device), labels.to(device)
+                x, steps = coder(images, generator=generator)
+                scores = network(_as_weights(x, network), steps=steps, probe=probe, generator=generator)
+                if not torch.isfinite(scores).all():  # NaN would count as an answer
+                    wrong = scores[~torch.isfinite(scores)][0].item()
+                    raise FloatingPointError(f"scores must be finite, got {wrong} in batch {len(hits) + 1}")
+                hits.append((scores.argmax(1) == labels).cpu())
+                loss += nn.functional.cross_entropy(scores, labels, reduction="sum").item()
+    finally:
+        for module, training in modes:
+            module.training = training
     right = torch.cat(hits)
     return Evaluation(int(right.sum()), len(right), loss / len(right), right, probe.result() if probe else {})
 
@@ -200,11 +208,17 @@ def train(
     last checkpoint is kept), ``ValueError`` for a part without images or a checkpoint of another recipe, coder, seed, network or
     data set.
     """
+    wrapped, network = network, unwrapped(network)
     for name, part in (("train", splits.train), ("validation", splits.validation)):
         if len(part) == 0:
             raise ValueError(f"splits must hold at least one {name} image, got none")
+        _check_part(f"splits.{name}", part, network)
+    _check_last_batch(network, len(splits.train), config.batch_size)
     if stop_after is not None:
         whole("stop_after", stop_after, least=0)
+    if not any(p.requires_grad for p in network.parameters()):
+        raise ValueError("network must have weights that require a gradient, got none: requires_grad_(True)")
+    checkpoint = None if checkpoint is None else Path(checkpoint)
     device = torch.device(device)
     decay = [p for p in network.parameters() if p.dim() > 1]
     plain = [p for p in network.parameters() if p.dim() <= 1]
@@ -225,10 +239,10 @@ def train(
     training, validation = splits.train, splits.validation
     if training.images.numel() + validation.images.numel() <= _RESIDENT:
         training, validation = training.to(device), validation.to(device)
-    network.train()
     last = config.epochs if stop_after is None else min(stop_after, config.epochs)
     for epoch in range(len(curve), last):
-        entry = _epoch(network, training, coder, config, epoch, optimizer, streams, device, progress)
+        network.train()  # each epoch, whatever mode on_epoch left behind
+        entry = _epoch(wrapped, training, coder, config, epoch, optimizer, streams, device, progress)
         checked = evaluate(
             network,
             validation,
@@ -240,16 +254,107 @@ def train(
         )
         entry |= {"validation_accuracy": checked.accuracy, "validation_loss": checked.loss}
         if on_epoch is not None:
-            entry |= on_epoch(epoch, network)
+            entry |= _storable(on_epoch(epoch, network), taken=entry)
         curve.append(entry)
-        if checkpoint is not None:
+        if checkpoint is not None and _first_process():
             _save(checkpoint, network, optimizer, streams, curve, recipe)
     network.eval()
     return curve
 
 
-def _epoch(network, part, coder, config, epoch, optimizer, streams, device, progress) -> dict[str, Any]:  # type: ignore[no-untyped-def]
-    """One pass over the training images; returns its curve entry."""
+def unwrapped(network: nn.Module) -> Network:
+    """The network inside ``DistributedDataParallel``, ``DataParallel`` or ``torch.compile``'s module, or itself.
+
+    Raises ``ValueError`` for anything that holds no ``Network``.
+    """
+    inner = network
+    while not isinstance(inner, Network):
+        inside = (
+            inner._modules.get("module", inner._modules.get("_orig_mod"))
+            if isinstance(inner, nn.Module)
+            else None
+        )
+        if inside is None:
+            raise ValueError(
+                f"network must be a Network or a wrapper around one, got {type(network).__name__}"
+            )
+        inner = inside
+    return inner
+
+
+def _check_part(name: str, part: Part, network: Network) -> None:
+    if len(part.labels) == 0:
+        raise ValueError(f"{name} must hold at least one image, got none")
+    if len(part.images) != len(part.labels):
+        raise ValueError(
+            f"{name} must hold as many labels as images, got {len(part.labels)} for {len(part.images)}"
+        )
+    if part.labels.dtype != torch.int64:
+        raise ValueError(f"{name} must hold int64 labels, got {part.labels.dtype}")
+    low, high = (int(label) for label in part.labels.aminmax())
+    if low < 0 or high >= network.topology.classes:
+        raise ValueError(
+            f"{name} must hold labels from 0 to {network.topology.classes - 1}, got labels from {low} to {high}"
+        )
+
+
+def _check_last_batch(network: Network, images: int, batch_size: int) -> None:
+    """Batch normalisation needs two values per map: of 1x1 maps, two images."""
+    for p in network.plan:
+        normalised = network.config.batch_norm and p.kind == "conv" and p.neuron == "relu"
+        if normalised and p.out_shape[1:] == (1, 1) and (images % batch_size or batch_size) == 1:
+            raise ValueError(
+                f"batch_size must leave no batch of one image to the batch normalisation of the 1x1 maps of "
+                f"{p.site}, got {batch_size} for {images} images"
+            )
+
+
+def _as_weights(x: Tensor, network: Network) -> Tensor:
+    """x in the dtype of the network's weights: float32 as coded, half for a network in half."""
+    return x.to(next(network.parameters()).dtype)
+
+
+def _storable(found: Any, *, taken: dict[str, Any]) -> dict[str, Any]:
+    """What ``on_epoch`` returned; raise ``ValueError`` for what a checkpoint could not give back."""
+    if not isinstance(found, dict):
+        raise ValueError(f"on_epoch must return a dict, got {type(found).__name__}")
+    for key in found:
+        if key in taken:
+            raise ValueError(
+                f"on_epoch must return keys of its own, got {key!r}, which the curve has already"
+            )
+
+    def check(key: str, value: Any) -> None:
+        if type(value) in (list, tuple):
+            for item in value:
+                check(key, item)
+        elif type(value) is dict:
+            for name, item in value.items():
+                check(f"{key}.{name}", name)
+                check(f"{key}.{name}", item)
+        elif value is not None and type(value) not in (bool, int, float, str):
+            kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+            raise ValueError(f"on_epoch must return numbers, strings, lists and dicts, got {kind} at {key!r}")
+
+    for key, value in found.items():
+        if type(key) is not str:
+            raise ValueError(f"on_epoch must return a dict with keys of type str, got {key!r}")
+        check(key, value)
+    return found
+
+
+def _first_process() -> bool:
+    """Whether this process writes the checkpoint, where several train one network."""
+    distributed = torch.distributed
+    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
+
+
+def _epoch(wrapped, part, coder, config, epoch, optimizer, streams, device, progress) -> dict[str, Any]:  # type: ignore[no-untyped-def]
+    """One pass over the training images; returns its curve entry.
+
+    Features come from the wrapper, if there is one, whose ``forward`` prepares the exchange of gradients.
+    """
+    network = unwrapped(wrapped)
     count = math.ceil(len(part.labels) / config.batch_size)
     logs: dict[str, float] = {}
     correct = seen = 0
@@ -271,10 +376,12 @@ def _epoch(network, part, coder, config, epoch, optimizer, streams, device, prog
         where = f"in epoch {epoch + 1}, batch {index + 1}"
         try:
             with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision):
-                features = network.features(x, steps=steps, generator=streams["masks"])
+                x = _as_weights(x, network)
+                features = wrapped(x, steps=steps, generator=streams["masks"], features=True)
         except FloatingPointError as error:  # spiking layers name the step, not the batch
             raise FloatingPointError(f"{error} {where}") from error
-        loss, log = network.head.loss(features.float(), labels, generator=streams["masks"])
+        features = features.to(next(network.head.parameters()).dtype)
+        loss, log = network.head.loss(features, labels, generator=streams["masks"])
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss must stay finite, got {loss.item()} {where}")
         optimizer.zero_grad(set_to_none=True)
@@ -284,7 +391,7 @@ def _epoch(network, part, coder, config, epoch, optimizer, streams, device, prog
             raise FloatingPointError(f"gradient must stay finite, got a norm of {norm.item()} {where}")
         optimizer.step()
         with torch.no_grad():
-            correct += int((network.head(features.float()).argmax(1) == labels).sum())
+            correct += int((network.head(features).argmax(1) == labels).sum())
         seen += len(labels)
         norms += norm.item()
         for name, value in (log | {"train_loss": loss.item()}).items():

@@ -558,9 +558,13 @@ def test_neurons_do_not_change_the_weights():
 def test_state_names_are_unique_and_say_what_they_are():
     assert list(build("4C3 [4C3 8C3]x2:drop F6 F3", (4, 4, 4)).state_dict()) == [
         "layers.conv1.weight",
+        "layers.conv1.neuron_parameters",
         "layers.conv2.weight",
+        "layers.conv2.neuron_parameters",
         "layers.conv3.weight",
+        "layers.conv3.neuron_parameters",
         "layers.fc1.weight",
+        "layers.fc1.neuron_parameters",
         "match_conv2.kept",
         "head.classify.weight",
         "head.classify.bias",
@@ -678,5 +682,5 @@ def test_wrong_input(topology, shape, options, words):
 def test_state_of_another_batch_is_refused():
     net = build("4C3 F3")
     _, state = net.run(torch.zeros(1, 2, 2, 4, 4))
-    with pytest.raises(ValueError, match="state must have the shape"):
+    with pytest.raises(ValueError, match="state of conv1 must have the shape"):
         net.run(torch.zeros(1, 3, 2, 4, 4), state=state)
