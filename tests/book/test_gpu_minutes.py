@@ -104,7 +104,7 @@ def test_the_check_runs_apart_and_may_take_its_time_only(tmp_path, monkeypatch):
 
 
 def test_the_clock_learns_per_task():
-    clock = Clock(100, "cuda:0")
+    clock = Clock(100, 1 / 15)
     assert clock.expected("train", 150) == 10 and 99 < clock.left <= 100
     clock.learn("train", 4, 100)
     clock.learn("train", 2, 100)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 import sys
 import warnings
 from unittest import mock
@@ -205,3 +206,37 @@ def test_without_triton_the_path_is_pytorch(monkeypatch):
             assert kernels._triton(torch.device(DEVICE)) is None
     finally:
         kernels._triton.cache_clear()
+
+
+FOR_A_GPU_THAT_IS_NOT_HERE = """
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+from snncore import triton_kernels as here
+
+def check(kernel, **given):
+    types = {n: "constexpr" if n.isupper() or v is None else v for n, v in given.items()}
+    constants = {n: v for n, v in given.items() if types[n] == "constexpr"}
+    even = [(i,) for i, v in enumerate(given.values()) if v in ("i32", "*fp32", "*bf16")]
+    source = ASTSource(kernel, types, constants, {place: [["tt.divisibility", 16]] for place in even})
+    code = compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 4}).asm["ptx"]
+    assert "ld.global.v4.b32" in code and "st.global.v4.b32" in code  # 16 bytes at once
+
+wide, real = "*bf16", "fp32"
+for start in (None, "*fp32"):
+    check(here._scan, current=wide, membrane=start, before=start, spikes=wide, potential=wide, last="*fp32", n="i32",
+          alpha=real, reset=real, threshold=real, STEPS=25, CONSTANT=False, AT_EQUALITY=False, BLOCK=1024)
+    check(here._scan_back, potential=wide, by_spikes=wide, by_last=start, out=wide, by_first="*fp32", n="i32", behind="i32",
+          alpha=real, jump=start and real, threshold=real, height=real, fall=real, STEPS=25, SUMMED=False, BLOCK=1024)
+"""
+
+
+def test_the_kernels_compile_for_a_gpu_and_move_sixteen_bytes_at_once(tmp_path):
+    """Triton's compiler needs no GPU; its interpreter takes what the compiler would refuse."""
+    root = kernels.__file__.rpartition("snncore")[0]
+    path = os.pathsep.join([root, *(p for p in sys.path if p)])
+    (tmp_path / "compiled.py").write_text(FOR_A_GPU_THAT_IS_NOT_HERE)
+    env = {**os.environ, "TRITON_INTERPRET": "0", "PYTHONPATH": path, "TRITON_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "compiled.py"], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
