@@ -52,8 +52,9 @@ def unrolled(topology: str | Topology) -> str:
 def untied(network: Network) -> Network:
     """A plain network that computes what ``network`` computes, with a copy of the shared weights for every pass.
 
-    Raises ``ValueError`` for channel matching, for batch normalisation, and for weights that are computed from others
-    (``torch.nn.utils.parametrize``, as binary ones are): their gradient is not that of the parameters.
+    Raises:
+        ValueError: channel matching, batch normalisation, or weights that are computed from others
+            (``torch.nn.utils.parametrize``, as binary ones are): their gradient is not that of the parameters.
     """
     for name, module in network.named_modules():
         if parametrize.is_parametrized(module):
@@ -85,8 +86,20 @@ def by_step(
     """Gradients of the loss by unrolling step: shared layer -> (batches, steps, weights).
 
     One gradient for each batch of ``part``, as in training but without a step of the optimiser; ``network`` is left as it
-    is. seed: draws the spikes of the input code, from a stream of its own. Raises ``ValueError`` for a network without
-    shared weights, an empty part, and what ``untied`` refuses.
+    is.
+
+    Args:
+        network: with a BackRes block (section 2.1).
+        part: images and labels.
+        coder: the input code.
+        batch_size: images per batch.
+        seed: draws the spikes of the input code, from a stream of its own.
+
+    Returns:
+        Per shared layer, (batches, steps, weights) on the CPU.
+
+    Raises:
+        ValueError: a network without shared weights, an empty part, or what ``untied`` refuses.
     """
     if len(part) == 0:
         raise ValueError("part must hold at least one image, got none")

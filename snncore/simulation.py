@@ -120,17 +120,27 @@ def simulate(
 ) -> dict[int, Snapshot]:
     """Run a converted network for ``steps`` time steps and read it out after each T in ``at`` and at the end.
 
-    coder: as for ``conversion.convert``. seed: its stream "evaluation" draws the spike code, batch by batch; on a GPU,
-    whose generator gives other numbers than a CPU's, a batch holds five times ``batch_size``.
-    time_chunk: steps of input that are coded at once (memory only; the result does not depend on it).
-    points: also compare rates with activations (``Snapshot.agreement``) and keep this many pairs per site.
-    progress: called with the number of image-steps done since the last call.
+    Args:
+        network: made by ``conversion.convert``, in evaluation mode.
+        part: uint8 images (N, C, H, W) and their labels.
+        coder: as for ``conversion.convert``.
+        steps: T of the whole simulation.
+        at: further T, up to ``steps``, at which to read out.
+        seed: its stream "evaluation" draws the spike code, batch by batch; on a GPU, whose generator gives other numbers than
+            a CPU's, a batch holds five times ``batch_size``.
+        batch_size: images coded together.
+        time_chunk: steps of input that are coded at once (memory only; the result does not depend on it).
+        points: also compare rates with activations (``Snapshot.agreement``) and keep this many pairs per site.
+        device: where to compute.
+        progress: called with the number of image-steps done since the last call.
 
-    Returns a ``Snapshot`` by T, which shares no memory with ``part`` or the simulation.
+    Returns:
+        A ``Snapshot`` by T, which shares no memory with ``part`` or the simulation.
 
-    Raises ``ValueError`` for no step, a T outside 1 .. ``steps``, an empty part, images or labels that the network does
-    not know, a network that is not balanced, or a coder that does not fit it; ``FloatingPointError`` naming the site
-    where NaN or infinity came up, at the first T that is read out after it.
+    Raises:
+        ValueError: no step, a T outside 1 .. ``steps``, an empty part, images or labels that the network does not know, a
+            network that is not balanced, or a coder that does not fit it.
+        FloatingPointError: naming the site, at the first T that is read out after NaN or infinity came up.
     """
     steps = whole("steps", steps)
     marks = sorted({*(whole("at", T) for T in at), steps})
@@ -177,8 +187,9 @@ def classify(
 
     The network must be in evaluation mode, which is not looked at here: batch normalisation would use, and change, its
     statistics.
-    Raises ``ValueError`` for an empty part or images and labels that the network does not know, and
-    ``FloatingPointError`` for scores that are not finite.
+    Raises:
+        ValueError: an empty part, or images and labels that the network does not know.
+        FloatingPointError: scores that are not finite.
     """
     _require_part(ann, part)
     whole("batch_size", batch_size)

@@ -187,11 +187,19 @@ def present(
 ) -> tuple[Tensor, dict[str, Tensor], Presentation]:
     """Present one mini-batch of input spikes (T, N, C, H, W) to the stack and train ``layer`` on it.
 
-    keep: per site of the layer, (N, M, 1, 1) of 0 and 1: maps that dropout leaves, held over all T steps.
+    Args:
+        trained: the stack; nothing in it is changed.
+        layer: name of the layer that learns.
+        spikes: counts per step, (T, N, C, H, W).
+        keep: per site of the layer, (N, M, 1, 1) of 0 and 1: maps that dropout leaves, held over all T steps.
 
-    Returns the layer's new weights, its sites' new thresholds, and what happened. Nothing given is changed. The result
-    does not depend on the order of the images (up to floating-point summation).
-    Raises ``ValueError`` for an empty batch or negative spikes.
+    Returns:
+        The layer's new weights (M, C, k, k), its sites' new thresholds (M,), and what happened. The result does not depend
+        on the order of the images (up to floating-point summation).
+
+    Raises:
+        ValueError: an empty batch, negative or non-finite spikes, weights or thresholds, or an unknown layer.
+        StdpError: weights or potentials that became NaN or infinite on the way.
     """
     config = trained.config
     one_of("layer", layer, tuple(trained.weights))
@@ -327,19 +335,24 @@ def train_layerwise(
 ) -> Trained:
     """Train the spiking convolutions of ``topology`` with STDP, one layer after the other.
 
-    images: (N, C, H, W), floating point in [0, 1], no labels; each layer sees all of them ``config.epochs`` times.
-    generator: draws the seeds of four streams (weights, order of images, input spikes, dropout).
-    snapshots: numbers of images seen at which to keep a copy of the kernels.
-    stop_after: leave the first layer after this many images, and the others untrained (to verify a run by its start).
-    progress: called after every mini-batch.
+    Args:
+        topology: the network; its leading convolutions are trained.
+        images: (N, C, H, W), floating point in [0, 1], no labels; each layer sees all of them ``config.epochs`` times.
+        config: rule, competition and presentation; None takes the defaults.
+        generator: draws the seeds of four streams (weights, order of images, input spikes, dropout).
+        snapshots: numbers of images seen at which to keep a copy of the kernels.
+        stop_after: leave the first layer after this many images, and the others untrained (to verify a run by its start).
+        progress: called after every mini-batch.
 
-    Returns the ``Trained`` stack. A site that for a few mini-batches in a row is silent, saturated, or off its target by
-    a factor of 2, whose weights stand at one bound, or that ends with silent maps or off its target, is reported
-    as an ``StdpWarning`` and kept in ``alarms``; training goes on, as thresholds may still find their place.
+    Returns:
+        The ``Trained`` stack. A site that for a few mini-batches in a row is silent, saturated, or off its target by a
+        factor of 2, whose weights are all at one bound, or that ends with silent maps or off its target, is reported as an
+        ``StdpWarning`` and kept in ``alarms``; training goes on, as thresholds may still find their place.
 
-    Raises ``ValueError`` for images that are empty, negative or above 1, or a topology without a spiking convolution;
-    its kind ``StdpError`` for a target that a layer cannot meet, before anything is trained, and for a layer that is
-    dead or runs away: half of its thresholds have come to the bounds of their adaptation and stay there.
+    Raises:
+        ValueError: images that are empty, negative or above 1, or a topology without a spiking convolution.
+        StdpError: a target that a layer cannot meet, before anything is trained; a layer that is dead or runs away: half of
+            its thresholds have come to the bounds of their adaptation and stay there.
     """
     config = StdpConfig() if config is None else config
     _require_images(images)
@@ -505,13 +518,22 @@ def features(
 ) -> Tensor:
     """Spikes of the trained stack, pooled to spikes again and low-pass filtered over time: (N, C, H, W).
 
-    images: (N, C, H, W) in [0, 1], presented as in training, but without competition, dropout and learning.
     The reader's sources are added up, average pooled as the topology says, and drive IF neurons. With the filter's
     time constant ``config.low_pass`` = tau the feature is sum_t exp(-(T-1-t)/tau) S[t], divided by the same sum over
     a spike at every step; None gives the mean over T. Without pooling the residual sum itself is filtered.
-    probe: called as ``probe(site, spikes, timed=True)`` with one step (1, N, ...) at a time, "input" first.
 
-    Raises ``ValueError`` for an empty batch or images outside [0, 1].
+    Args:
+        trained: the stack.
+        images: (N, C, H, W) in [0, 1], presented as in training, but without competition, dropout and learning.
+        generator: draws the input spikes.
+        batch: images presented together.
+        probe: called as ``probe(site, spikes, timed=True)`` with one step (1, N, ...) at a time, "input" first.
+
+    Returns:
+        Features (N, C, H, W) of the reader's input, in spikes per step.
+
+    Raises:
+        ValueError: an empty batch, images outside [0, 1], or a stack with NaN or infinity.
     """
     _require_images(images)
     _require_finite(trained)

@@ -1,4 +1,4 @@
-"""snncore/stepper.py."""
+"""A network of integrate-and-fire neurons one time step at a time, for balancing (``conversion``) and ``simulation``."""
 
 from __future__ import annotations
 
