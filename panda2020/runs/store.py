@@ -17,6 +17,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 import zipfile
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from . import schema
 from .entry import with_interpretation
 from .spec import dumps, from_dict, key
 
@@ -38,6 +40,8 @@ READABLE = (1, 2)  # 1 has another hash of the sources, see ``sources.of_record`
 
 FIELDS = ("schema", "key", "task", "spec", "labels", "result", "provenance", "artifacts", "sha256")
 
+
+LARGEST = 64 * 2**20  # bytes of a record, or of one of its sets of arrays
 
 LEFT_AFTER = 60  # seconds without a change, after which a file under a temporary name is nobody's
 
@@ -98,8 +102,15 @@ class Record:
             known = ", ".join(self.data["artifacts"]) or "none"
             raise RecordError(f"{self.path} has no artifact {name!r} (it has: {known})")
         content = _artifact_bytes(self.path, self.data["artifacts"][name])
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {array: arrays[array] for array in arrays.files}
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as file:
+                size = sum(member.file_size for member in file.infolist())
+            if size > LARGEST:
+                raise RecordError(f"{self.path} has arrays of {size} bytes, more than the {LARGEST} allowed")
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                return {array: arrays[array] for array in arrays.files}
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise RecordError(f"{self.path} has arrays {name!r} that cannot be read ({error})") from None
 
     def tagged(self, tag: str, labels: Mapping[str, Any] | None = None, **more: Any) -> Record:
         """The same record as an exhibit shows it; more: ``why`` and ``witnesses``."""
@@ -191,7 +202,7 @@ class Store:
             )
         for _ in range(3):
             try:
-                text = self.path(key).read_bytes()
+                text = _content(self.path(key))
             except FileNotFoundError:
                 return None
             except OSError as error:
@@ -287,9 +298,9 @@ class Store:
 
     def _verified(self, path: Path, text: bytes) -> Record:
         try:
-            data = json.loads(text)
-        except ValueError:
-            raise RecordError(f"{path} is torn: it is not complete JSON") from None
+            data = schema.parse(text)
+        except ValueError as error:
+            raise RecordError(f"{path} is torn: {error}") from None
         return verified(path, data)
 
     def _same_bytes(self, old: Record) -> bool:
@@ -349,12 +360,20 @@ def verified(path: Path, data: Any) -> Record:
     """
     if not isinstance(data, dict) or sorted(data) != sorted(FIELDS):
         raise RecordError(f"{path} is no record: its fields are not {', '.join(FIELDS)}")
-    if data["schema"] not in READABLE:
+    if type(data["schema"]) is not int or data["schema"] not in READABLE:
         raise RecordError(
             f"{path} has schema {data['schema']!r}; this version reads {' and '.join(map(str, READABLE))}"
         )
-    if seal(data)["sha256"] != data["sha256"]:
+    try:
+        whole = seal(data)["sha256"] == data["sha256"]
+    except (ValueError, RecursionError):
+        raise RecordError(f"{path} holds text that is no Unicode, or is nested too deep") from None
+    if not whole:
         raise RecordError(f"{path} was changed after it was written: its hash does not fit its content")
+    try:
+        schema.check(data)
+    except ValueError as error:
+        raise RecordError(f"{path} is no record: {error}") from None
     try:
         spec_key = key(from_dict(data["task"], data["spec"]))
     except ValueError as error:
@@ -363,15 +382,27 @@ def verified(path: Path, data: Any) -> Record:
         raise RecordError(
             f"{path} says key {data['key']}, its spec has key {spec_key}, and both must be the file's name"
         )
-    for item in data["artifacts"].values():
+    for name, item in data["artifacts"].items():
+        if item["file"] != f"{spec_key}.{name}-{item['sha256'][:8]}.npz":
+            raise RecordError(f"{path} names the arrays {item['file']!r}, which are not its own")
         _artifact_bytes(path, item)
     return Record(data, path)
+
+
+def _content(path: Path) -> bytes:
+    """A file's bytes; raise ``RecordError`` for a pipe or device, which might never end, and for one that is too large."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise RecordError(f"{path} is not a regular file")
+    if found.st_size > LARGEST:
+        raise RecordError(f"{path} has {found.st_size} bytes, more than the {LARGEST} that a record may have")
+    return path.read_bytes()
 
 
 def _artifact_bytes(path: Path, item: Mapping[str, Any]) -> bytes:
     file = path.parent / Path(item["file"]).name
     try:
-        content = file.read_bytes()
+        content = _content(file)
     except OSError as error:
         raise RecordError(f"{path} belongs to {file}, which cannot be read ({error.strerror})") from None
     if hashlib.sha256(content).hexdigest() != item["sha256"]:

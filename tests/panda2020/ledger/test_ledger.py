@@ -49,7 +49,7 @@ def record(entry: Entry, results: Path, correct: int = 5000) -> Record:
             "spec": to_dict(entry.spec),
             "labels": entry.labels,
             "result": result | ({} if steps is None else {"steps": steps}),
-            "provenance": {"source": {"sha256": "0" * 64, "modules": []}},
+            "provenance": {"seconds": 1.0, "source": {"sha256": "0" * 64, "modules": []}},
         }
     )
 

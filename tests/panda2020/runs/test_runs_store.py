@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -44,7 +45,7 @@ def record_of(loss=0.5, spec=SPEC, **provenance):
         "spec": to_dict(spec),
         "labels": {"network": "n", "role": "r", "profile": "laptop", "tables": ["8"], "note": ""},
         "result": {"curve": [{"loss": loss, "seconds": time.perf_counter()}], "data": {"sha256": "d"}},
-        "provenance": {"source": {"sha256": "s", "modules": []}, **provenance},
+        "provenance": {"source": {"sha256": "s", "modules": []}, "seconds": 1.0, **provenance},
     }
 
 
@@ -331,3 +332,99 @@ def test_leftovers_of_killed_writers_are_removed_and_nothing_else(store):
         os.utime(store.directory / name, (0, 0))
     store.remove_leftovers(KEY)
     assert [path.name for path in store.directory.iterdir()] == names[-1:]
+
+
+def _resealed(path, **changes):
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(seal({**data, **changes})))
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"schema": True}, "has schema True"),
+        ({"artifacts": []}, "Expected `object`, got `array` - at `$.artifacts`"),
+        ({"artifacts": None}, "got `null`"),
+        ({"artifacts": {"walk": {"sha256": "a" * 64, "bytes": 1}}}, "missing required field `file`"),
+        ({"artifacts": {"walk": {"file": "/dev/zero", "sha256": "a" * 64, "bytes": 1}}}, "are not its own"),
+        ({"labels": None}, "at `$.labels`"),
+        ({"labels": {}}, "missing required field `network`"),
+        ({"result": []}, "at `$.result`"),
+        ({"result": {"curve": [{}], "data": {"sha256": "d"}, "accuracy": "high"}}, "at `$.result.accuracy`"),
+        ({"provenance": {}}, "missing required field `source`"),
+        (
+            {"provenance": {"source": {"sha256": "s"}, "seconds": 1, "threads": -1}},
+            "at `$.provenance.threads`",
+        ),
+        (
+            {"provenance": {"source": {"sha256": "s"}, "seconds": 1, "device": "x:9"}},
+            "at `$.provenance.device`",
+        ),
+        ({"task": ["train"]}, "at `$.task`"),
+    ],
+)
+def test_sealed_records_of_another_shape_are_refused_in_one_sentence(store, changes, words):
+    store.write(record_of(), ARRAYS)
+    _resealed(store.path(KEY), **changes)
+    with pytest.raises(RecordError) as refusal:
+        store.read(KEY)
+    assert words in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b'{"a": NaN}', "it holds NaN"),
+        (b'{"a": 1, "a": 2}', "it has a name twice"),
+        ('{"a": 1}'.encode("utf-16"), "it is not UTF-8"),
+        (b"[" * 100_000, "nested too deep"),
+        (b"", "it is not complete JSON"),
+        (b"[1]", "is no record"),
+    ],
+)
+def test_what_is_no_json_of_ours_is_refused_in_one_sentence(store, content, words):
+    store.directory.mkdir(parents=True, exist_ok=True)
+    store.path(KEY).write_bytes(content)
+    with pytest.raises(RecordError) as refusal:
+        store.read(KEY)
+    assert words in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_pipes_devices_and_huge_files_are_not_read(store, monkeypatch):
+    path = store.write(record_of(), ARRAYS).path
+    (array,) = store.directory.glob("*.npz")
+    array.unlink()
+    os.mkfifo(array)
+    with pytest.raises(RecordError, match="is not a regular file"):
+        store.read(KEY)
+    array.unlink()
+    array.symlink_to("/dev/zero")
+    with pytest.raises(RecordError, match="is not a regular file"):
+        store.read(KEY)
+    with path.open("r+b") as file:
+        file.truncate(65 * 2**20)
+    with pytest.raises(RecordError, match="more than the 67108864 that a record may have"):
+        store.read(KEY)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(RecordError, match="is not a regular file"):
+        store.read(KEY)
+
+
+def test_arrays_that_are_pickles_or_bombs_are_refused(store):
+    for bomb, words in ((False, "cannot be read"), (True, "more than the")):
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+            if bomb:
+                file.writestr("x.npy", bytes(65 * 2**20))
+            else:
+                member = io.BytesIO()
+                np.save(member, np.array([{}], dtype=object), allow_pickle=True)
+                file.writestr("x.npy", member.getvalue())
+        record, digest = record_of(), hashlib.sha256(content.getvalue()).hexdigest()
+        item = {"file": f"{KEY}.x-{digest[:8]}.npz", "sha256": digest, "bytes": len(content.getvalue())}
+        store.directory.mkdir(parents=True, exist_ok=True)
+        (store.directory / item["file"]).write_bytes(content.getvalue())
+        store.path(KEY).write_text(json.dumps(seal({"schema": 2, **record, "artifacts": {"x": item}})))
+        with pytest.raises(RecordError, match=words):
+            store.read(KEY).artifact("x")
