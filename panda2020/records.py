@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,7 @@ from . import networks, statistics
 from .planning import seed_of, steps_of
 from .profiles import profile
 from .runs import Entry, MissingRuns, Record, collect, key
+from .statistics import Estimate
 
 
 def recorded(
@@ -75,25 +75,104 @@ def reading_of(note: str) -> str:
 
 
 def scale(records: Sequence[Record]) -> str:
-    """Data, width and epochs in words, for captions. Raises ``ValueError`` unless all records share them."""
-    texts = {_scale(record.labels["profile"], record.spec) for record in records}
+    """Data, width and training of some runs in words, for captions: "Profile laptop: cifar10, ...".
+
+    Where some are STDP runs, they are described and not the ANNs beside them. Raises ``ValueError`` unless all records share
+    what is said.
+    """
+    learnt = [record for record in records if record.labels["role"] == "stdp"]
+    texts = {_scale(record.labels["profile"], record.spec) for record in learnt or records}
     if len(texts) != 1:
         raise ValueError(f"records must be of one scale, got {'; '.join(sorted(texts)) or 'none'}")
     return texts.pop()
 
 
-def _scale(name: str, spec: train.Spec) -> str:
-    p = profile(name)
-    large = replace(spec.data, seed=p.imagenet.seed) == p.imagenet
-    width = Fraction(p.imagenet_width if large else p.width).limit_denominator(1000)
-    return (
-        f"profile {name}: {_data(spec.data)}, networks at {width} of the width, {spec.training.epochs} epochs"
-    )
+def _scale(name: str, spec: Any) -> str:
+    if hasattr(spec, "stdp"):
+        return (
+            f"Profile {name}: {_source(spec.data)}, {spec.unlabelled:,} images without labels for STDP, {spec.data.train:,} with "
+            f"labels for the classifiers, {spec.data.test:,} test images, T = {spec.stdp.steps}"
+        )
+    p, converted = profile(name), hasattr(spec, "conversion")
+    trained = spec.ann if converted else spec
+    large = replace(trained.data, seed=p.imagenet.seed) == p.imagenet
+    if converted:
+        large = (trained.data.name, trained.data.size) == (p.imagenet.name, p.imagenet.size)
+        data = f"{_source(trained.data)}, {trained.data.train:,} training images"
+    else:
+        data = data_in_words(trained.data)
+    text = f"Profile {name}: {data}, networks at {share_of_width(p.imagenet_width if large else p.width)}, "
+    text += f"{trained.training.epochs} epochs"
+    if converted:
+        text += f"; thresholds from {spec.conversion.images} images and {spec.conversion.steps} steps"
+    return text
 
 
-def _data(data: DataConfig) -> str:
-    size = f" at {data.size} pixels" if data.size else ""
-    return f"{data.name}{size}, {data.train:,} training and {data.test:,} test images"
+def share_of_width(width: float) -> str:
+    """ "full width", "1/8 of the width"."""
+    return "full width" if width == 1 else f"{Fraction(width).limit_denominator(1000)} of the width"
+
+
+def data_in_words(data: DataConfig) -> str:
+    """The images: "cifar10 at 16 pixels, 4,000 training and 1,000 test images"."""
+    return f"{_source(data)}, {data.train:,} training and {data.test:,} test images"
+
+
+def _source(data: DataConfig) -> str:
+    return data.name + (f" at {data.size} pixels" if data.size else "")
+
+
+class Place(NamedTuple):
+    """What the seeds of one series share; ``steps`` is T where a run has one T."""
+
+    network: str
+    reading: str
+    role: str
+    steps: int | None
+
+
+def by_place(records: Iterable[Record], *, roles: Collection[str] = ()) -> dict[Place, dict[int, Record]]:
+    """Runs by place, then by seed, rising; places in the order of the records.
+
+    Raises ``ValueError`` for records of more than one profile, for a role that is none of ``roles`` (if given), and for the
+    same run twice.
+    """
+    records = list(records)
+    profiles = sorted({record.labels["profile"] for record in records})
+    if len(profiles) > 1:
+        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
+    found: dict[Place, dict[int, Record]] = {}
+    for record in records:
+        labels, seed = record.labels, record.spec.seed
+        if roles and labels["role"] not in roles:
+            raise ValueError(f"role of a record must be one of {', '.join(roles)}, got {labels['role']!r}")
+        place = Place(
+            labels["network"], reading_of(labels["note"]), labels["role"], record.result.get("steps")
+        )
+        if found.setdefault(place, {}).setdefault(seed, record) is not record:
+            where = " ".join(str(part) for part in place if part is not None)
+            raise ValueError(f"records must hold each run once, got {where} seed {seed} twice")
+    return {place: dict(sorted(seeds.items())) for place, seeds in found.items()}
+
+
+#: An efficiency is read at the smallest T whose accuracy is within this of that at the largest T.
+MARGIN = 0.01
+
+
+def settled_at(accuracies: Mapping[int, Mapping[int, float]]) -> int:
+    """The T at which EE is read, from accuracies by T and seed: the smallest within ``MARGIN`` of the accuracy at the largest T.
+
+    Only T with the largest number of seeds can be chosen; a T with fewer seeds serves as the reference accuracy. If none comes
+    within ``MARGIN``, the largest eligible T is returned.
+    """
+    last, most = accuracies[max(accuracies)], max(map(len, accuracies.values()))
+    eligible = sorted(steps for steps, by_seed in accuracies.items() if len(by_seed) == most)
+    for steps in eligible:
+        here = accuracies[steps]
+        common = here.keys() & last.keys()
+        if common and np.mean([here[s] - last[s] for s in common]) >= -MARGIN - 1e-9:
+            return steps
+    return eligible[-1]
 
 
 #: A net whose accuracy is less than this above chance has not learnt to classify. With ten classes, one that only tells a
@@ -137,7 +216,7 @@ VIEWS = {
 }
 
 
-def called(network: str, role: str, steps: int | None = None, view: str = "") -> str:
+def run_name(network: str, role: str, steps: int | None = None, view: str = "") -> str:
     """A run in words: "SNN VGG5, T = 25"."""
     if view == "ann":
         return f"ANN {network}"
@@ -146,7 +225,7 @@ def called(network: str, role: str, steps: int | None = None, view: str = "") ->
 
 @dataclass(frozen=True)
 class Conditions:
-    """The choices that verdicts may hang on and that need no new run of the default grid.
+    """The choices that verdicts may depend on and that need no new run of the default grid.
 
     convention, prices: of the energy. reading: of the networks that have several.
     """
@@ -190,7 +269,7 @@ class Sample:
     @property
     def data(self) -> Mapping[str, Any]:
         """The images it was trained and tested on."""
-        found: Mapping[str, Any] = _nearest(self.record["spec"], "data")
+        found: Mapping[str, Any] = nearest(self.record["spec"], "data")
         return found
 
     @property
@@ -202,7 +281,7 @@ class Sample:
     def topology(self) -> str:
         """The whole network's."""
         held: Mapping[str, Any] = self.measured if self.record["task"] == "stdp" else self.record.result
-        return str(held.get("topology") or _nearest(self.record["spec"], "topology"))
+        return str(held.get("topology") or nearest(self.record["spec"], "topology"))
 
     @property
     def at_chance(self) -> bool:
@@ -222,7 +301,13 @@ class Sample:
         return self._energy(conditions).snn
 
     def _energy(self, conditions: Conditions) -> EnergyReport:
-        return energy_of(self, conditions.convention, conditions.prices)
+        return self.report(conditions.convention, conditions.prices)
+
+    def report(
+        self, convention: str = "paper", prices: str = "int32", *, spiking_only: bool = False
+    ) -> EnergyReport:
+        """The energy per image beside that of the ANN, see ``energy_of``."""
+        return energy_of(self, convention, prices, spiking_only=spiking_only)
 
     @property
     def parameters(self) -> int:
@@ -292,15 +377,15 @@ def samples(record: Record, view: str = "") -> dict[int | None, Sample]:
     return {steps: Sample(record, steps, result)}
 
 
-def _nearest(spec: Mapping[str, Any], name: str) -> Any:
-    """The value named ``name`` nearest to the top of a nested spec."""
+def nearest(spec: Mapping[str, Any], name: str) -> Any:
+    """The value named ``name`` nearest to the top of a nested spec, or None."""
     level: list[Mapping[str, Any]] = [spec]
     while level:
         for group in level:
             if name in group:
                 return group[name]
         level = [value for group in level for value in group.values() if isinstance(value, Mapping)]
-    raise KeyError(name)
+    return None
 
 
 @dataclass(frozen=True)
@@ -329,7 +414,7 @@ class Series:
 
 
 @cache
-def _own_reading(network: str, role: str, reading: str) -> str:
+def own_reading(network: str, role: str, reading: str) -> str:
     """The reading under which the runs of a network are recorded: the first where it has no other, and for an ANN where readings
     differ only in which layers spike."""
     if reading not in networks.readings(network):
@@ -338,80 +423,81 @@ def _own_reading(network: str, role: str, reading: str) -> str:
     return "A" if role.startswith("ann") and read == first else reading
 
 
-def _reading(entry: Entry) -> str | None:
+def entry_reading(entry: Entry) -> str | None:
     found = re.search(r"\breading (\w)\b", entry.note)
     return found[1] if found else None
 
 
-NO_INTERVAL = "no interval"
-
-
-def accuracy_cell(runs: Sequence[Record]) -> dict[str, object]:
-    found = statistics.mean_over_seeds([run.result["accuracy"] for run in runs])
+def accuracy_columns(runs: Sequence[Record]) -> dict[str, object]:
+    """Mean accuracy over seeds with its total interval in per cent."""
     total = runs[0].result["total"]
+    found = statistics.accuracy_estimate([run.result["accuracy"] * total for run in runs], total)
     return {
         "accuracy": found.mean,
-        "over seeds": span(found.low, found.high),
-        "over test images": span(*statistics.wilson(min(found.mean * total, total), total)),
-        "seeds": found.count,
+        "95 % interval": None if found.interval is None else found.interval * 100,
+        "over": found.over,
+        "seeds": found.seeds,
     }
 
 
-def difference(snn: Mapping[int, Record], ann: Mapping[int, Record]) -> dict[str, object]:
-    both = sorted(snn.keys() & ann.keys())
+def difference_columns(first: Mapping[int, Record], second: Mapping[int, Record]) -> dict[str, Any]:
+    """Accuracy of ``first`` minus that of ``second`` in points, paired by seed and test image; all None without a pair."""
     names = (
-        "ANN accuracy",
-        "minus ANN",
-        "difference over seeds",
-        "difference over test images",
+        "reference",
+        "difference",
+        "difference, 95 %",
+        "difference over",
         "pairs",
-        "only SNN right",
-        "only ANN right",
+        "only first",
+        "only second",
         "McNemar p",
     )
+    both = sorted(first.keys() & second.keys())
     if not both:
         return dict.fromkeys(names)
-    found = statistics.paired(*([hits_cell(runs[seed]) for seed in both] for runs in (snn, ann)))
+    pair = statistics.paired(*([hits_of(runs[seed].result) for seed in both] for runs in (first, second)))
+    found = pair.total * 100
     values = (
-        float(np.mean([ann[seed].result["accuracy"] for seed in both])),
-        100 * found.difference,
-        span(found.seeds.low, found.seeds.high, signed=True),
-        span(*found.interval(), signed=True),
+        float(np.mean([second[seed].result["accuracy"] for seed in both])),
+        found.mean,
+        found.interval,
+        found.over,
         len(both),
-        found.only_first,
-        found.only_second,
-        found.p,
+        pair.only_first,
+        pair.only_second,
+        pair.p,
     )
     return dict(zip(names, values, strict=True))
 
 
-def hits_cell(record: Record) -> np.ndarray:
-    return statistics.hits(record.result["hits"], record.result["total"])
+def difference_estimate(first: Mapping[int, Record], second: Mapping[int, Record]) -> Estimate:
+    """The same as a value, in points."""
+    both = sorted(first.keys() & second.keys())
+    return (
+        statistics.paired(*([hits_of(runs[seed].result) for seed in both] for runs in (first, second))).total
+        * 100
+    )
 
 
-def efficiency_cell(runs: Sequence[Record], convention: str) -> float | None:
-    samples = [Sample(run, run.result["steps"], run.result) for run in runs if "steps" in run.result]
-    return float(np.mean([energy_of(one, convention).efficiency for one in samples])) if samples else None
+def hits_of(measured: Mapping[str, Any]) -> np.ndarray:
+    """Which test images were right, bool (images,), of a result or a part of one."""
+    return statistics.hits(measured["hits"], measured["total"])
 
 
-def joint(over_seeds: str, over_images: str) -> tuple[str, str]:
-    """Two printed intervals of one difference as one, errors added as squares as in the ledger, and what it is over.
-
-    Printed numbers are rounded, so its last digit may differ from the ledger's.
-    """
-    if " to " not in over_seeds:
-        return over_images, "test images alone"
-    (low, high), (least, most) = (map(float, span.split(" to ")) for span in (over_seeds, over_images))
-    centre, half = (low + high) / 2, math.hypot(high - low, most - least) / 2
-    return f"{centre - half:+.1f} to {centre + half:+.1f}", "seeds and test images"
+def sample_of(record: Record) -> Sample:
+    """What a run with one T measured."""
+    return Sample(record, record.result["steps"], record.result)
 
 
-def span(low: float | None, high: float | None, *, signed: bool = False) -> str:
-    """An interval in per cent, or of a difference in points: "58.1 to 60.3"; "no interval" where there is none."""
-    if low is None or high is None:
-        return NO_INTERVAL
-    sign = "+" if signed else ""
-    return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
+def mean_or_none(values: Sequence[float]) -> float | None:
+    """The mean; None of no values."""
+    return float(np.mean(values)) if len(values) else None
+
+
+def mean_efficiency(runs: Sequence[Record], convention: str) -> float | None:
+    """Mean EE of the runs that have a T; None where none has."""
+    spiking = [sample_of(run) for run in runs if "steps" in run.result]
+    return mean_or_none([one.report(convention).efficiency for one in spiking])
 
 
 def energy_of(

@@ -11,7 +11,7 @@ compared image by image: what both get right or both get wrong says nothing abou
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,21 +23,70 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Mean:
-    """The mean of ``count`` values and its interval; ``low`` and ``high`` are None where one value gives none."""
+class Interval:
+    """From ``low`` to ``high``. Unpacks as a pair; its text is for data files (``exhibits.numbers`` prints it)."""
 
-    mean: float
-    low: float | None
-    high: float | None
-    count: int
+    low: float
+    high: float
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.low, self.high))
+
+    def __neg__(self) -> Interval:
+        return Interval(-self.high, -self.low)
+
+    def __mul__(self, factor: float) -> Interval:
+        """Scaled by a positive factor, such as 100 from shares to per cent."""
+        return Interval(self.low * factor, self.high * factor)
+
+    def __str__(self) -> str:
+        return f"{self.low:.6g} to {self.high:.6g}"
 
     @property
-    def half(self) -> float | None:
-        """Half the width of the interval."""
-        return None if self.low is None else self.mean - self.low
+    def half(self) -> float:
+        """Half its width."""
+        return (self.high - self.low) / 2
 
 
-def mean_over_seeds(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Mean:
+#: What an interval comes from (``Estimate.basis``), in words.
+BASES = {
+    "seeds": "seeds",
+    "both": "seeds and test images",
+    "images": "test images alone",
+    "grain": "steps of the quantity",
+    "computed": "computed",
+    "none": "one seed",
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval, over ``seeds`` seeds.
+
+    basis: what the interval comes from, "seeds", "images", "both", "grain" (how finely the value is known) or "computed";
+    "none" where the interval is None, as one seed gives none.
+    """
+
+    mean: float
+    interval: Interval | None
+    seeds: int
+    basis: str = "seeds"
+
+    @property
+    def over(self) -> str:
+        """What the interval comes from, in words."""
+        return BASES[self.basis]
+
+    def __neg__(self) -> Estimate:
+        return Estimate(-self.mean, None if self.interval is None else -self.interval, self.seeds, self.basis)
+
+    def __mul__(self, factor: float) -> Estimate:
+        """Scaled by a positive factor."""
+        scaled = None if self.interval is None else self.interval * factor
+        return Estimate(self.mean * factor, scaled, self.seeds, self.basis)
+
+
+def mean_over_seeds(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Estimate:
     """The mean with Student's t interval, ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom.
 
     Raises ``ValueError`` for no values, and for a confidence outside of (0, 1).
@@ -47,12 +96,48 @@ def mean_over_seeds(values: Sequence[float], *, confidence: float = CONFIDENCE) 
         raise ValueError("values must hold at least one number, got none")
     mean, count = float(np.mean(values)), len(values)
     if count == 1:
-        return Mean(mean, None, None, 1)
+        return Estimate(mean, None, 1, "none")
     half = float(stats.t.ppf((1 + confidence) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
-    return Mean(mean, mean - half, mean + half, count)
+    return Estimate(mean, Interval(mean - half, mean + half), count)
 
 
-def wilson(correct: float, total: int, *, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def estimate(
+    values: Sequence[float],
+    images: Interval | None = None,
+    *,
+    ratio: bool = False,
+    confidence: float = CONFIDENCE,
+) -> Estimate:
+    """The mean over seeds with its total interval: over seeds and from the test images, their errors added as squares.
+
+    images: the interval of the mean from the test images alone, at ``CONFIDENCE``. ratio: take the interval over seeds in
+    logarithms, so that a ratio and its inverse agree.
+    """
+    found = mean_over_seeds(values, confidence=confidence)
+    mean = found.mean
+    sides: dict[str, tuple[float, float]] = {}  # how far it reaches below and above the mean
+    if found.interval is not None:
+        sides["seeds"] = found.interval.half, found.interval.half
+        if ratio and min(values) > 0:
+            logs = mean_over_seeds([math.log(value) for value in values], confidence=confidence).interval
+            assert logs is not None
+            sides["seeds"] = mean - math.exp(logs.low), math.exp(logs.high) - mean
+    if images is not None:
+        stretch = float(stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf((1 + CONFIDENCE) / 2))
+        sides["images"] = stretch * (mean - images.low), stretch * (images.high - mean)
+    if not sides:
+        return found
+    under, over = (math.hypot(*side) for side in zip(*sides.values(), strict=True))
+    basis = "both" if len(sides) == 2 else next(iter(sides))
+    return Estimate(mean, Interval(mean - under, mean + over), found.seeds, basis)
+
+
+def accuracy_estimate(correct: Sequence[int], total: int) -> Estimate:
+    """Accuracy, a share of ``total`` test images, from the hits of one run per seed, with its total interval."""
+    return estimate([one / total for one in correct], wilson(float(np.mean(correct)), total))
+
+
+def wilson(correct: float, total: int, *, confidence: float = CONFIDENCE) -> Interval:
     """Wilson's interval for the share behind ``correct`` of ``total`` test images.
 
     With z the normal quantile and p = correct / total,
@@ -68,7 +153,9 @@ def wilson(correct: float, total: int, *, confidence: float = CONFIDENCE) -> tup
     share, spread = correct / total, z * z / total
     half = z * math.sqrt(share * (1 - share) / total + spread / (4 * total))
     low, high = ((share + spread / 2 + sign * half) / (1 + spread) for sign in (-1, 1))
-    return max(0.0, min(low, share)), min(1.0, max(high, share))  # rounding must not leave the share out
+    return Interval(
+        max(0.0, min(low, share)), min(1.0, max(high, share))
+    )  # rounding must not leave the share out
 
 
 def hits(bits: str, total: int) -> np.ndarray:
@@ -87,27 +174,31 @@ class Paired:
     """Accuracy of one network minus that of another on the same images.
 
     difference: mean over images (and seeds). error: its standard error from the images alone, never 0. seeds: the same
-    difference over seeds, with its interval. only_first, only_second: images that one of the two got right, and p the
-    exact McNemar test of their being equally many; None where there is more than one seed.
+    difference over seeds, with its interval. total: with the interval over seeds and images together. only_first,
+    only_second: images that one of the two got right, and p the exact McNemar test of their being equally many; None where
+    there is more than one seed.
     """
 
     difference: float
     error: float
-    seeds: Mean
+    seeds: Estimate
+    total: Estimate
     only_first: int | None
     only_second: int | None
     p: float | None
 
-    def interval(self, *, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    @property
+    def images(self) -> Interval:
         """The interval from the test images alone, ``difference +- z error``."""
-        _check(confidence)
-        half = float(stats.norm.ppf((1 + confidence) / 2)) * self.error
-        return self.difference - half, self.difference + half
+        return _around(self.difference, self.error)
 
 
-def paired(
-    first: Sequence[np.ndarray], second: Sequence[np.ndarray], *, confidence: float = CONFIDENCE
-) -> Paired:
+def _around(centre: float, error: float) -> Interval:
+    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * error
+    return Interval(centre - half, centre + half)
+
+
+def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Paired:
     """Compare two networks image by image; ``first`` and ``second`` hold the hits of one run per seed, (images,) each.
 
     d_i, the difference at image i, is averaged over seeds; the standard error is that of the mean over images (``image_error``).
@@ -125,10 +216,12 @@ def paired(
     by_image = by_run.mean(0)
     one = len(first) == 1
     only_first, only_second = int((by_run[0] > 0).sum()), int((by_run[0] < 0).sum())
+    difference, error, values = float(by_image.mean()), image_error(by_image), by_run.mean(1).tolist()
     return Paired(
-        difference=float(by_image.mean()),
-        error=image_error(by_image),
-        seeds=mean_over_seeds(by_run.mean(1).tolist(), confidence=confidence),
+        difference=difference,
+        error=error,
+        seeds=mean_over_seeds(values),
+        total=estimate(values, _around(difference, error)),
         only_first=only_first if one else None,
         only_second=only_second if one else None,
         p=mcnemar(only_first, only_second) if one else None,

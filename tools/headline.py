@@ -48,7 +48,7 @@ def replaced(text: str, block: str) -> str:
 def main(argv: list[str] | None = None, *, root: Path = ROOT) -> int:
     words = sys.argv[1:] if argv is None else argv
     if words not in ([], ["--write"]):
-        print("say nothing or --write", file=sys.stderr)
+        print("usage: python -m tools.headline [--write]", file=sys.stderr)
         return 2
     readme = root / "README.md"
     text = readme.read_text("utf-8")

@@ -24,8 +24,9 @@ from panda2020.claims.quantities import (
     value,
 )
 from panda2020.claims.registry import Finding, estimates
-from panda2020.claims.verdicts import Part, Range, above, around, at_least, at_most, below
+from panda2020.claims.verdicts import Quantity, Range, above, around, at_least, at_most, below
 from panda2020.records import LEARNT, Sample, Series
+from panda2020.statistics import Interval
 from snncore.gradients import Split
 
 from .grid import FOLLOWED
@@ -53,7 +54,7 @@ def ee(case: Case) -> Finding:
     """EE against the ANN of the same topology, at the smallest T within 1 point of the accuracy at the largest T."""
     parts = []
     for network in PAIR:
-        series = case.settled(network, "snn")
+        series = case.settled_series(network, "snn")
         parts.append(
             value(
                 series,
@@ -215,7 +216,7 @@ def latency(case: Case) -> Finding:
     )
     parts = []
     for what, goal in zip(whats, goals, strict=True):
-        part = Part(what, "×", expected, above(1), beside=what == whats[1], missing=absent)
+        part = Quantity(what, "×", expected, above(1), beside=what == whats[1], missing=absent)
         if not absent:
             seeds = [seed for seed in trained.samples if seed in converted.samples]
             reached = {
@@ -229,7 +230,9 @@ def latency(case: Case) -> Finding:
                 part,
                 values=tuple(last / own for _, last in found.values()),
                 seeds=tuple(found),
-                grain=(mean(a / own for a, _ in found.values()), mean(b / own for _, b in found.values()))
+                grain=Interval(
+                    mean(a / own for a, _ in found.values()), mean(b / own for _, b in found.values())
+                )
                 if found
                 else None,
                 keys=tuple(s.samples[seed].record.key for s in (trained, converted) for seed in seeds),
@@ -327,10 +330,10 @@ def diverse_gradients(case: Case) -> Finding:
     return Finding(parts)
 
 
-def _gradients(series: Series, what: str, of: Callable[[Split], float], expected: Range) -> Part:
+def _gradients(series: Series, what: str, of: Callable[[Split], float], expected: Range) -> Quantity:
     """``of`` the gradients at the last stage, mean over shared layers, without the seeds that have not learnt by then (the noise
     of a dead network is diverse) and those where a step has no gradient at all."""
-    part = Part(what, "", expected, keys=series.keys)
+    part = Quantity(what, "", expected, keys=series.keys)
     if not series.samples:
         return replace(part, missing=(series.missing,))
     found = {

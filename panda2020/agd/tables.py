@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from panda2020 import records as recorded_runs
 from panda2020 import statistics
 from panda2020.claims.claims import NOT_GIVEN, sentence
 from panda2020.exhibits.exhibit import origin
+from panda2020.exhibits.numbers import gap
 from panda2020.records import (
     LEARNT,
+    Place,
     Sample,
-    accuracy_cell,
-    difference,
-    efficiency_cell,
-    joint,
+    accuracy_columns,
+    by_place,
+    difference_columns,
+    difference_estimate,
+    mean_efficiency,
     reading_of,
     scale,
 )
@@ -43,40 +45,39 @@ def baseline_table(records: Sequence[Record]) -> pd.DataFrame:
     the mean of as many spikes as the spiking network. Pairs that no seed has both of are left out. Records in other roles
     ("snn", and those of ``BASELINES``) are refused with ``ValueError``.
     """
-    found: dict[tuple[str, str], dict[tuple[str, int | None], dict[int, Record]]] = {}
-    for record in records:
-        role = record.labels["role"]
-        if role != "snn" and role not in BASELINES:
-            raise ValueError(f"role of a record must be snn or one of {', '.join(BASELINES)}, got {role!r}")
-        steps = record.spec.input.steps if role in ("snn", "ann-poisson") else None
-        place = (record.labels["network"], reading_of(record.labels["note"]))
-        found.setdefault(place, {}).setdefault((role, steps), {})[record.spec.seed] = record
+    places: dict[Place, dict[int, Record]] = {}
+    for place, runs in by_place(records, roles=("snn", *BASELINES)).items():
+        if place.role == "ann-poisson":
+            place = place._replace(steps=next(iter(runs.values())).spec.input.steps)
+        places[place] = runs
     rows = []
-    for (name, reading), runs in found.items():
-        for steps in sorted(steps for role, steps in runs if role == "snn" and steps is not None):
-            for role, called in BASELINES.items():
-                ann = runs.get((role, steps if role == "ann-poisson" else None), {})
-                snn = runs["snn", steps]
-                paired = recorded_runs.difference(snn, ann)
-                if not paired["pairs"]:
-                    continue
-                rows.append(
-                    {
-                        "network": name,
-                        "reading": reading,
-                        "T": steps,
-                        "ANN": called,
-                        "SNN accuracy": float(
-                            np.mean([snn[s].result["accuracy"] for s in sorted(snn.keys() & ann.keys())])
-                        ),
-                        "ANN accuracy": paired["ANN accuracy"],
-                        "SNN minus ANN": paired["minus ANN"],
-                        "over seeds": paired["difference over seeds"],
-                        "over test images": paired["difference over test images"],
-                        "pairs": paired["pairs"],
-                        "McNemar p": paired["McNemar p"],
-                    }
-                )
+    for place, snn in sorted(places.items(), key=lambda item: item[0].steps or 0):
+        if place.role != "snn":
+            continue
+        for role, kind in BASELINES.items():
+            steps = place.steps if role == "ann-poisson" else None
+            ann = places.get(place._replace(role=role, steps=steps), {})
+            if not snn.keys() & ann.keys():
+                continue
+            found = difference_columns(snn, ann)
+            mean = float(np.mean([snn[s].result["accuracy"] for s in sorted(snn.keys() & ann.keys())]))
+            rows.append(
+                {
+                    "network": place.network,
+                    "reading": place.reading,
+                    "T": place.steps,
+                    "ANN": kind,
+                    "SNN accuracy": mean,
+                    "ANN accuracy": found["reference"],
+                    "SNN minus ANN": found["difference"],
+                    "95 % interval": found["difference, 95 %"],
+                    "over": found["difference over"],
+                    "pairs": found["pairs"],
+                    "McNemar p": found["McNemar p"],
+                }
+            )
+    rank = {name: i for i, name in enumerate(dict.fromkeys((p.network, p.reading) for p in places))}
+    rows.sort(key=lambda row: rank[row["network"], row["reading"]])
     return pd.DataFrame(rows)
 
 
@@ -161,82 +162,27 @@ def map_sentences(table: pd.DataFrame) -> list[str]:
     return found
 
 
-#: The networks of which both sentences speak.
-CLAIMED = ("VGG5", "VGG3x2-v2")
+def finding(
+    records: Sequence[Record], name: str, steps: int, *, role: str = "snn", subject: str = "", limit: str = ""
+) -> tuple[str, list[Record]] | None:
+    """One sentence on a network at one T against its ANN, and the runs it rests on; None where there is no such pair.
 
-
-def claim_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The sentences on accuracy loss and on energy beside our estimates, from a table that ``table8`` made.
-
-    One row per sentence, network and T. The loss is ANN minus SNN, in points. Rows without an ANN to compare with are left
-    out, so the table may be empty.
+    subject: the network in words. limit: what EE is compared with.
     """
-    ours = table[table["network"].isin(CLAIMED) & table["minus ANN"].notna()]
-    rows = []
-    for _, row in ours.iterrows():
-        start = {
-            "network": row["network"],
-            "reading": row["reading"],
-            "T": row["T"],
-            "accuracy": row["accuracy"],
-        }
-        loss = {
-            "our estimate": f"{-row['minus ANN']:.1f} points",
-            "over seeds": turned(row["difference over seeds"]),
-            "over test images": turned(row["difference over test images"]),
-        }
-        gains = ", ".join(f"{row[f'EE {c}']:.1f} ({c})" for c in ("paper", "physical", "full"))
-        found = (("agd-loss", loss), ("agd-ee", {"our estimate": gains}))
-        rows += [
-            {"claim": c, "the paper": sentence(c), **start, **estimate, "seeds": row["pairs"]}
-            for c, estimate in found
-        ]
-    columns = [
-        "claim",
-        "the paper",
-        "network",
-        "reading",
-        "T",
-        "accuracy",
-        "our estimate",
-        "over seeds",
-        "over test images",
-    ]
-    frame = pd.DataFrame(rows, columns=[*columns, "seeds"])
-    return frame.sort_values(
-        "claim", key=lambda c: c.map({"agd-loss": 0, "agd-ee": 1}), kind="stable", ignore_index=True
-    )
-
-
-def turned(span: str) -> str:
-    """An interval of a difference, for the difference the other way round: "-4.1 to +0.3" -> "-0.3 to +4.1"."""
-    if " to " not in span:
-        return span
-    low, high = span.split(" to ")
-    swap = str.maketrans("+-", "-+")
-    return f"{high.translate(swap)} to {low.translate(swap)}"
-
-
-def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list[Record]] | None:
-    """One sentence on a network at one T against its ANN, and the runs it rests on; None where there is no such pair."""
-    of_name = [r for r in records if r.labels["network"] == name and reading_of(r.labels["note"]) == "A"]
-    ann, snn = (
-        {r.spec.seed: r for r in of_name if r.labels["role"] == role and r.result.get("steps") == t}
-        for role, t in (("ann", None), ("snn", steps))
-    )
-    pair = [run for seed in sorted(ann.keys() & snn.keys()) for run in (ann[seed], snn[seed])]
-    if not pair:
+    places = by_place([r for r in records if reading_of(r.labels["note"]) == "A"])
+    ann, snn = places.get(Place(name, "A", "ann", None), {}), places.get(Place(name, "A", role, steps), {})
+    both = sorted(ann.keys() & snn.keys())
+    if not both:
         return None
-    table = table8(pair)
-    row = table.iloc[1]
-    loss = row["minus ANN"]
-    seeds = f"{row['pairs']} seed{'s' if row['pairs'] > 1 else ''}"
-    over, source = joint(row["difference over seeds"], row["difference over test images"])
+    runs = [run for seed in both for run in (ann[seed], snn[seed])]
+    found = difference_columns(snn, ann)
+    accuracy = float(np.mean([snn[seed].result["accuracy"] for seed in both]))
+    ee = mean_efficiency([snn[seed] for seed in both], "paper")
+    text = gap(difference_estimate(snn, ann), f"its ANN at {found['reference']:.1%}")
     return (
-        f"{name} trained with spikes (AGD, T = {steps}) reaches {row['accuracy']:.1%}, {abs(loss):.1f} points "
-        f"{'below' if loss < 0 else 'above'} its ANN at {row['ANN accuracy']:.1%} (difference {over} points, 95 % over "
-        f"{source}; {seeds}), with EE {row['EE paper']:.1f} under convention paper. {scale(pair)[0].upper()}{scale(pair)[1:]}."
-    ), pair
+        f"{subject or f'{name} trained with spikes (AGD, T = {steps})'} reaches {accuracy:.1%}, {text}, with EE "
+        f"{ee:{'.2f' if limit else '.1f'}} under convention paper{limit}. {scale(runs)}."
+    ), runs
 
 
 #: Views of ``table8``: accuracies beside the paper's words, paired differences, energy.
@@ -246,8 +192,8 @@ ACCURACY = (
     "role",
     "T",
     "accuracy",
-    "over seeds",
-    "over test images",
+    "95 % interval",
+    "over",
     "seeds",
     "parameters",
     "EE paper",
@@ -263,8 +209,8 @@ DIFFERENCE = (
     "accuracy",
     "ANN accuracy",
     "minus ANN",
-    "difference over seeds",
-    "difference over test images",
+    "minus ANN, 95 %",
+    "minus ANN over",
     "pairs",
     "only SNN right",
     "only ANN right",
@@ -283,34 +229,28 @@ SAYS_8: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 
 
+#: ``difference_columns`` as they are called here.
+_MINUS_ANN = DIFFERENCE[5:]
+
+
 def table8(records: Sequence[Record]) -> pd.DataFrame:
     """ANN and AGD-trained networks: one row per network, reading, role and T; the ANN of a network comes first.
 
-    Columns (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``): accuracy, the mean over seeds, with its two intervals (95 %)
-    kept apart (``statistics``); "minus ANN", in points, paired by seed and test image with the ANN of the same network;
+    Columns (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``): accuracy, the mean over seeds, with its total interval (95 %)
+    and what that is over; "minus ANN", in points, paired by seed and test image with the ANN of the same network;
     EE against that ANN under three conventions at int32 prices, mean over seeds; what the paper says, word for word; where
     the row comes from. No records give a table without rows.
 
     Raises ``ValueError`` for records of more than one profile, and for the same run twice.
     """
-    profiles = sorted({record.labels["profile"] for record in records})
-    if len(profiles) > 1:
-        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
-    groups: dict[tuple[str, str, str, int | None], dict[int, Record]] = {}
-    for record in records:
-        labels = record.labels
-        row = (labels["network"], reading_of(labels["note"]), labels["role"], record.result.get("steps"))
-        seeds = groups.setdefault(row, {})
-        if seeds.setdefault(record.spec.seed, record) is not record:
-            raise ValueError(
-                f"records must hold each run once, got {' '.join(map(str, row))} seed {record.spec.seed} twice"
-            )
+    groups = by_place(records)
     rank = {name: i for i, name in enumerate(dict.fromkeys(row[:2] for row in groups))}
     order = sorted(groups, key=lambda row: (rank[row[:2]], row[2] != "ann", row[2], row[3] or 0))
     rows = []
     for row in order:
         name, reading, role, steps = row
-        runs = [groups[row][seed] for seed in sorted(groups[row])]
+        runs = list(groups[row].values())
+        ann = groups.get(Place(name, reading, "ann", None), {}) if role != "ann" else {}
         says = SAYS_8.get((name, role), ())
         rows.append(
             {
@@ -318,12 +258,10 @@ def table8(records: Sequence[Record]) -> pd.DataFrame:
                 "reading": reading,
                 "role": role.upper(),
                 "T": steps,
-                **accuracy_cell(runs),
-                **difference(
-                    groups[row], groups.get((name, reading, "ann", None), {}) if role != "ann" else {}
-                ),
+                **accuracy_columns(runs),
+                **dict(zip(_MINUS_ANN, difference_columns(groups[row], ann).values(), strict=True)),
                 "parameters": Sample(runs[0], steps, runs[0].result).parameters,
-                **{f"EE {c}": efficiency_cell(runs, c) for c in CONVENTIONS},
+                **{f"EE {c}": mean_efficiency(runs, c) for c in CONVENTIONS},
                 "paper says": "; ".join(map(sentence, says)) or NOT_GIVEN,
                 "origin": origin(runs),
             }

@@ -12,18 +12,25 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from panda2020 import records as recorded_runs
 from panda2020.agd import tables as agd_tables
 from panda2020.energy import tables as energy_tables
 from panda2020.exhibits.exhibit import origin
+from panda2020.exhibits.numbers import interval as interval_text
 from panda2020.exhibits.style import PALETTE
-from panda2020.records import LEARNT, Sample, reading_of
+from panda2020.records import (
+    LEARNT,
+    Place,
+    Sample,
+    accuracy_columns,
+    by_place,
+    difference_columns,
+    mean_or_none,
+    sample_of,
+)
 from panda2020.runs import Record
 from snncore.energy import SRAM
 
 from .claims import BINARY_PAIRS
-
-Runs = dict[tuple[str, str, str, int | None], dict[int, Record]]
 
 #: Views of ``role_table``.
 ACCURACY = (
@@ -33,8 +40,8 @@ ACCURACY = (
     "accuracy",
     "reference",
     "difference",
-    "over seeds",
-    "over test images",
+    "difference, 95 %",
+    "difference over",
     "pairs",
     "origin",
 )
@@ -54,24 +61,6 @@ ENERGY = (
 )
 
 
-def by_role(records: Sequence[Record]) -> Runs:
-    """(network, reading, role, T) -> seed -> run, in the order of the records.
-
-    Raises ``ValueError`` for records of more than one profile, or for one run twice.
-    """
-    profiles = sorted({record.labels["profile"] for record in records})
-    if len(profiles) > 1:
-        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
-    found: Runs = {}
-    for record in records:
-        labels = record.labels
-        place = (labels["network"], reading_of(labels["note"]), labels["role"], record.result.get("steps"))
-        seeds = found.setdefault(place, {})
-        if seeds.setdefault(record.spec.seed, record) is not record:
-            raise ValueError(f"records must hold each run once, got {place} seed {record.spec.seed} twice")
-    return found
-
-
 def role_table(records: Sequence[Record], *, reference: str = "snn") -> pd.DataFrame:
     """Every role beside the ``reference`` role of the same network and T (views: ``ACCURACY``, ``ENERGY``).
 
@@ -81,35 +70,30 @@ def role_table(records: Sequence[Record], *, reference: str = "snn") -> pd.DataF
     under convention full (neuron updates included). spikes: of all neurons over all T steps, without the input's, which
     "input spikes" are. Ratios are means of paired ratios.
     """
-    runs = by_role(records)
+    runs = by_place(records)
     rows = []
     for (name, reading, role, steps), seeds in runs.items():
-        base = runs.get((name, reading, reference, steps), {})
+        base = runs.get(Place(name, reading, reference, steps), {})
         both = sorted(seeds.keys() & base.keys())
         row: dict[str, Any] = {"network": name, "reading": reading, "T": steps, "role": role}
-        shown = [seeds[seed] for seed in both or seeds]
-        row["accuracy"] = _mean([run.result["accuracy"] for run in shown])
+        used = [seeds[seed] for seed in both or seeds]
+        row["accuracy"] = mean_or_none([run.result["accuracy"] for run in used])
         if role != reference:
-            found = recorded_runs.difference(seeds, base)
-            row |= {
-                "reference": _mean([base[seed].result["accuracy"] for seed in both or base]),
-                "difference": found["minus ANN"],
-                "over seeds": found["difference over seeds"],
-                "over test images": found["difference over test images"],
-                "pairs": len(both),
-            }
+            row |= {name: difference_columns(seeds, base)[name] for name in ACCURACY[5:8]}
+            row["reference"] = mean_or_none([base[seed].result["accuracy"] for seed in both or base])
+            row["pairs"] = len(both)
         for column, of in (("EE", _efficiency), ("energy (nJ)", _energy), ("spikes per image", _spikes)):
-            row[column] = _mean([of(run) for run in shown])
+            row[column] = mean_or_none([of(run) for run in used])
             if role != reference:
                 ratio = (
                     column.replace("energy (nJ)", "energy").replace("spikes per image", "spike") + " ratio"
                 )
                 row[ratio] = _ratio([(of(seeds[seed]), of(base[seed])) for seed in both])
-        row["input spikes"] = _mean([_input_spikes(run) for run in shown])
+        row["input spikes"] = mean_or_none([_input_spikes(run) for run in used])
         row["origin"] = origin(list(seeds.values()))
         rows.append(row)
     columns = [*dict.fromkeys((*ACCURACY, *ENERGY)), "reading"]
-    words = ("network", "T", "role", "over seeds", "over test images", "pairs", "origin", "reading")
+    words = ("network", "T", "role", "difference, 95 %", "difference over", "pairs", "origin", "reading")
     return pd.DataFrame(rows, columns=columns).astype(
         {column: float for column in columns if column not in words}
     )
@@ -122,19 +106,19 @@ def role_finding(table: pd.DataFrame) -> list[str]:
         return ["No two of these runs can be compared yet: the others are not recorded."]
     said = []
     for _, row in pairs.iterrows():
-        span, over = recorded_runs.joint(row["over seeds"], row["over test images"])
-        low, high = (float(x) for x in span.split(" to "))
+        interval = row["difference, 95 %"]
         sure = (
             "more accurate"
-            if low > 0
+            if interval.low > 0
             else "less accurate"
-            if high < 0
+            if interval.high < 0
             else "neither more nor less accurate for sure"
         )
         sure += ", in this one pair of runs" if row["pairs"] == 1 else ""
-        kind = f"over {over}, {row['pairs']:.0f} seed{'s' if row['pairs'] > 1 else ''}"
+        seeds = f"{row['pairs']:.0f} seed{'s' if row['pairs'] > 1 else ''}"
         said.append(
-            f"{row['network']}, T = {row['T']}, {row['role']}: {row['difference']:+.1f} points ({span} {kind}), {sure}; "
+            f"{row['network']}, T = {row['T']}, {row['role']}: {row['difference']:+.1f} points "
+            f"({interval_text(interval, '+.1f')} over {row['difference over']}, {seeds}), {sure}; "
             f"{row['spike ratio']:.2f} times the spikes, {row['energy ratio']:.2f} times the energy."
         )
     return said
@@ -147,7 +131,7 @@ def binary_table(records: Sequence[Record]) -> pd.DataFrame:
     for a real one; "all real": 32 for each.
     """
     rows = []
-    for (name, _, role, _), seeds in by_role(records).items():
+    for (name, _, role, _), seeds in by_place(records).items():
         run = next(iter(seeds.values()))
         first, parameters = run.result, Sample(run, 1, run.result).parameters
         sites = {site: found for site, found in first["activity"].items() if site != "input"}
@@ -156,8 +140,7 @@ def binary_table(records: Sequence[Record]) -> pd.DataFrame:
             {
                 "network": name,
                 "role": role,
-                **recorded_runs.accuracy_cell(list(seeds.values())),
-                "seeds": len(seeds),
+                **accuracy_columns(list(seeds.values())),
                 "learnt": sum(Sample(run, 1, run.result).at_chance is False for run in seeds.values()),
                 "active neurons": float(np.mean([found["rate"] for found in sites.values()])),
                 "weights (kB)": (first["binary_parameters"] / 8 + 4 * real) / 1000,
@@ -170,7 +153,7 @@ def binary_table(records: Sequence[Record]) -> pd.DataFrame:
 
 def binary_differences(records: Sequence[Record]) -> pd.DataFrame:
     """What BackRes, stochmax and both change against the plain binary network with softmax, in points, paired."""
-    runs = {(name, role): seeds for (name, _, role, _), seeds in by_role(records).items()}
+    runs = {(name, role): seeds for (name, _, role, _), seeds in by_place(records).items()}
     rows = []
     for shared, plain in BINARY_PAIRS:
         for what, name, role in (
@@ -179,18 +162,15 @@ def binary_differences(records: Sequence[Record]) -> pd.DataFrame:
             ("both", shared, "binary-stochmax"),
         ):
             first, second = runs.get((name, role), {}), runs.get((plain, "binary"), {})
-            found = recorded_runs.difference(first, second)
-            if found["minus ANN"] is None:
+            found = difference_columns(first, second)
+            if not found["pairs"]:
                 continue
             rows.append(
                 {
                     "added": what,
                     "network": name,
                     "against": plain,
-                    "difference": found["minus ANN"],
-                    "over seeds": found["difference over seeds"],
-                    "over test images": found["difference over test images"],
-                    "pairs": found["pairs"],
+                    **{name: found[name] for name in ACCURACY[5:9]},
                 }
             )
     return pd.DataFrame(rows)
@@ -203,10 +183,10 @@ def hidden_table(records: Sequence[Record]) -> pd.DataFrame:
     both sides spend on memory what the ANN's accesses cost. "spikes' share": of the energy under "full", without neuron
     updates. Spiking runs without their ANN are left out; the table may be empty.
     """
-    runs = by_role(records)
+    runs = by_place(records)
     rows = []
     for (name, reading, role, steps), seeds in runs.items():
-        anns = runs.get((name, reading, "ann", None), {})
+        anns = runs.get(Place(name, reading, "ann", None), {})
         found = [
             energy_tables.measured(run, anns[seed])
             for seed, run in seeds.items()
@@ -310,36 +290,25 @@ def gradient_finding(table: pd.DataFrame, runs: Mapping[str, Record]) -> list[st
     return said
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if len(values) else None
-
-
 def _ratio(pairs: Sequence[tuple[float, float]]) -> float | None:
     """The mean ratio; None where there is no pair, or where one is without spikes to divide by."""
     return float(np.mean([a / b for a, b in pairs])) if pairs and all(b > 0 for _, b in pairs) else None
 
 
 def _efficiency(record: Record) -> float:
-    return recorded_runs.energy_of(Sample(record, record.result["steps"], record.result)).efficiency
+    return sample_of(record).report().efficiency
 
 
 def _energy(record: Record) -> float:
-    return (
-        energy_tables.NJ
-        * recorded_runs.energy_of(Sample(record, record.result["steps"], record.result), "full").snn
-    )
+    return energy_tables.NJ * sample_of(record).report("full").snn
 
 
 def _spikes(record: Record) -> float:
-    sample = Sample(record, record.result["steps"], record.result)
+    sample = sample_of(record)
     sizes: Mapping[str, float] = {p.site: float(np.prod(p.out_shape)) for p in sample.passes}
     return float(record.result["steps"] * sum(sizes[site] * rate for site, rate in sample.rates.items()))
 
 
 def _input_spikes(record: Record) -> float:
-    sample = Sample(record, record.result["steps"], record.result)
-    return float(
-        record.result["steps"]
-        * record.result["activity"]["input"]["rate"]
-        * np.prod(sample.passes[0].source_shapes[0])
-    )
+    shape = sample_of(record).passes[0].source_shapes[0]
+    return float(record.result["steps"] * record.result["activity"]["input"]["rate"] * np.prod(shape))

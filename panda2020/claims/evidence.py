@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from panda2020.planning import seed_of, steps_of
-from panda2020.records import DEFAULT, Conditions, Sample, Series, _own_reading, _reading, called, samples
+from panda2020.records import (
+    DEFAULT,
+    Conditions,
+    Sample,
+    Series,
+    entry_reading,
+    own_reading,
+    run_name,
+    samples,
+    settled_at,
+)
 from panda2020.runs import Entry, Record
 from snncore._check import one_of
 
@@ -52,7 +62,7 @@ class Case:
 
         table: only those that this exhibit plans, where roles repeat. view: see ``samples``.
         """
-        name = called(network, role, steps, view)
+        name = run_name(network, role, steps, view)
         found = self._find(network, role, steps, table)
         if not found:
             return Series(name, {}, f"no run of {name} is planned for profile {self.profile}")
@@ -81,36 +91,29 @@ class Case:
         found = {steps_of(run.entry) for run in self._find(network, role, None, table)}
         return tuple(sorted(steps for steps in found if steps is not None))
 
-    def settled(self, network: str, role: str, *, table: str | None = None) -> Series:
-        """The runs at the smallest T whose accuracy is within 1 point of that at the largest T, over the seeds that both have.
-
-        An efficiency is judged there: at a smaller T it is that of a net that does not work, at a larger one T is wasted. A T
-        with fewer seeds than another is compared with and not chosen, or the longest simulations, which run once, would leave
-        one seed of all; so where no T of the others comes that near, it is the largest of them.
-        """
-        every = [
-            self.series(network, role, steps, table=table) for steps in self.times(network, role, table=table)
-        ]
-        every = [series for series in every if series.samples]
-        if not every:
-            wanted = self.planned(network, role, table=table)
-            return self.series(network, role, wanted[-1] if wanted else None, table=table)
-        last, most = every[-1], max(len(series.samples) for series in every)
-        often = [series for series in every if len(series.samples) == most]
-        for series in often:
-            common = series.samples.keys() & last.samples.keys()
-            if common and series.accuracy(common) >= last.accuracy(common) - 0.01 - 1e-9:
-                return series
-        return often[-1]
+    def settled_series(self, network: str, role: str, *, table: str | None = None) -> Series:
+        """The runs at the T at which an EE is read, see ``records.settled_at``."""
+        every = {
+            T: self.series(network, role, T, table=table) for T in self.times(network, role, table=table)
+        }
+        by_seed = {
+            T: {seed: sample.accuracy for seed, sample in series.samples.items()}
+            for T, series in every.items()
+            if series.samples
+        }
+        if by_seed:
+            return every[settled_at(by_seed)]
+        wanted = self.planned(network, role, table=table)
+        return self.series(network, role, wanted[-1] if wanted else None, table=table)
 
     def _find(self, network: str, role: str, steps: int | None, table: str | None) -> list[Run]:
-        reading = _own_reading(network, role, self.conditions.reading)
+        reading = own_reading(network, role, self.conditions.reading)
         return [
             run
             for run in self.runs
             if run.entry.network == network
             and run.entry.role == role
-            and _reading(run.entry) in (None, reading)
+            and entry_reading(run.entry) in (None, reading)
             and (table is None or table in map(str, run.entry.tables))
             and (steps is None or steps_of(run.entry) in (None, steps))
         ]

@@ -10,9 +10,10 @@ from scipy import stats
 
 from panda2020 import statistics
 from panda2020.records import LEARNT, Sample, Series
+from panda2020.statistics import Interval
 
 from .evidence import Case
-from .verdicts import Part, Range, above
+from .verdicts import Quantity, Range, above
 
 POINTS = 100.0
 
@@ -26,19 +27,20 @@ SIMILAR = "2 points: the article itself calls a loss of up to 2 points minimal"
 
 def accuracy(
     series: Series, expected: Range, *, direction: Range | None = None, beside: bool = False, note: str = ""
-) -> Part:
+) -> Quantity:
     """Test accuracy in percent of a network that was trained for it; Wilson's interval of the test images."""
-    part = Part(f"accuracy of {series.name}", "%", expected, direction, apart=True, beside=beside, note=note)
+    part = Quantity(
+        f"accuracy of {series.name}", "%", expected, direction, apart=True, beside=beside, note=note
+    )
     if not series.samples:
         return replace(part, missing=(series.missing,))
     found = list(series.samples.values())
     correct = sum(sample.correct for sample in found) / len(found)
-    low, high = statistics.wilson(correct, found[0].total)
     return replace(
         part,
         values=tuple(POINTS * sample.accuracy for sample in found),
         seeds=tuple(series.samples),
-        images=(POINTS * low, POINTS * high),
+        images=statistics.wilson(correct, found[0].total) * POINTS,
         keys=series.keys,
     )
 
@@ -53,13 +55,13 @@ def difference(
     beside: bool = False,
     what: str = "",
     note: str = "",
-) -> Part:
+) -> Quantity:
     """Accuracy of ``first`` minus that of ``second`` in points, paired by seed and test image.
 
     Void where both are at chance: then neither has learnt, and the difference is luck. baseline: ``second`` is what
     ``first`` is held against, so seeds where it has not learnt are left out.
     """
-    part = Part(
+    part = Quantity(
         what or f"{first.name} minus {second.name}", "points", expected, direction, beside=beside, note=note
     )
     part, pairs = _paired(part, first, second)
@@ -73,13 +75,13 @@ def difference(
         pairs = left
     images = statistics.paired(
         [a.hits for a, _ in pairs.values()], [b.hits for _, b in pairs.values()]
-    ).interval()
+    ).images
     stuck = all(a.at_chance and b.at_chance for a, b in pairs.values())
     return replace(
         part,
         seeds=tuple(pairs),
         values=tuple(POINTS * (a.accuracy - b.accuracy) for a, b in pairs.values()),
-        images=(POINTS * images[0], POINTS * images[1]),
+        images=images * POINTS,
         apart=any(_apart(a, b) for a, b in pairs.values()),
         void=f"both are at chance (less than {POINTS * LEARNT:g} points above it)" if stuck else "",
     )
@@ -94,19 +96,19 @@ def _apart(one: Sample, other: Sample) -> bool:
 
 
 def contrast(
-    first: Part,
-    second: Part,
+    first: Quantity,
+    second: Quantity,
     terms: Sequence[tuple[int, Series]],
     expected: Range,
     *,
     what: str,
     beside: bool = False,
-) -> Part:
+) -> Quantity:
     """``first`` minus ``second``, two differences of accuracies in points, over the seeds that both have.
 
     terms: the four series with their signs, from which the interval of the test images is taken.
     """
-    part = Part(what, "points", expected, apart=True, beside=beside, void=first.void or second.void)
+    part = Quantity(what, "points", expected, apart=True, beside=beside, void=first.void or second.void)
     part = replace(
         part, missing=first.missing + second.missing, keys=tuple(dict.fromkeys(first.keys + second.keys))
     )
@@ -121,11 +123,11 @@ def contrast(
     return replace(part, values=values, seeds=both, images=over_images(values, by_image))
 
 
-def over_images(values: Sequence[float], by_image: Sequence[np.ndarray]) -> tuple[float, float]:
+def over_images(values: Sequence[float], by_image: Sequence[np.ndarray]) -> Interval:
     """The interval from the test images alone of a mean in points. by_image: what each image adds, (images,) per seed."""
     half = Z * POINTS * statistics.image_error(np.mean(by_image, axis=0))
     centre = float(np.mean(values))
-    return centre - half, centre + half
+    return Interval(centre - half, centre + half)
 
 
 def ratio(
@@ -138,9 +140,9 @@ def ratio(
     direction: Range | None = None,
     beside: bool = False,
     note: str = "",
-) -> Part:
+) -> Quantity:
     """``of(first) / of(second)`` by seed, without the seeds where a net is at chance, whatever little it spends."""
-    part = Part(what, "×", expected, direction, beside=beside, note=note)
+    part = Quantity(what, "×", expected, direction, beside=beside, note=note)
     part, pairs = _paired(part, first, second)
     if not pairs:
         return part
@@ -162,9 +164,9 @@ def value(
     beside: bool = False,
     working: bool = True,
     note: str = "",
-) -> Part:
+) -> Quantity:
     """``of`` each run. ``working``: without the seeds where the net is at chance."""
-    part = Part(what, unit, expected, direction, beside=beside, note=note)
+    part = Quantity(what, unit, expected, direction, beside=beside, note=note)
     if not series.samples:
         return replace(part, missing=(series.missing,))
     left = {seed: sample for seed, sample in series.samples.items() if not (working and sample.at_chance)}
@@ -172,12 +174,12 @@ def value(
     return replace(part, seeds=tuple(left), values=tuple(of(sample) for sample in left.values()))
 
 
-def learns(series: Series) -> Part:
+def learns(series: Series) -> Quantity:
     """Accuracy clearly above chance: twice as far above it as a net that has not learnt can be."""
     return accuracy(series, _learnt(series))
 
 
-def lead_over_failure(first: Series, second: Series) -> Part:
+def lead_over_failure(first: Series, second: Series) -> Quantity:
     """How far ``first``, which trains, is above ``second``, which is said to fail.
 
     Void where ``second`` trains in every run: then there is no failure to be above, and a claim of its own says so.
@@ -202,7 +204,7 @@ def _learnt(series: Series) -> Range:
     )
 
 
-def absolute(case: Case, series: Series, expected: Range) -> Part:
+def absolute(case: Case, series: Series, expected: Range) -> Quantity:
     """An accuracy that the paper states as such: judged only at the paper's own scale, else shown beside."""
     note = (
         ""
@@ -215,12 +217,14 @@ def absolute(case: Case, series: Series, expected: Range) -> Part:
 SCALE = "an absolute accuracy on all of CIFAR-10 at full width cannot be asked of narrower networks on fewer images"
 
 
-def untested(what: str, unit: str, why: str, *, keys: tuple[str, ...] = ()) -> Part:
+def untested(what: str, unit: str, why: str, *, keys: tuple[str, ...] = ()) -> Quantity:
     """A quantity that this profile cannot measure, and why. keys: runs that are there and do not decide it."""
-    return Part(what, unit, Range(reason="any value"), void=why, keys=keys)
+    return Quantity(what, unit, Range(reason="any value"), void=why, keys=keys)
 
 
-def _paired(part: Part, first: Series, second: Series) -> tuple[Part, dict[int, tuple[Sample, Sample]]]:
+def _paired(
+    part: Quantity, first: Series, second: Series
+) -> tuple[Quantity, dict[int, tuple[Sample, Sample]]]:
     """The part with its runs, and the samples of the seeds that both have; none where nothing can be paired."""
     absent = tuple(series.missing for series in (first, second) if not series.samples)
     if absent:
@@ -235,7 +239,7 @@ def _paired(part: Part, first: Series, second: Series) -> tuple[Part, dict[int, 
     return replace(part, keys=keys), pairs
 
 
-def _without_chance(part: Part, every: Collection[int], left: Collection[int]) -> Part:
+def _without_chance(part: Quantity, every: Collection[int], left: Collection[int]) -> Quantity:
     """The part without the seeds of nets at chance, saying which they were."""
     gone = [seed for seed in every if seed not in left]
     if not gone:
@@ -281,4 +285,4 @@ def longest(case: Case, name: str, role: str = CONVERTED) -> Series:
 HYBRID = "hybrid-stochmax"  # what section 8.3 trains on CIFAR-10; softmax stands beside it
 
 #: What weighs on every claim about ImageNet here.
-SUBSET = "Judged on ten of ImageNet's classes, imagenette, at low resolution and small width."
+SUBSET = "QuantityVerdict on ten of ImageNet's classes, imagenette, at low resolution and small width."

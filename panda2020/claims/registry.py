@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .evidence import Case
-from .verdicts import Part
+from .verdicts import Quantity
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Finding:
     to weigh the verdict, such as a topology that was reconstructed from the very sentence being judged.
     """
 
-    parts: Sequence[Part]
-    weaker: Sequence[Part] = ()
+    parts: Sequence[Quantity]
+    weaker: Sequence[Quantity] = ()
     caveat: str = ""
 
 

@@ -1,6 +1,6 @@
 """From numbers to a verdict: the rules by which a claim is judged, the same for all of them.
 
-A claim is taken apart into quantities (``Part``), each with the range in which it supports the claim and the reason for
+A claim is taken apart into quantities (``Quantity``), each with the range in which it supports the claim and the reason for
 that range's width. What is compared with the range is never a number but its interval:
 
 - two seeds or more: Student's t interval of the mean over seeds, values paired by seed; of ratios in logarithms, so that a
@@ -28,9 +28,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
-from panda2020.statistics import CONFIDENCE, Mean, mean_over_seeds
+from panda2020.exhibits.numbers import number
+from panda2020.statistics import CONFIDENCE, Estimate, Interval, estimate
 
 SUPPORTED = "supported"
 
@@ -107,7 +106,7 @@ def around(low: float, high: float, reason: str) -> Range:
 
 
 @dataclass(frozen=True)
-class Part:
+class Quantity:
     """One quantity that a claim is about.
 
     what: the quantity in words, with its T. unit: "points" (of accuracy), "%" or "×" (a ratio).
@@ -126,8 +125,8 @@ class Part:
     direction: Range | None = None
     values: tuple[float, ...] = ()
     seeds: tuple[int, ...] = ()
-    images: tuple[float, float] | None = None
-    grain: tuple[float, float] | None = None
+    images: Interval | None = None
+    grain: Interval | None = None
     computed: bool = False
     apart: bool = False
     missing: tuple[str, ...] = ()
@@ -148,112 +147,102 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A part with its verdict. basis: what the interval ``low`` to ``high`` comes from, "seeds", "images", "both", "grain",
-    "computed" or "none"."""
+class QuantityVerdict:
+    """A quantity with its verdict. estimate: its value and interval, None where nothing was measured."""
 
-    part: Part
+    quantity: Quantity
     verdict: str
     reason: str
-    mean: Mean | None
-    low: float | None
-    high: float | None
-    basis: str
+    estimate: Estimate | None
+
+    @property
+    def basis(self) -> str:
+        """What its interval comes from, see ``Estimate``."""
+        return "none" if self.estimate is None else self.estimate.basis
 
     @property
     def one_seed(self) -> bool:
         """Whether it rests on a single seed."""
-        return not self.part.computed and len(self.part.seeds) == 1
+        return not self.quantity.computed and len(self.quantity.seeds) == 1
 
 
 @dataclass(frozen=True)
-class Conclusion:
+class ClaimVerdict:
     """The verdict on a claim, why, and the parts it was concluded from; ``weaker`` are those that show a direction, ``counted``
     those that decide. One part may be both."""
 
     verdict: str
     reason: str
-    parts: tuple[Judged, ...]
-    weaker: tuple[Judged, ...] = ()
-    counted: tuple[Judged, ...] = ()
+    parts: tuple[QuantityVerdict, ...]
+    weaker: tuple[QuantityVerdict, ...] = ()
+    counted: tuple[QuantityVerdict, ...] = ()
 
     @property
     def one_seed(self) -> bool:
         """Whether the verdict rests on a single seed: that of any quantity, or where one refutes the claim, of all that do."""
-        counted = [p for p in self.parts if not p.part.beside and p.verdict != NOT_TESTED]
+        counted = [p for p in self.parts if not p.quantity.beside and p.verdict != NOT_TESTED]
         if self.verdict == CONTRADICTED:  # one quantity is enough
             return all(p.one_seed for p in counted if p.verdict == CONTRADICTED)
         return any(p.one_seed for p in counted)
 
 
-def judge(part: Part, *, among: int = 1) -> Judged:
-    """The verdict on one quantity, which is one of ``among`` that a claim hangs on."""
-    if not part.values:
-        absent = "; ".join(dict.fromkeys(part.missing)) or part.void or "nothing was measured"
-        verdict = (
-            INCONCLUSIVE if part.void and part.keys else NOT_TESTED
-        )  # there are runs, and they decide nothing
-        return Judged(part, verdict, absent, None, None, None, "none")
-    mean = mean_over_seeds(part.values)
-    low, high, basis = _interval(part, CONFIDENCE)
-    if part.void:
-        return Judged(part, INCONCLUSIVE, part.void, mean, low, high, basis)
-    if low is None or high is None:
-        return Judged(part, INCONCLUSIVE, "one seed gives no interval", mean, None, None, basis)
-    if part.apart and mean.count == 1:
+def judge(quantity: Quantity, *, among: int = 1) -> QuantityVerdict:
+    """The verdict on one quantity, which is one of ``among`` that a claim depends on."""
+    if not quantity.values:
+        absent = "; ".join(dict.fromkeys(quantity.missing)) or quantity.void or "nothing was measured"
+        # a void quantity has runs, and they decide nothing
+        verdict = INCONCLUSIVE if quantity.void and quantity.keys else NOT_TESTED
+        return QuantityVerdict(quantity, verdict, absent, None)
+    found = _estimate(quantity, CONFIDENCE)
+    if quantity.void:
+        return QuantityVerdict(quantity, INCONCLUSIVE, quantity.void, found)
+    if found.interval is None:
+        return QuantityVerdict(quantity, INCONCLUSIVE, "one seed gives no interval", found)
+    if quantity.apart and found.seeds == 1:
         reason = "one seed, so how much another training run would differ is not known"
-        return Judged(part, INCONCLUSIVE, reason, mean, low, high, basis)
-    verdict, reason = _compare(part, low, high)
+        return QuantityVerdict(quantity, INCONCLUSIVE, reason, found)
+    verdict, reason = _compare(quantity, found.interval)
     if verdict == CONTRADICTED and among > 1:
-        wide_low, wide_high, _ = _interval(part, 1 - (1 - CONFIDENCE) / among)
-        assert wide_low is not None and wide_high is not None
-        if _compare(part, wide_low, wide_high)[0] != CONTRADICTED:
+        wide = _estimate(quantity, 1 - (1 - CONFIDENCE) / among).interval
+        assert wide is not None
+        if _compare(quantity, wide)[0] != CONTRADICTED:
             verdict, reason = (
                 INCONCLUSIVE,
                 f"outside the expected range, as one of {among} quantities may be by luck",
             )
-    if basis == "images":
+    if found.basis == "images":
         reason += "; one seed, so the interval is that of the test images alone"
-    if basis == "grain":
+    if found.basis == "grain":
         reason += (
             "; the seeds agree better than it can be measured, so the interval is how finely it is known"
         )
-    return Judged(part, verdict, reason, mean, low, high, basis)
+    return QuantityVerdict(quantity, verdict, reason, found)
 
 
-def _interval(part: Part, confidence: float) -> tuple[float | None, float | None, str]:
-    """(low, high, what it comes from): the intervals over seeds and from the test images, their errors added as squares.
+def _estimate(quantity: Quantity, confidence: float) -> Estimate:
+    """The mean with its total interval (``statistics.estimate``).
 
-    The grain of a coarse quantity takes their place where it is wider, beside several seeds only: without them it says nothing
-    of other runs.
+    The grain of a coarse quantity replaces the interval where it is wider and there are several seeds: with one seed it
+    says nothing about other runs.
     """
-    if part.computed:
-        return min(part.values), max(part.values), "computed"
-    mean = mean_over_seeds(part.values, confidence=confidence)
-    sides: dict[str, tuple[float, float]] = {}  # how far it reaches below and above the mean
-    if mean.half is not None:
-        sides["seeds"] = mean.half, mean.half
-        if part.unit == RATIO and min(part.values) > 0:
-            logs = mean_over_seeds([math.log(value) for value in part.values], confidence=confidence)
-            assert logs.low is not None and logs.high is not None
-            sides["seeds"] = mean.mean - math.exp(logs.low), math.exp(logs.high) - mean.mean
-    if part.images is not None:
-        stretch = float(stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf((1 + CONFIDENCE) / 2))
-        sides["images"] = stretch * (mean.mean - part.images[0]), stretch * (part.images[1] - mean.mean)
-    if not sides:
-        return None, None, "none"
-    under, over = (math.hypot(*side) for side in zip(*sides.values(), strict=True))
-    if part.grain is not None and mean.count > 1 and part.grain[1] - part.grain[0] > under + over:
-        return *part.grain, "grain"
-    return mean.mean - under, mean.mean + over, "both" if len(sides) == 2 else next(iter(sides))
+    values = quantity.values
+    if quantity.computed:
+        return Estimate(
+            sum(values) / len(values), Interval(min(values), max(values)), len(values), "computed"
+        )
+    found = estimate(values, quantity.images, ratio=quantity.unit == RATIO, confidence=confidence)
+    grain, interval = quantity.grain, found.interval
+    if grain is not None and interval is not None and found.seeds > 1 and grain.half > interval.half:
+        return Estimate(found.mean, grain, found.seeds, "grain")
+    return found
 
 
-def _compare(part: Part, low: float, high: float) -> tuple[str, str]:
-    where = "the value" if part.computed and low == high else "the interval"
-    if part.expected.holds(low, high):
+def _compare(quantity: Quantity, interval: Interval) -> tuple[str, str]:
+    where = "the value" if quantity.computed and interval.low == interval.high else "the interval"
+    if quantity.expected.holds(*interval):
         return SUPPORTED, f"{where} lies inside the expected range"
-    outside = part.expected.apart(low, high)
-    if part.direction is not None and part.direction.holds(low, high):
+    outside = quantity.expected.apart(*interval)
+    if quantity.direction is not None and quantity.direction.holds(*interval):
         size = "but of another size" if outside else "but its size is not decided"
         return DIRECTION, f"{where} shows the claimed direction, {size}"
     if outside:
@@ -261,46 +250,40 @@ def _compare(part: Part, low: float, high: float) -> tuple[str, str]:
     return INCONCLUSIVE, f"{where} reaches beyond the expected range"
 
 
-def conclude(parts: Sequence[Part], *, weaker: Sequence[Part] = ()) -> Conclusion:
+def conclude(parts: Sequence[Quantity], *, weaker: Sequence[Quantity] = ()) -> ClaimVerdict:
     """The verdict on a claim from its quantities.
 
     ``weaker`` are quantities that show its direction; if all of them are supported, a claim that is not supported becomes
     "direction only". Raises ``ValueError`` where no quantity counts.
     """
     among = sum(not part.beside for part in parts)
-    judged = tuple(judge(part, among=among) for part in parts)
-    counted = [j for j in judged if not j.part.beside]
+    found = tuple(judge(part, among=among) for part in parts)
+    counted = [j for j in found if not j.quantity.beside]
     if not counted and not weaker:
         raise ValueError("parts must hold at least one quantity that counts, got none")
     hints = tuple(judge(part, among=len(weaker)) for part in weaker)
     verdict, reason = _all(counted) if counted else (INCONCLUSIVE, "its size is not tested at this scale")
     if verdict not in (SUPPORTED, DIRECTION) and hints and all(h.verdict == SUPPORTED for h in hints):
-        verdict, reason = DIRECTION, f"as claimed: {'; '.join(h.part.what for h in hints)}; but {reason}"
+        verdict, reason = DIRECTION, f"as claimed: {'; '.join(h.quantity.what for h in hints)}; but {reason}"
     elif not counted and hints:
         verdict, reason = _all(hints)
-    return Conclusion(verdict, reason, tuple(dict.fromkeys(judged + hints)), hints, tuple(counted))
+    return ClaimVerdict(verdict, reason, tuple(dict.fromkeys(found + hints)), hints, tuple(counted))
 
 
-def _all(judged: Sequence[Judged]) -> tuple[str, str]:
+def _all(found: Sequence[QuantityVerdict]) -> tuple[str, str]:
     """The verdict on "all of these hold", with the quantities that decide it."""
     for verdict in (CONTRADICTED, NOT_TESTED, INCONCLUSIVE, DIRECTION):
-        deciding = [j for j in judged if j.verdict == verdict]
+        deciding = [j for j in found if j.verdict == verdict]
         if deciding:
             return verdict, _because(deciding)
-    return SUPPORTED, _because(judged)
+    return SUPPORTED, _because(found)
 
 
-def _because(judged: Sequence[Judged]) -> str:
+def _because(found: Sequence[QuantityVerdict]) -> str:
     """The reasons of some quantities, each once, with the quantities it holds for; what is missing, each once."""
-    missing = dict.fromkeys(text for j in judged for text in j.part.missing)
+    missing = dict.fromkeys(text for j in found for text in j.quantity.missing)
     whats: dict[str, list[str]] = {}
-    for j in judged:
-        if not j.part.missing:
-            whats.setdefault(j.reason, []).append(j.part.what)
+    for j in found:
+        if not j.quantity.missing:
+            whats.setdefault(j.reason, []).append(j.quantity.what)
     return "; ".join([*missing, *(f"{reason} ({'; '.join(names)})" for reason, names in whats.items())])
-
-
-def number(value: float) -> str:
-    """A number for a sentence: three digits, or all of a larger number's, and a true minus sign; what rounding left of 0 is 0."""
-    value = 0.0 if abs(value) < 1e-12 else value
-    return (f"{value:,.0f}" if 999.5 <= abs(value) < math.inf else f"{value + 0.0:.3g}").replace("-", "−")

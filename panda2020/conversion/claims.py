@@ -19,7 +19,7 @@ from panda2020.claims.quantities import (
     value,
 )
 from panda2020.claims.registry import Finding, estimates
-from panda2020.claims.verdicts import Part, Range, above, around, at_least, at_most, below
+from panda2020.claims.verdicts import Quantity, Range, above, around, at_least, at_most, below
 from panda2020.networks import network
 from panda2020.records import Sample, Series
 from snncore.topology import parameter_count
@@ -112,7 +112,7 @@ def monotone(case: Case) -> Finding:
         above(0),
         what="rise of accuracy from the smallest T to the largest",
     )
-    fall = Part(
+    fall = Quantity(
         "largest fall of accuracy from one T to a larger one",
         "points",
         at_most(
@@ -159,7 +159,7 @@ def params_minimal(case: Case) -> Finding:
         for name in BACKRES:
             saved = 100 * (1 - _parameters(name, maps) / plain)
             what = f"parameters that {name} saves against VGG7, {maps} maps"
-            parts.append(Part(what, "%", expected, values=(saved,), computed=True, beside=maps != 64))
+            parts.append(Quantity(what, "%", expected, values=(saved,), computed=True, beside=maps != 64))
     return Finding(
         parts,
         caveat="The topologies are reconstructed, and this sentence is one of those that fixed them: agreement "
@@ -190,14 +190,14 @@ def ee_2x4(case: Case) -> Finding:
     return Finding(_ee_ratios(case, *BACKRES, expected), caveat=COMMON_T)
 
 
-def _ee_ratios(case: Case, name: str, other: str, expected: Range) -> list[Part]:
+def _ee_ratios(case: Case, name: str, other: str, expected: Range) -> list[Quantity]:
     return [
         efficiency_ratio(case, one, two, expected, own_steps=own)
         for own, (one, two) in _settled(case, name, other)
     ]
 
 
-def efficiency_ratio(case: Case, one: Series, two: Series, expected: Range, *, own_steps: bool) -> Part:
+def efficiency_ratio(case: Case, one: Series, two: Series, expected: Range, *, own_steps: bool) -> Quantity:
     """EE of a network over that of another. own_steps: each is read at a T of its own, so it only stands beside."""
     return ratio(
         one,
@@ -212,7 +212,7 @@ def efficiency_ratio(case: Case, one: Series, two: Series, expected: Range, *, o
 
 def _settled(case: Case, *names: str) -> tuple[tuple[bool, list[Series]], tuple[bool, list[Series]]]:
     """(False, the networks at the smallest T at which all have settled) and (True, each at its own)."""
-    own = [case.settled(name, CONVERTED) for name in names]
+    own = [case.settled_series(name, CONVERTED) for name in names]
     steps = max((series.steps for series in own if series.steps), default=None)
     return (False, [case.series(name, CONVERTED, steps) for name in names]), (True, own)
 
@@ -269,7 +269,7 @@ def sparsify(case: Case) -> Finding:
     which must be below 1; as a weaker form, that of the last to the first."""
     parts, weaker = [], []
     for name, layer in (("VGG2x4", "conv2"), ("VGG3x2-v1", "conv2"), ("VGG3x2-v1", "conv3")):
-        series = case.settled(name, CONVERTED)
+        series = case.settled_series(name, CONVERTED)
         parts.append(
             value(
                 series,
@@ -307,7 +307,7 @@ def multi_threshold(case: Case) -> Finding:
     expected = at_least(1, '"necessitates" is read as a loss of a point or more without')
     parts = []
     for name in BACKRES:
-        own = case.settled(name, CONVERTED)
+        own = case.settled_series(name, CONVERTED)
         shared = case.series(name, "converted-shared", own.steps)
         parts.append(
             difference(
@@ -364,7 +364,7 @@ def ee_range(case: Case) -> Finding:
     expected = around(5, 200, "the text's range with " + FACTOR_2)
     parts = []
     for name, role in (*((name, CONVERTED) for name in BACKRES), *AGD):
-        series = case.settled(name, role)
+        series = case.settled_series(name, role)
         parts.append(
             value(
                 series,
@@ -403,7 +403,7 @@ def ee(case: Case) -> Finding:
     1 point of its accuracy at the largest."""
     expected = around(1.5, 2.7, "2 within a third: the text gives one digit")
     at_the_end = longest(case, "VGG11x2"), longest(case, "VGG16")
-    at_own_steps = case.settled("VGG11x2", CONVERTED), case.settled("VGG16", CONVERTED)
+    at_own_steps = case.settled_series("VGG11x2", CONVERTED), case.settled_series("VGG16", CONVERTED)
     return Finding(
         [
             efficiency_ratio(case, one, two, expected, own_steps=own)

@@ -15,7 +15,7 @@ from panda2020.runs import Record
 from panda2020.statistics import wilson
 from snncore.energy import CONVENTIONS
 
-from .tables import CONVERTED, NAMES, _by_network, _name, accuracy, grouped, times
+from .tables import CONVERTED, NAMES, accuracy, by_network, grouped, name_of, times
 
 _LOOKS = {
     CONVERTED: (PALETTE["orange"], "o", "solid"),
@@ -85,7 +85,7 @@ def draw_accuracy(table: pd.DataFrame) -> Figure:
     """Accuracy against T on the left, EE (paper's convention) on the right; ANN accuracies are dashed lines."""
     figure = Figure(figsize=(9.6, 3.7), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for colour, (name, run) in zip(_cycle(table), _by_network(table), strict=False):
+    for colour, (name, run) in zip(_cycle(table), by_network(table), strict=False):
         mean = run.groupby("T")[["SNN", "ANN", "EE paper", "EE physical"]].mean()
         left.plot(mean.index, mean["SNN"], color=colour, marker="o", markersize=4, label=name)
         left.axhline(mean["ANN"].iloc[-1], color=colour, linewidth=1, linestyle="--")
@@ -117,7 +117,7 @@ def draw_efficiency(table: pd.DataFrame) -> Figure:
         axes.bar_label(bars, fmt="%.2g", fontsize=8)
     axes.set_xticks(
         range(len(table)),
-        [f"{_name(row)}\nT = {row['T']}, {row['SNN']:.1%}" for _, row in table.iterrows()],
+        [f"{name_of(row)}\nT = {row['T']}, {row['SNN']:.1%}" for _, row in table.iterrows()],
         fontsize=8,
     )
     axes.axhline(1, color=PALETTE["grey"], linewidth=1)
@@ -135,7 +135,7 @@ def draw_steps(thresholds: pd.DataFrame, rates: pd.DataFrame) -> Figure:
     for axes, table, label in zip(
         figure.subplots(1, 2), (thresholds, rates), ("threshold", "spikes per neuron and step"), strict=True
     ):
-        layers = [f"{_name(row)} {row['layer']}" for _, row in table.iterrows()]
+        layers = [f"{name_of(row)} {row['layer']}" for _, row in table.iterrows()]
         colours = dict(zip(dict.fromkeys(layers), _cycle(table), strict=False))
         drawn = set()
         for name, (_, row) in zip(layers, table.iterrows(), strict=True):
@@ -160,7 +160,7 @@ def draw_steps(thresholds: pd.DataFrame, rates: pd.DataFrame) -> Figure:
 
 def draw_loss(table: pd.DataFrame) -> Figure:
     """Correlation of spike rate and activation over depth, one line per T, one panel per network."""
-    names = list(_by_network(table))
+    names = list(by_network(table))
     figure = Figure(figsize=(3.4 * len(names) + 0.8, 3.4), layout="constrained")
     grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, (name, run) in zip(grid, names, strict=True):

@@ -17,11 +17,11 @@ from itertools import cycle
 import pandas as pd
 from matplotlib.figure import Figure
 
-from panda2020 import statistics
 from panda2020.exhibits.style import PALETTE
+from panda2020.records import Place
 from panda2020.runs import Record
 
-from .tables import CONVERTED, _hits, _read, _sites, grouped, settled, times
+from .tables import CONVERTED, grouped, read_out, settled_steps, sites_of, times
 
 SHARED = "converted-shared"
 
@@ -42,8 +42,8 @@ def sharing_table(records: Sequence[Record]) -> pd.DataFrame:
     """
     groups = grouped(records)
     rows = []
-    for (name, reading, role), plain in groups.items():
-        shared = groups.get((name, reading, SHARED), {}) if role == CONVERTED else {}
+    for (name, reading, role, _), plain in groups.items():
+        shared = groups.get(Place(name, reading, SHARED, None), {}) if role == CONVERTED else {}
         both = [
             s
             for s in plain
@@ -51,15 +51,15 @@ def sharing_table(records: Sequence[Record]) -> pd.DataFrame:
         ]
         if not both:
             continue
-        early, late = settled(plain), times({seed: plain[seed] for seed in both})[-1]
+        early, late = settled_steps(plain), times({seed: plain[seed] for seed in both})[-1]
         for seed in both:
             own, one = plain[seed], shared[seed]
-            passes = [site for site in _sites(own) if "." in site]
+            passes = [site for site in sites_of(own) if "." in site]
             rows.append({
                 "network": name, "reading": reading, "seed": seed,
                 "slowing": math.prod(one.result["thresholds"][site] / own.result["thresholds"][site] for site in passes),
                 "fewer spikes": _rate(own, late, passes[-1]) / left if (left := _rate(one, late, passes[-1])) else math.nan,
-                **{f"cost at T = {T}": 100 * statistics.paired([_hits(own, T)], [_hits(one, T)]).difference
+                **{f"cost at T = {T}": 100 * (read_out(own, T)["accuracy"] - read_out(one, T)["accuracy"])
                    for T in dict.fromkeys((early, late))},
                 "images": own.result["total"],
             })  # fmt: skip
@@ -67,7 +67,7 @@ def sharing_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _rate(run: Record, steps: int, site: str) -> float:
-    return float(_read(run, steps)["activity"][site]["rate"])
+    return float(read_out(run, steps)["activity"][site]["rate"])
 
 
 def draw_sharing(table: pd.DataFrame) -> Figure:

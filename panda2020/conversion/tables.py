@@ -6,7 +6,6 @@ compared with each other: networks by energy at their settled T, variants by acc
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -14,14 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from panda2020 import records as recorded_runs
 from panda2020 import statistics
 from panda2020.exhibits.exhibit import origin
-from panda2020.planning import total_minutes
-from panda2020.profiles import profile
-from panda2020.records import Sample, reading_of
-from panda2020.runs import Entry, Record
-from panda2020.runs.executing import minutes
+from panda2020.exhibits.numbers import interval as interval_text
+from panda2020.records import Place, Sample, by_place, hits_of, reading_of, settled_at
+from panda2020.runs import Record
 from panda2020.tasks import train
 from snncore.energy import CONVENTIONS, macs
 from snncore.topology import as_ann, parameter_count, plan
@@ -37,36 +33,16 @@ NAMES: Mapping[str, str] = {
     "converted-stochmax": "stochmax classifier",
 }
 
-#: An efficiency is read at the smallest T whose accuracy is within this of that at the largest T.
-MARGIN = 0.01
+RISES, FALLS = "rises at every step", "falls at every step"
 
 NJ = 1e-3  # nJ per pJ
-
-Kind = tuple[str, str, str]  # network, reading, role
 
 Runs = Mapping[int, Record]  # by seed
 
 
-def grouped(records: Iterable[Record]) -> dict[Kind, dict[int, Record]]:
-    """Conversions by network, reading and role, then by seed.
-
-    Raises ``ValueError`` for records of more than one profile, an unknown role, and the same run twice.
-    """
-    records = list(records)
-    profiles = sorted({record.labels["profile"] for record in records})
-    if len(profiles) > 1:
-        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
-    found: dict[Kind, dict[int, Record]] = {}
-    for record in records:
-        role = record.labels["role"]
-        if role not in NAMES:
-            raise ValueError(f"role of a record must be one of {', '.join(NAMES)}, got {role!r}")
-        kind = (record.labels["network"], reading_of(record.labels["note"]), role)
-        if found.setdefault(kind, {}).setdefault(record.spec.seed, record) is not record:
-            raise ValueError(
-                f"records must hold each run once, got {' '.join(kind)} seed {record.spec.seed} twice"
-            )
-    return {kind: dict(sorted(seeds.items())) for kind, seeds in found.items()}
+def grouped(records: Iterable[Record]) -> dict[Place, dict[int, Record]]:
+    """Conversions by place (without a T of their own), then by seed; raises ``ValueError`` as ``by_place`` does."""
+    return by_place(records, roles=tuple(NAMES))
 
 
 def times(runs: Runs) -> list[int]:
@@ -76,14 +52,16 @@ def times(runs: Runs) -> list[int]:
 
 def accuracy(runs: Runs, steps: int | None) -> float:
     """Mean accuracy over seeds after ``steps`` time steps; None for the ANN."""
-    return float(np.mean([_read(run, steps)["accuracy"] for run in runs.values()]))
+    return float(np.mean([read_out(run, steps)["accuracy"] for run in runs.values()]))
 
 
-def settled(runs: Runs) -> int:
-    """The smallest T whose mean accuracy is at least that at the largest T minus ``MARGIN``, as the ledger takes it."""
-    every = times(runs)
-    least = accuracy(runs, every[-1]) - MARGIN - 1e-9
-    return next(steps for steps in every if accuracy(runs, steps) >= least)
+def settled_steps(runs: Runs) -> int:
+    """The T at which EE is read, by the one rule of ``records.settled_at``."""
+    accuracies: dict[int, dict[int, float]] = {}
+    for seed, run in runs.items():
+        for steps, found in run.result["snn"].items():
+            accuracies.setdefault(int(steps), {})[seed] = found["accuracy"]
+    return settled_at(accuracies)
 
 
 def by_latency(records: Sequence[Record]) -> pd.DataFrame:
@@ -93,7 +71,7 @@ def by_latency(records: Sequence[Record]) -> pd.DataFrame:
     all T are of the same images. A T that a network was not read out at is empty.
     """
     rows = []
-    for (name, reading, role), runs in grouped(records).items():
+    for (name, reading, role, _), runs in grouped(records).items():
         first = next(iter(runs.values()))
         row: dict[str, object] = {
             "network": name,
@@ -113,10 +91,14 @@ def by_latency(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _cell(runs: Runs, steps: int | None) -> str:
-    total = int(_read(next(iter(runs.values())), steps)["total"])
-    mean = accuracy(runs, steps)
-    low, high = statistics.wilson(min(mean * total, total), total)
-    return f"{100 * mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+    total = int(read_out(next(iter(runs.values())), steps)["total"])
+    found = (
+        statistics.accuracy_estimate(
+            [read_out(run, steps)["accuracy"] * total for run in runs.values()], total
+        )
+        * 100
+    )
+    return f"{found.mean:.1f} ({interval_text(found.interval, '.1f')})"
 
 
 def operating_table(
@@ -131,14 +113,14 @@ def operating_table(
     """
     groups = grouped(records)
     chosen = {
-        kind: at if at is not None else settled(runs)
+        kind: at if at is not None else settled_steps(runs)
         for kind, runs in groups.items()
         if at is None or at in times(runs)
     }
     base = next((kind for kind in chosen if kind[0] == plain and kind[2] == CONVERTED), None)
     rows = []
     for kind, steps in chosen.items():
-        name, reading, role = kind
+        name, reading, role, _ = kind
         runs = groups[kind]
         own = {c: _mean(runs, steps, c, "efficiency") for c in CONVENTIONS}
         energy = _mean(runs, steps, "paper", "snn")
@@ -171,33 +153,34 @@ def operating_table(
     return pd.DataFrame(rows)
 
 
-def ee_ratio(table: pd.DataFrame, one: str, other: str, *, convention: str = "paper") -> float | None:
-    """EE of one network over that of another, from ``operating_table``; None where either is not there."""
-    rows = table[table["conversion"] == NAMES[CONVERTED]].set_index("network")[f"EE {convention}"]
-    return float(rows[one] / rows[other]) if one in rows.index and other in rows.index else None
+def efficiency_table(records: Sequence[Record], *, chance: float = 0.1) -> pd.DataFrame:
+    """The rows of ``operating_table`` of networks that are above twice chance at the largest T."""
+    table = operating_table(records)
+    return table[table["at the largest T"] > 2 * chance].reset_index(drop=True) if len(table) else table
 
 
 def variant_table(records: Sequence[Record]) -> pd.DataFrame:
     """Each variant against the plain conversion of the same ANN, on the same test images; two rows each, at T settled and
     at the largest T.
 
-    T is that at which the *plain* conversion has settled. "variant minus plain" is in points, with its 95 % interval over
-    test images (over seeds beside it); "only ... right" counts images, and None stands where there is more than one seed.
+    T is that at which the *plain* conversion has settled. "variant minus plain" is in points, with its total interval (95 %);
+    "only ... right" counts images, and None stands where there is more than one seed.
     Variants without their plain conversion are left out.
     """
     groups = grouped(records)
     rows = []
-    for (name, reading, role), runs in groups.items():
-        plain = groups.get((name, reading, CONVERTED), {})
+    for (name, reading, role, _), runs in groups.items():
+        plain = groups.get(Place(name, reading, CONVERTED, None), {})
         both = sorted(runs.keys() & plain.keys())
         if role == CONVERTED or not both:
             continue
         one, two = ({seed: group[seed] for seed in both} for group in (runs, plain))
         common = [steps for steps in times(one) if steps in times(two)]
-        for steps, which in ((settled(two), "settled"), (common[-1], "largest")):
-            found = statistics.paired(
-                [_hits(run, steps) for run in one.values()], [_hits(run, steps) for run in two.values()]
+        for steps, which in ((settled_steps(two), "settled"), (common[-1], "largest")):
+            pair = statistics.paired(
+                *([hits_of(read_out(run, steps)) for run in x.values()] for x in (one, two))
             )
+            found = pair.total * 100
             rows.append(
                 {
                     "network": name,
@@ -207,12 +190,12 @@ def variant_table(records: Sequence[Record]) -> pd.DataFrame:
                     "which T": which,
                     "plain": accuracy(two, steps),
                     "this": accuracy(one, steps),
-                    "variant minus plain": 100 * found.difference,
-                    "over test images": recorded_runs.span(*found.interval(), signed=True),
-                    "over seeds": recorded_runs.span(found.seeds.low, found.seeds.high, signed=True),
-                    "only variant right": found.only_first,
-                    "only plain right": found.only_second,
-                    "McNemar p": found.p,
+                    "variant minus plain": found.mean,
+                    "95 % interval": found.interval,
+                    "over": found.over,
+                    "only variant right": pair.only_first,
+                    "only plain right": pair.only_second,
+                    "McNemar p": pair.p,
                     "EE plain": _mean(two, steps, "paper", "efficiency"),
                     "EE this": _mean(one, steps, "paper", "efficiency"),
                     "pairs": len(both),
@@ -232,10 +215,10 @@ def hand_over_table(records: Sequence[Record]) -> pd.DataFrame:
     one above it is where the spikes of that layer come too late.
     """
     rows = []
-    for (name, reading, role), runs in grouped(records).items():
+    for (name, reading, role, _), runs in grouped(records).items():
         every = times(runs)
         first = next(iter(runs.values()))
-        sites = [site for site in _sites(first) if site in _read(first, every[-1])["agreement"]]
+        sites = [site for site in sites_of(first) if site in read_out(first, every[-1])["agreement"]]
         start = {"network": name, "reading": reading, "conversion": NAMES[role]}
         rows.append(
             {**start, "depth": 0, "layer": "ANN", **{f"T = {T}": accuracy(runs, None) for T in every}}
@@ -243,7 +226,7 @@ def hand_over_table(records: Sequence[Record]) -> pd.DataFrame:
         for depth, site in enumerate(sites, start=1):
             mean = {
                 f"T = {T}": float(
-                    np.mean([_read(run, T)["agreement"][site]["accuracy"] for run in runs.values()])
+                    np.mean([read_out(run, T)["agreement"][site]["accuracy"] for run in runs.values()])
                 )
                 for T in every
             }
@@ -251,32 +234,32 @@ def hand_over_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def course(values: Sequence[float]) -> str:
-    """How a sequence goes: "rises at every step", "falls at every step", or what its ends do and that it turns."""
+def trend(values: Sequence[float]) -> str:
+    """Describe a sequence: strictly increasing, strictly decreasing, or its net change and that it is not monotonic."""
     if len(values) < 2:
         raise ValueError(f"values must hold at least two numbers, got {len(values)}")
     if all(a < b for a, b in pairwise(values)):
-        return "rises at every step"
+        return RISES
     if all(a > b for a, b in pairwise(values)):
-        return "falls at every step"
+        return FALLS
     if values[-1] == values[0]:
         return "ends where it began, and turns on the way"
     return f"ends {'higher' if values[-1] > values[0] else 'lower'} than it began, and turns on the way"
 
 
-def course_sentence(what: str, courses: Mapping[str, Sequence[float]], *, wanted: str) -> str:
-    """In words, how many BackRes layers take the ``wanted`` course, and every layer with its values and its own course.
+def trend_sentence(what: str, layers: Mapping[str, Sequence[float]], *, wanted: str) -> str:
+    """In words, how many BackRes layers have the ``wanted`` trend, and every layer with its values and its own trend.
 
-    wanted: the course that a claim speaks of. Raises ``ValueError`` for no layer.
+    wanted: the trend that a claim speaks of. Raises ``ValueError`` for no layer.
     """
-    if not courses:
-        raise ValueError("courses must hold at least one layer, got none")
-    right = sum(course(values) == wanted for values in courses.values())
+    if not layers:
+        raise ValueError("layers must hold at least one layer, got none")
+    right = sum(trend(values) == wanted for values in layers.values())
     listed = "; ".join(
-        f"{name}: {', '.join(f'{value:.3g}' for value in values)}, {course(values)}"
-        for name, values in courses.items()
+        f"{name}: {', '.join(f'{value:.3g}' for value in values)}, {trend(values)}"
+        for name, values in layers.items()
     )
-    return f"{what}: {wanted} in {right} of {len(courses)} BackRes layers ({listed})."
+    return f"{what}: {wanted} in {right} of {len(layers)} BackRes layers ({listed})."
 
 
 def thresholds_by_step(records: Sequence[Record]) -> dict[str, list[float]]:
@@ -288,66 +271,37 @@ def rates_by_step(records: Sequence[Record]) -> dict[str, list[float]]:
     """The same for spikes per neuron and time step, each network at its settled T."""
     return _by_step(
         records,
-        lambda runs, site: [_read(run, settled(runs))["activity"][site]["rate"] for run in runs.values()],
+        lambda runs, site: [
+            read_out(run, settled_steps(runs))["activity"][site]["rate"] for run in runs.values()
+        ],
     )
 
 
 def _by_step(records, values) -> dict[str, list[float]]:  # type: ignore[no-untyped-def]
     found: dict[str, list[float]] = {}
-    for (name, reading, role), runs in grouped(records).items():
+    for (name, reading, role, _), runs in grouped(records).items():
         if role != CONVERTED:
             continue
         title = name if reading == "A" else f"{name} {reading}"
-        for site in _sites(next(iter(runs.values()))):
+        for site in sites_of(next(iter(runs.values()))):
             if "." not in site:
                 continue
             found.setdefault(f"{title} {site.split('.')[0]}", []).append(float(np.mean(values(runs, site))))
     return found
 
 
-def gaps(missing: Sequence) -> pd.DataFrame:  # type: ignore[type-arg]
-    """Conversions that nobody has recorded, seeds joined, with the minutes they are estimated to take on two CPU cores."""
-    rows: dict[tuple[str, str, str], dict] = {}  # type: ignore[type-arg]
-    for entry in missing:
-        row = rows.setdefault((entry.network, entry.note, entry.role), {"seeds": [], "entries": []})
-        row["seeds"].append(str(entry.spec.seed))
-        row["entries"].append(entry)
-    return pd.DataFrame(
-        [
-            {
-                "network": name,
-                "reading": reading_of(note),
-                "conversion": NAMES.get(role, role),
-                "seeds": ", ".join(row["seeds"]),
-                "runs": len(row["entries"]),
-                "minutes": total_minutes(row["entries"]),
-            }
-            for (name, note, role), row in rows.items()
-        ],
-        columns=["network", "reading", "conversion", "seeds", "runs", "minutes"],
-    )
-
-
-def _sites(run: Record) -> list[str]:
+def sites_of(run: Record) -> list[str]:
     """Every spiking site in order of computation; records hold them in alphabetical order."""
     return [p.site for p in Sample(run, None, {}).passes if p.site in run.result["thresholds"]]
 
 
-def _read(run: Record, steps: int | None) -> Mapping:  # type: ignore[type-arg]
+def read_out(run: Record, steps: int | None) -> Mapping:  # type: ignore[type-arg]
     return run.result["ann"] if steps is None else run.result["snn"][str(steps)]
 
 
-def _hits(run: Record, steps: int) -> np.ndarray:
-    found = _read(run, steps)
-    return statistics.hits(found["hits"], found["total"])
-
-
 def _mean(runs: Runs, steps: int, convention: str, value: str) -> float:
-    samples = [Sample(run, steps, _read(run, steps)) for run in runs.values()]
-    return float(np.mean([getattr(recorded_runs.energy_of(one, convention), value) for one in samples]))
-
-
-MARGIN = 0.01  # an efficiency is read at the smallest T whose accuracy is within this of the largest T's
+    samples = [Sample(run, steps, read_out(run, steps)) for run in runs.values()]
+    return float(np.mean([getattr(one.report(convention), value) for one in samples]))
 
 
 def accuracy_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -359,57 +313,28 @@ def accuracy_table(records: Sequence[Record]) -> pd.DataFrame:
     """
     rows = []
     for record in records:
-        for steps, found in _readings(record):
-            ann, snn = (
-                statistics.hits(part["hits"], part["total"]) for part in (record.result["ann"], found)
-            )
-            pair = statistics.paired([snn], [ann])
+        for steps, found in read_outs(record):
+            pair = statistics.paired([hits_of(found)], [hits_of(record.result["ann"])])
             rows.append(
                 {
                     **_labels(record),
                     "T": steps,
                     "ANN": record.result["ann"]["accuracy"],
                     "SNN": found["accuracy"],
-                    "over test images": _interval(statistics.wilson(found["correct"], found["total"]), ".1%"),
+                    "over test images": statistics.wilson(found["correct"], found["total"]) * 100,
                     "minus ANN": 100 * pair.difference,
-                    "95 % interval": _interval([100 * end for end in pair.interval()], "+.1f"),
+                    "95 % interval": pair.images * 100,
                     "only ANN right": pair.only_second,
                     "only SNN right": pair.only_first,
                     "McNemar p": pair.p,
                     "agreement": found["paired"]["same_class"] / found["total"],
                     "top-5": found["top5"]["correct"] / found["total"],
                     "ANN top-5": record.result["ann"]["top5"]["correct"] / found["total"],
-                    **{
-                        f"EE {c}": recorded_runs.energy_of(Sample(record, steps, found), c).efficiency
-                        for c in CONVENTIONS
-                    },
+                    **{f"EE {c}": Sample(record, steps, found).report(c).efficiency for c in CONVENTIONS},
                     "images": found["total"],
                 }
             )
     return pd.DataFrame(rows)
-
-
-def settled_rows(table: pd.DataFrame, *, margin: float = MARGIN, chance: float = 0.1) -> pd.DataFrame:
-    """One row per network, means over seeds, at the smallest T whose mean accuracy is within ``margin`` of that at the largest T.
-
-    This is where an efficiency is read. Networks that are at or below twice chance at the largest T have no such row.
-    """
-    means = ["SNN", "ANN", *(f"EE {c}" for c in CONVENTIONS)]
-    chosen = []
-    for (name, reading, role), runs in table.groupby(["network", "reading", "role"], sort=False):
-        course = runs.groupby("T")[means].mean()  # by rising T
-        last = course["SNN"].iloc[-1]
-        if last > 2 * chance:
-            settled_at = course.index[course["SNN"] >= last - margin - 1e-9][0]
-            where = {
-                "network": name,
-                "reading": reading,
-                "role": role,
-                "seeds": runs["seed"].nunique(),
-                "T": int(settled_at),
-            }
-            chosen.append({**where, **course.loc[settled_at], "images": int(runs["images"].iloc[0])})
-    return pd.DataFrame(chosen)
 
 
 def threshold_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -422,28 +347,18 @@ def threshold_table(records: Sequence[Record]) -> pd.DataFrame:
                     **_labels(record),
                     "layer": layer,
                     **{f"step {k}": value for k, value in enumerate(values, start=1)},
-                    "only rising": rises(values),
+                    "only rising": trend(values) == RISES,
                     "calibration": f"{record.spec.conversion.images} images, {record.spec.conversion.steps} steps",
                 }
             )
     return pd.DataFrame(rows)
 
 
-def rises(values: Sequence[float]) -> bool:
-    """Whether every value is larger than the one before: "vthresh1 < vthresh2 ... < vthreshn" (section 4.1)."""
-    return all(a < b for a, b in itertools.pairwise(values))
-
-
-def falls(values: Sequence[float]) -> bool:
-    """Whether every value is smaller than the one before: the "sparsifying effect" (section 8.1)."""
-    return all(a > b for a, b in itertools.pairwise(values))
-
-
 def sparsity_table(records: Sequence[Record]) -> pd.DataFrame:
     """Spikes per neuron and step over the unrolling steps of each BackRes layer, at the largest T."""
     rows = []
     for record in records:
-        steps, found = _readings(record)[-1]
+        steps, found = read_outs(record)[-1]
         rates = {site: values["rate"] for site, values in found["activity"].items()}
         for layer, values in _unrolled(rates).items():
             rows.append(
@@ -452,7 +367,7 @@ def sparsity_table(records: Sequence[Record]) -> pd.DataFrame:
                     "T": steps,
                     "layer": layer,
                     **{f"step {k}": value for k, value in enumerate(values, start=1)},
-                    "only falling": falls(values),
+                    "only falling": trend(values) == FALLS,
                 }
             )
     return pd.DataFrame(rows)
@@ -469,7 +384,7 @@ def loss_table(records: Sequence[Record]) -> pd.DataFrame:
     for record in records:
         channels, size = train._shape(record.spec.ann.data)
         order = [p.site for p in plan(as_ann(record.spec.ann.topology), (channels, size, size), "relu")]
-        for steps, found in _readings(record):
+        for steps, found in read_outs(record):
             for site, values in sorted(found["agreement"].items(), key=lambda item: order.index(item[0])):
                 depth = order.index(site) + 1
                 rows.append(
@@ -512,38 +427,7 @@ def size_table(records: Sequence[Record], *, baseline: str) -> pd.DataFrame:
     )
 
 
-def missing_table(entries: Sequence[Entry]) -> pd.DataFrame:
-    """Conversion runs that nobody has recorded, with the minutes they are estimated to take on two CPU cores."""
-    return pd.DataFrame(
-        [
-            {
-                "network": entry.network,
-                "reading": reading_of(entry.note),
-                "role": entry.role,
-                "seed": entry.spec.ann.seed,
-                "minutes": minutes(entry.spec),
-            }
-            for entry in entries
-        ],
-        columns=["network", "reading", "role", "seed", "minutes"],
-    )
-
-
-def scale_text(records: Sequence[Record]) -> str:
-    """Data, width, epochs and calibration of some runs of one scale, in words, for captions."""
-    spec = records[0].spec
-    p = profile(records[0].labels["profile"])
-    data = spec.ann.data
-    width = p.imagenet_width if data.name == p.imagenet.name and data.size == p.imagenet.size else p.width
-    size = f" at {data.size} pixels" if data.size else ""
-    return (
-        f"Profile {p.name}: {data.name}{size}, {data.train:,} training images, networks at {width:g} of the width, "
-        f"{spec.ann.training.epochs} epochs; thresholds from {spec.conversion.images} images and "
-        f"{spec.conversion.steps} steps."
-    )
-
-
-def _readings(record: Record) -> list[tuple[int, dict[str, Any]]]:
+def read_outs(record: Record) -> list[tuple[int, dict[str, Any]]]:
     """(T, what was read out there), rising."""
     return sorted((int(steps), found) for steps, found in record.result["snn"].items())
 
@@ -567,19 +451,16 @@ def _labels(record: Record) -> dict[str, Any]:
     }
 
 
-def _name(row: Mapping[str, Any]) -> str:
+def name_of(row: Mapping[str, Any]) -> str:
     return row["network"] if row["reading"] == "A" else f"{row['network']} {row['reading']}"
 
 
-def _by_network(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def by_network(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [
         (
-            _name({"network": name, "reading": reading}) + ("" if role == "converted" else f", {role[10:]}"),
+            name_of({"network": name, "reading": reading})
+            + ("" if role == "converted" else f", {role[10:]}"),
             run,
         )
         for (name, reading, role), run in table.groupby(["network", "reading", "role"], sort=False)
     ]
-
-
-def _interval(ends: Sequence[float], form: str) -> str:
-    return f"{ends[0]:{form}} to {ends[1]:{form}}"

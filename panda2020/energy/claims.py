@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from panda2020.claims.evidence import Case
 from panda2020.claims.registry import Finding, estimates
-from panda2020.claims.verdicts import Part, around
+from panda2020.claims.verdicts import Quantity, around
 from panda2020.networks import network, readings
 from snncore.activity import SiteActivity
 from snncore.energy import SRAM, report
@@ -36,7 +36,7 @@ def memory(case: Case) -> Finding:
                 ("accesses counted", counted.efficiency / plain.efficiency),
             ):
                 parts.append(
-                    Part(
+                    Quantity(
                         f"EE with over EE without memory, {name}, rate {rate:g}: {how}",
                         "×",
                         same,

@@ -20,8 +20,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from panda2020.records import nearest
+from panda2020.statistics import Interval
+
 from . import notebook as nb
 from . import style
+from .numbers import interval as interval_text
+from .numbers import number
 from .printed import printed, printed_html
 
 if TYPE_CHECKING:
@@ -136,8 +141,8 @@ def headline(text: str, *, records: Sequence[Record]) -> None:
     profiles = sorted({str(r.labels["profile"]) for r in records})
     if "quick" in profiles:
         raise ValueError("a headline cannot rest on records of profile 'quick'; allowed: laptop, paper")
-    badges = " ".join(_badge(tag, profiles, _witnesses(records, tag)) for tag in _tags(records))
-    page = f'<div class="snn-exhibit">{_style()}<p><strong>{_inline(text)}</strong> {badges}</p></div>'
+    badges = " ".join(badge(tag, profiles, _witnesses(records, tag)) for tag in _tags(records))
+    page = f'<div class="snn-exhibit">{_style()}<p><strong>{inline_html(text)}</strong> {badges}</p></div>'
     found = {"text": text, "profiles": profiles, "keys": sorted({r.key for r in records})}
     display({"text/html": page, "text/plain": text}, raw=True, metadata={HEADLINE: found})
 
@@ -185,7 +190,7 @@ def table_html(
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
     csv = shown.to_csv(index=False, lineterminator="\n", header=[_header(c) for c in shown.columns])
-    return _exhibit(
+    return exhibit_html(
         content,
         name=name,
         caption=caption,
@@ -211,13 +216,11 @@ def figure_html(
     if not alt.strip():
         raise ValueError(f"alt must say in words what {name or 'the figure'} shows, got {alt!r}")
     drawing = style.svg(fig)
-    content = (
-        f'<img class="snn-figure dark-light" src="{_uri("image/svg+xml", drawing)}" alt="{html.escape(alt)}">'
-    )
+    content = f'<img class="snn-figure dark-light" src="{data_uri("image/svg+xml", drawing)}" alt="{html.escape(alt)}">'
     files = {f"{slug(name)}.svg": ("SVG", "image/svg+xml", drawing)}
     if data is not None:
         files[f"{slug(name)}.csv"] = ("CSV", "text/csv", data.to_csv(index=False, lineterminator="\n"))
-    return _exhibit(
+    return exhibit_html(
         content, name=name, caption=caption, records=records, command=command, notebook=notebook, files=files
     )
 
@@ -227,7 +230,7 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _exhibit(
+def exhibit_html(
     content: str,
     *,
     name: str,
@@ -244,17 +247,17 @@ def _exhibit(
     command = command or (nb.command(source) if source else None)
     profiles = sorted({str(r.labels["profile"]) for r in records})
     badges = " ".join(
-        _badge(tag, _profiles(records, tag) or profiles, _witnesses(records, tag)) for tag in _tags(records)
+        badge(tag, _profiles(records, tag) or profiles, _witnesses(records, tag)) for tag in _tags(records)
     )
     links = [
-        f'<a href="{_uri(kind, text)}" download="{file}">{word}</a>'
+        f'<a href="{data_uri(kind, text)}" download="{file}">{word}</a>'
         for file, (word, kind, text) in files.items()
     ]
     if source:  # beside the page, where Jupyter Book puts the executed notebooks
         links.append(f'<a href="../_sources/executed/{source}.ipynb" download="{source}.ipynb">notebook</a>')
     return (
         f'<figure class="snn-exhibit" id="{slug(name)}" data-exhibit="{html.escape(name)}">{_style()}'
-        f'<figcaption><span class="snn-name">{html.escape(name)}.</span>{_inline(caption)} {badges}</figcaption>'
+        f'<figcaption><span class="snn-name">{html.escape(name)}.</span>{inline_html(caption)} {badges}</figcaption>'
         f'{content}<p class="snn-downloads">{"".join(links)}</p>{_strip(records, command)}</figure>'
     )
 
@@ -267,7 +270,7 @@ def _strip(records: Sequence[Record], command: str | None) -> str:
     if records:
         seeds: dict[str, set[str]] = {}
         for record in records:
-            seeds.setdefault(str(record.labels["network"]), set()).add(str(_seed(record)))
+            seeds.setdefault(str(record.labels["network"]), set()).add(str(seed_text(record)))
         listed = "; ".join(
             f"{html.escape(net)}: {', '.join(sorted(s, key=_natural))}" for net, s in sorted(seeds.items())
         )
@@ -300,23 +303,23 @@ def _strip(records: Sequence[Record], command: str | None) -> str:
     else:
         parts.append(f"<p>Computed by this notebook itself, from no recorded run. {html.escape(_here())}</p>")
     if command:
-        parts.append(f"<p>To make this exhibit again:</p>{_command(command)}")
+        parts.append(f"<p>To make this exhibit again:</p>{command_html(command)}")
     if records:
-        commands = "".join(_command(text) for text in dict.fromkeys(map(command_of, records)))
+        commands = "".join(command_html(text) for text in dict.fromkeys(map(command_of, records)))
         parts.append(f"<details><summary>To make its runs again, one by one</summary>{commands}</details>")
     return f'<details class="snn-origin">{"".join(parts)}</details>'
 
 
 def _row(record: Record) -> str:
     made = record.provenance
-    badge = _badge(_tag(record), [str(record.labels["profile"])], len(record.witnesses))
+    kind = badge(record_tag(record), [str(record.labels["profile"])], len(record.witnesses))
     cells = (
         record.key,
-        badge,
+        kind,
         record.labels["network"],
         record.labels["role"],
-        _seed(record),
-        _commit(made["commit"], made["dirty"]),
+        seed_text(record),
+        commit_text(made["commit"], made["dirty"]),
         f"{_data_name(record)} {str(made['data_sha256'])[:8]}",
         record.result.get("total", "–"),
         made["device_name"],
@@ -328,14 +331,14 @@ def _row(record: Record) -> str:
     return f'<tr data-key="{record.key}" data-sha="{record["sha256"]}">{text}</tr>'
 
 
-def _command(text: str) -> str:
+def command_html(text: str) -> str:
     return (
         f'<code class="snn-command">{html.escape(text)}</code>'
         f'<button type="button" class="snn-copy" onclick="{html.escape(_COPY)}">copy</button>'
     )
 
 
-def _tag(record: Record) -> str:
+def record_tag(record: Record) -> str:
     if record.tag not in BADGES:
         raise ValueError(
             f"record {record.key} has tag {record.tag!r}; show records as panda2020.runs.collect returned them"
@@ -345,7 +348,7 @@ def _tag(record: Record) -> str:
 
 def _tags(records: Sequence[Record]) -> list[str]:
     """The kinds present, in the badges' order; what no record is behind is computed here and now."""
-    present = {_tag(record) for record in records} or {"live"}
+    present = {record_tag(record) for record in records} or {"live"}
     return [tag for tag in BADGES if tag in present]
 
 
@@ -358,35 +361,24 @@ def _witnesses(records: Sequence[Record], tag: str | None) -> int:
     return len({key for record in records if record.tag == tag for key in record.witnesses})
 
 
-def _badge(tag: str, profiles: Sequence[str], witnesses: int = 0) -> str:
+def badge(tag: str, profiles: Sequence[str], witnesses: int = 0) -> str:
     kind, word = BADGES[tag]
     if witnesses:
         word = f"{word} ({witnesses} of {witnesses} witnesses)"
     return f'<span class="snn-badge {kind}">{" · ".join([word, *profiles])}</span>'
 
 
-def _seed(record: Record) -> Any:
-    found = _find(record["spec"], "seed")
+def seed_text(record: Record) -> Any:
+    found = nearest(record["spec"], "seed")
     return "none" if found is None else found
 
 
 def _data_name(record: Record) -> str:
-    data = _find(record["spec"], "data")
+    data = nearest(record["spec"], "data")
     return str(data.get("name", "")) if isinstance(data, Mapping) else str(data or "")
 
 
-def _find(spec: Mapping[str, Any], name: str) -> Any:
-    """The value named ``name`` nearest to the top of a nested spec, or None."""
-    level = [spec]
-    while level:
-        for fields in level:
-            if name in fields:
-                return fields[name]
-        level = [v for fields in level for v in fields.values() if isinstance(v, Mapping)]
-    return None
-
-
-def _commit(sha: str | None, dirty: bool | None) -> str:
+def commit_text(sha: str | None, dirty: bool | None) -> str:
     if sha is None:
         return "no commit"
     return sha[:10] + {True: "+dirty", False: "", None: " (not known whether clean)"}[dirty]
@@ -399,7 +391,7 @@ def _here() -> str:
 
     commit = provenance.commit()
     libraries = ", ".join(f"{name} {version}" for name, version in provenance.versions().items() if version)
-    return f"Commit {_commit(commit.sha, commit.dirty)}; {provenance.cpu_model()}; {libraries}."
+    return f"Commit {commit_text(commit.sha, commit.dirty)}; {provenance.cpu_model()}; {libraries}."
 
 
 @cache
@@ -408,11 +400,11 @@ def _style() -> str:
     return f"<style>{' '.join(sheet.split())}</style>"
 
 
-def _uri(kind: str, text: str) -> str:
+def data_uri(kind: str, text: str) -> str:
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
 
 
-def _inline(text: str) -> str:
+def inline_html(text: str) -> str:
     """Escaped text, in which `code` is set as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
@@ -424,7 +416,7 @@ def _header(column: Any) -> str:
 def _heading(text: str, *, numeric: bool) -> str:
     css = " ".join(name for name, holds in (("snn-num", numeric), ("snn-wordy", len(text) > 16)) if holds)
     attribute = f' class="{css}"' if css else ""
-    return f'<th scope="col"{attribute}>{_inline(text)}</th>'
+    return f'<th scope="col"{attribute}>{inline_html(text)}</th>'
 
 
 def _cell(value: Any, spec: str | None, *, row_label: bool, numeric: bool) -> str:
@@ -445,9 +437,9 @@ def _cell(value: Any, spec: str | None, *, row_label: bool, numeric: bool) -> st
     css = " ".join(name for name, holds in kinds if holds)
     attribute = f' class="{css}"' if css else ""
     return (
-        f'<th scope="row"{attribute}>{_inline(text)}</th>'
+        f'<th scope="row"{attribute}>{inline_html(text)}</th>'
         if row_label
-        else f"<td{attribute}>{_inline(text)}</td>"
+        else f"<td{attribute}>{inline_html(text)}</td>"
     )
 
 
@@ -455,10 +447,12 @@ def _text(value: Any, spec: str | None) -> str:
     """A cell's text. Numbers keep four significant digits unless ``spec`` says otherwise."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NO_VALUE
+    if isinstance(value, Interval):
+        return interval_text(value, spec or ".1f")
     if not _is_number(value):
         return str(value)
     if spec is not None:
-        return re.sub(r"^[+-](?=0\.?0*%?$)", "", format(value, spec))  # what rounds to 0 has no sign
+        return number(value, spec)
     return f"{int(value):,}" if isinstance(value, Integral) else f"{float(value):.4g}"
 
 

@@ -81,7 +81,7 @@ def near_regularised(case: Case) -> Finding:
 @estimates("hybrid-ee", tables=("14",))
 def ee(case: Case) -> Finding:
     """EE of the hybrid VGG9 against its ANN at the smallest T within 1 point of the accuracy at the largest T."""
-    series = case.settled("VGG9", HYBRID)
+    series = case.settled_series("VGG9", HYBRID)
     bound = silent_bounds([network("VGG9")])
     caveat = (
         "Spiking layers that never fire would give "
@@ -108,7 +108,7 @@ def ee(case: Case) -> Finding:
 @estimates("hybrid-backres-ee", tables=("14",))
 def backres_ee(case: Case) -> Finding:
     """EE of the hybrid VGG8x2 over that of the hybrid VGG9."""
-    one, two = case.settled("VGG8x2", HYBRID), case.settled("VGG9", HYBRID)
+    one, two = case.settled_series("VGG8x2", HYBRID), case.settled_series("VGG9", HYBRID)
     return Finding(
         [
             ratio(
@@ -170,7 +170,7 @@ def more_lif(case: Case) -> Finding:
 def vgg13_backres(case: Case) -> Finding:
     """EE of VGG13 with a BackRes connection in its spiking layers over that without, and beside it the same of their energies;
     the paper expects it and does not test."""
-    one, two = case.series("VGG13", "hybrid-backres"), case.settled("VGG13", "hybrid")
+    one, two = case.series("VGG13", "hybrid-backres"), case.settled_series("VGG13", "hybrid")
     return Finding(
         [
             ratio(
@@ -212,7 +212,7 @@ def iso(case: Case) -> Finding:
 @estimates("imagenet-hybrid-ee", tables=("16",))
 def vgg13_ee(case: Case) -> Finding:
     """EE of the hybrid VGG13 against its ANN."""
-    series = case.settled("VGG13", "hybrid")
+    series = case.settled_series("VGG13", "hybrid")
     bounds = ""
     for sample in list(series.samples.values())[:1]:  # the same for all seeds
         least, most = efficiency_bounds(sample.passes, sample.steps or 1)

@@ -1,8 +1,6 @@
-"""panda2020/hybrid/figures.py."""
+"""The sweep over the number of spiking layers as a figure."""
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 import pandas as pd
@@ -13,13 +11,12 @@ from panda2020.exhibits.style import PALETTE, ROLES
 
 
 def draw_sweep(table: pd.DataFrame, *, by: str, ann: float | None = None, chance: float = 0.1) -> Figure:
-    """``sweep_table`` over the column ``by``: accuracy (with Wilson's interval) left, EE right. ann: accuracy of the ANN."""
+    """``sweep_table`` over the column ``by``: accuracy (with its 95 % interval) left, EE right. ann: accuracy of the ANN."""
     figure = Figure(figsize=(8.2, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2)
     table = table.sort_values(by)
-    spans = [re.findall(r"[\d.]+", text) for text in table["over test images"]]
-    low, high = (np.array([float(span[i]) / 100 for span in spans]) for i in (0, 1))
     y = table["accuracy"].to_numpy()
+    low, high = np.array([[*interval] for interval in table["95 % interval"]]).T / 100
     error = [np.clip(y - low, 0, None), np.clip(high - y, 0, None)]
     left.errorbar(table[by], y, yerr=error, color=ROLES["hybrid"], marker="o", capsize=3, label="hybrid")
     if ann is not None:

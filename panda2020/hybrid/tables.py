@@ -8,22 +8,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from panda2020 import records as recorded_runs
-from panda2020 import statistics, variants
+from panda2020 import variants
 from panda2020.agd import tables as agd_tables
 from panda2020.agd.figures import passes_of
 from panda2020.claims import claims as claims_claims
 from panda2020.energy.tables import NJ, silent_bounds
-from panda2020.exhibits.exhibit import NO_VALUE
 from panda2020.networks import PaperNetwork, network, readings
-from panda2020.records import Sample, reading_of, scale
+from panda2020.records import (
+    accuracy_columns,
+    by_place,
+    difference_columns,
+    mean_efficiency,
+    reading_of,
+    sample_of,
+)
 from panda2020.runs import Record
 from snncore.activity import SiteActivity
-from snncore.energy import CONVENTIONS, INT32, PRICES, Prices, macs, report
+from snncore.energy import INT32, PRICES, Prices, macs, report
 from snncore.topology import Pass, as_ann, parameter_count, plan
 
 from .grid import SPIKING_LAYERS
@@ -60,8 +66,8 @@ ACCURACY = (
     "role",
     "T",
     "accuracy",
-    "over seeds",
-    "over test images",
+    "95 % interval",
+    "over",
     "seeds",
     "parameters",
     "paper says",
@@ -76,8 +82,8 @@ DIFFERENCE = (
     "accuracy",
     "ANN accuracy",
     "minus ANN",
-    "difference over seeds",
-    "difference over test images",
+    "minus ANN, 95 %",
+    "minus ANN over",
     "pairs",
     "only this right",
     "only ANN right",
@@ -114,7 +120,7 @@ def hybrid_table(records: Sequence[Record]) -> pd.DataFrame:
     if table.empty:
         return table
     upper = {role.upper(): role for role in NAMES}
-    roles = [upper[shown] for shown in table["role"]]
+    roles = [upper[role] for role in table["role"]]
     first = {(r.labels["network"], reading_of(r.labels["note"]), r.labels["role"]): r for r in records}
     bounds = []
     for name, reading, role in zip(table["network"], table["reading"], roles, strict=True):
@@ -158,35 +164,27 @@ def input_table(records: Sequence[Record]) -> pd.DataFrame:
     "X minus X[t]" is in points, paired by test image, with both intervals. Energies are nJ per image at int32 prices, mean
     over seeds; the ratios are of energies, X over X[t]. Networks without a pair are left out.
     """
-    roles = {"hybrid-stochmax": "X", "hybrid-rate": "X[t]"}
-    found: dict[tuple[str, int], dict[str, dict[int, Record]]] = {}
-    for record in records:
-        if record.labels["role"] in roles:
-            place = (record.labels["network"], record.result["steps"])
-            kinds = found.setdefault(place, {kind: {} for kind in roles.values()})
-            kinds[roles[record.labels["role"]]][record.spec.seed] = record
+    places = by_place(r for r in records if r.labels["role"] in ("hybrid-stochmax", "hybrid-rate"))
     rows = []
-    for (name, steps), kinds in found.items():
-        both = sorted(kinds["X"].keys() & kinds["X[t]"].keys())
-        if not both:
+    for place, real in places.items():
+        coded = places.get(place._replace(role="hybrid-rate"), {})
+        both = sorted(real.keys() & coded.keys())
+        if place.role != "hybrid-stochmax" or not both:
             continue
-        paired = recorded_runs.difference(kinds["X"], kinds["X[t]"])
-        row = {"network": name, "T": steps}
+        found = difference_columns(real, coded)
+        kinds = {"X": [real[seed] for seed in both], "X[t]": [coded[seed] for seed in both]}
+        row: dict[str, Any] = {"network": place.network, "T": place.steps}
         for kind, runs in kinds.items():
-            row[f"accuracy {kind}"] = float(np.mean([runs[seed].result["accuracy"] for seed in both]))
+            row[f"accuracy {kind}"] = float(np.mean([run.result["accuracy"] for run in runs]))
         row |= {
-            "X minus X[t]": paired["minus ANN"],
-            "over seeds": paired["difference over seeds"],
-            "over test images": paired["difference over test images"],
+            "X minus X[t]": found["difference"],
+            "95 % interval": found["difference, 95 %"],
+            "over": found["difference over"],
             "pairs": len(both),
         }
         for convention in ("paper", "physical"):
             pj = {
-                kind: [
-                    recorded_runs.energy_of(Sample(runs[seed], steps, runs[seed].result), convention).snn
-                    for seed in both
-                ]
-                for kind, runs in kinds.items()
+                kind: [sample_of(run).report(convention).snn for run in runs] for kind, runs in kinds.items()
             }
             row |= {f"nJ {kind}, {convention}": float(np.mean(values)) * NJ for kind, values in pj.items()}
             row[f"ratio {convention}"] = float(np.mean(np.divide(pj["X"], pj["X[t]"])))
@@ -210,9 +208,7 @@ def sweep_table(records: Sequence[Record]) -> pd.DataFrame:
         groups.setdefault(place, []).append(record)
     rows = []
     for (name, steps, relu, spiking), runs in sorted(groups.items(), key=lambda item: item[0][:3]):
-        accuracy = float(np.mean([run.result["accuracy"] for run in runs]))
-        total = runs[0].result["total"]
-        rates = [list(Sample(run, steps, run.result).rates.values()) for run in runs]
+        rates = [list(sample_of(run).rates.values()) for run in runs]
         fall = [values[-1] / values[0] for values in rates if values[0] > 0]
         rows.append(
             {
@@ -220,13 +216,9 @@ def sweep_table(records: Sequence[Record]) -> pd.DataFrame:
                 "ReLU convolutions": relu,
                 "LIF convolutions": spiking,
                 "T": steps,
-                "accuracy": accuracy,
-                "over test images": recorded_runs.span(
-                    *statistics.wilson(min(accuracy * total, total), total)
-                ),
-                "seeds": len(runs),
-                "EE paper": recorded_runs.efficiency_cell(runs, "paper"),
-                "EE physical": recorded_runs.efficiency_cell(runs, "physical"),
+                **accuracy_columns(runs),
+                "EE paper": mean_efficiency(runs, "paper"),
+                "EE physical": mean_efficiency(runs, "physical"),
                 "last / first rate": float(np.mean(fall)) if len(fall) == len(rates) else None,
             }
         )
@@ -303,7 +295,7 @@ def at_full_size(records: Iterable[Record]) -> pd.DataFrame:
         for prices in PRICES.values():
             found = report(passes, sites, record.result["steps"], prices=prices)
             row[f"EE at 224 pixels, {prices.name}"] = found.efficiency
-        row["EE as run, int32"] = recorded_runs.efficiency_cell([record], "paper")
+        row["EE as run, int32"] = mean_efficiency([record], "paper")
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -314,61 +306,15 @@ def _widened(topology: str, net: PaperNetwork) -> str:
     return re.sub(r"\d+C\d+|F\d+", lambda _: next(sizes), topology)
 
 
-def claim_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The article's sentences beside our estimates, from a ``hybrid_table``; it may be empty. The one on rate-coded input is
-    left to ``input_table``. Whether a sentence holds is for the ledger."""
-    wanted = {(name, NAMES[role]): claims for (name, role), claims in SAYS.items() if role != "hybrid-rate"}
-    rows = []
-    for _, row in table.iterrows():
-        for claim in wanted.get((row["network"], row["role"]), ()):
-            estimate = _estimate(claim, row)
-            if estimate:
-                place = {"claim": claim, "the paper": claims_claims.sentence(claim)}
-                place |= {name: row[name] for name in ("network", "role", "T")}
-                rows.append({**place, **estimate, "seeds": row["seeds"]})
-    columns = [
-        "claim",
-        "the paper",
-        "network",
-        "role",
-        "T",
-        "our estimate",
-        "over seeds",
-        "over test images",
-        "seeds",
-    ]
-    return pd.DataFrame(rows, columns=columns).sort_values("claim", kind="stable", ignore_index=True)
-
-
-def _estimate(claim: str, row: pd.Series) -> dict[str, str]:
-    """What a row says on a claim: an accuracy, an EE, or a difference from the ANN; nothing where it has none."""
-    if claim in ("hybrid-trains-deep", "hybrid-acc"):
-        spans = {name: row[name] for name in ("over seeds", "over test images")}
-        return {"our estimate": f"accuracy {row['accuracy']:.1%}", **spans}
-    if claim.endswith(("-ee", "-backres")):
-        found = ", ".join(f"{row[f'EE {c}']:.2f} ({c})" for c in CONVENTIONS)
-        return {"our estimate": f"EE {found}", "over seeds": NO_VALUE, "over test images": NO_VALUE}
-    if pd.isna(row["minus ANN"]):
-        return {}
-    spans = {name: row[f"difference {name}"] for name in ("over seeds", "over test images")}
-    return {"our estimate": f"{row['minus ANN']:+.1f} points against the ANN".replace("-", "−"), **spans}
-
-
 def finding(records: Sequence[Record], name: str, role: str) -> tuple[str, list[Record]] | None:
     """One sentence on a hybrid against its plain ANN, and the runs it rests on; None where there is no such pair."""
-    chosen = [r for r in records if r.labels["network"] == name and reading_of(r.labels["note"]) == "A"]
-    ann = {r.spec.seed: r for r in chosen if r.labels["role"] == "ann"}
-    hybrid = {r.spec.seed: r for r in chosen if r.labels["role"] == role}
-    pair = [run for seed in sorted(ann.keys() & hybrid.keys()) for run in (ann[seed], hybrid[seed])]
-    if not pair:
+    table = hybrid_table(
+        [r for r in records if r.labels["network"] == name and r.labels["role"] in ("ann", role)]
+    )
+    rows = table[(table["reading"] == "A") & (table["role"] == NAMES[role])] if len(table) else table
+    if rows.empty:
         return None
-    row = hybrid_table(pair).iloc[1]
-    gain, count = row["minus ANN"], row["pairs"]
-    over, source = recorded_runs.joint(row["difference over seeds"], row["difference over test images"])
-    at = scale(pair)
-    return (
-        f"{name} with ReLU and LIF layers ({row['role']}, T = {row['T']}) reaches {row['accuracy']:.1%}, {abs(gain):.1f} points "
-        f"{'above' if gain >= 0 else 'below'} its ANN at {row['ANN accuracy']:.1%} (difference {over} points, 95 % over "
-        f"{source}; {count} seed{'s' if count > 1 else ''}), with EE "
-        f"{row['EE paper']:.2f} under convention paper, of at most {row['at most']:.2f}. {at[0].upper()}{at[1:]}."
-    ), pair
+    row = rows.iloc[0]
+    subject = f"{name} with ReLU and LIF layers ({row['role']}, T = {row['T']})"
+    limit = f", of at most {row['at most']:.2f}"
+    return agd_tables.finding(records, name, row["T"], role=role, subject=subject, limit=limit)

@@ -12,8 +12,8 @@ from pathlib import Path
 from panda2020 import contents
 from panda2020.claims.claims import claims
 from panda2020.claims.evidence import PROFILES
-from panda2020.claims.verdicts import Judged
-from panda2020.exhibits.exhibit import _seed
+from panda2020.claims.verdicts import QuantityVerdict
+from panda2020.exhibits.exhibit import seed_text
 from panda2020.networks import names, readings
 from panda2020.records import DEFAULT, Conditions
 from panda2020.runs import Record
@@ -21,8 +21,8 @@ from panda2020.runs.choosing import Usage
 from snncore.energy import CONVENTIONS, PRICES
 
 from . import headline, words
-from .doubts import raised
 from .ledger import Judgement, Ledger, ledger
+from .sanity import doubts_about
 
 
 def claims_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +111,7 @@ def in_full(judgement: Judgement) -> str:
     ]
     rows += [f"weigh: {judgement.caveat}"] if judgement.caveat else []
     rows += [f"problem: {text}" for text in judgement.problems]
-    rows += [f"doubt: {text}" for text in raised(judgement.records)]
+    rows += [f"doubt: {text}" for text in doubts_about(judgement.records)]
     rows += [f"no grid has runs of exhibit {name}" for name in judgement.unplanned]
     rows += [_quantity(number, one, judgement) for number, one in enumerate(judgement.conclusion.parts, 1)]
     rows += [f"rests on: {words.behind(judgement)}", *(_run(record) for record in judgement.records)]
@@ -123,9 +123,9 @@ def in_full(judgement: Judgement) -> str:
     return "\n".join(rows)
 
 
-def _quantity(number: int, one: Judged, judgement: Judgement) -> str:
-    part = one.part
-    if one.mean is None:
+def _quantity(number: int, one: QuantityVerdict, judgement: Judgement) -> str:
+    part = one.quantity
+    if one.estimate is None:
         value = one.reason
     else:
         value = f"{words.estimate(one)} ({words.basis(one)})"
@@ -141,4 +141,4 @@ def _quantity(number: int, one: Judged, judgement: Judgement) -> str:
 
 def _run(record: Record) -> str:
     labels, commit = record.labels, str(record.provenance.get("commit"))[:10]
-    return f"  {record.key}  {labels['network']} {labels['role']}, seed {_seed(record)}, {record.tag}, commit {commit}"
+    return f"  {record.key}  {labels['network']} {labels['role']}, seed {seed_text(record)}, {record.tag}, commit {commit}"

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from panda2020.claims.verdicts import SIGNS, Judged, Part, Range, above, around, judge
+from panda2020.claims.verdicts import SIGNS, Quantity, QuantityVerdict, Range, above, around, judge
 from panda2020.exhibits.style import PALETTE
 
 from .words import estimate
@@ -19,19 +19,21 @@ WIDTH = 4.8  # inches; fits a phone
 _TALL, _MARGIN = 0.26, 0.5  # of a row; of the axis below a group
 
 
-def numbered(parts: Sequence[Judged]) -> list[tuple[int, Judged]]:
+def numbered(parts: Sequence[QuantityVerdict]) -> list[tuple[int, QuantityVerdict]]:
     """The quantities that can be drawn, with the numbers they have among all."""
-    return [(number, judged) for number, judged in enumerate(parts, 1) if judged.mean is not None]
+    return [(number, judged) for number, judged in enumerate(parts, 1) if judged.estimate is not None]
 
 
-def draw(parts: Sequence[Judged]) -> Figure:
+def draw(parts: Sequence[QuantityVerdict]) -> Figure:
     """One row per measured quantity: dots are seeds, the large dot their mean, the bar its interval (none: an open dot).
     Shaded is where the quantity supports the claim; its sign stands to the right. Quantities of one unit and one range
     share an axis. Raises ``ValueError`` where nothing was measured.
     """
-    groups: dict[tuple[str, Range], list[tuple[int, Judged]]] = {}
+    groups: dict[tuple[str, Range], list[tuple[int, QuantityVerdict]]] = {}
     for number, judged in numbered(parts):
-        groups.setdefault((judged.part.unit, _bounds(judged.part.expected)), []).append((number, judged))
+        groups.setdefault((judged.quantity.unit, _bounds(judged.quantity.expected)), []).append(
+            (number, judged)
+        )
     if not groups:
         raise ValueError("parts must hold a measured quantity, got none")
     heights = [_TALL * len(rows) + 0.12 for rows in groups.values()]
@@ -46,10 +48,10 @@ def draw(parts: Sequence[Judged]) -> Figure:
     return fig
 
 
-def alt(parts: Sequence[Judged]) -> str:
+def alt(parts: Sequence[QuantityVerdict]) -> str:
     """What ``draw`` shows, in words."""
     rows = (
-        f"{number}: {judged.part.what} {estimate(judged)}, expected {judged.part.expected}, {judged.verdict}"
+        f"{number}: {judged.quantity.what} {estimate(judged)}, expected {judged.quantity.expected}, {judged.verdict}"
         for number, judged in numbered(parts)
     )
     return f"Estimates against the expected range. {'; '.join(rows)}."
@@ -60,7 +62,7 @@ def _bounds(expected: Range) -> Range:
     return Range(expected.low, expected.high, "as drawn", expected.strict)
 
 
-def _group(ax: Axes, unit: str, expected: Range, rows: Sequence[tuple[int, Judged]]) -> None:
+def _group(ax: Axes, unit: str, expected: Range, rows: Sequence[tuple[int, QuantityVerdict]]) -> None:
     low, high = _limits(expected, [judged for _, judged in rows])
     ax.axvspan(
         max(expected.low, low), min(expected.high, high), color=PALETTE["green"], alpha=0.18, linewidth=0
@@ -82,27 +84,28 @@ def _group(ax: Axes, unit: str, expected: Range, rows: Sequence[tuple[int, Judge
         ax.set_xlabel({"×": "× (a ratio)", "points": "points of accuracy"}.get(unit, unit), labelpad=1)
 
 
-def _row(ax: Axes, y: int, judged: Judged, right: float) -> None:
-    assert judged.mean is not None
-    colour = PALETTE["grey" if judged.part.beside else "blue"]
-    if judged.low is not None and judged.high is not None:
-        ax.plot([judged.low, judged.high], [y, y], color=colour, linewidth=2.6, solid_capstyle="butt")
-    if len(judged.part.values) > 1:
+def _row(ax: Axes, y: int, judged: QuantityVerdict, right: float) -> None:
+    assert judged.estimate is not None
+    interval = judged.estimate.interval
+    colour = PALETTE["grey" if judged.quantity.beside else "blue"]
+    if interval is not None:
+        ax.plot([*interval], [y, y], color=colour, linewidth=2.6, solid_capstyle="butt")
+    if len(judged.quantity.values) > 1:
         ax.plot(
-            judged.part.values,
-            [y] * len(judged.part.values),
+            judged.quantity.values,
+            [y] * len(judged.quantity.values),
             "|",
             color=PALETTE["black"],
             markersize=7,
             markeredgewidth=0.9,
         )
     ax.plot(
-        judged.mean.mean,
+        judged.estimate.mean,
         y,
         "o",
         color=colour,
         markersize=6,
-        markerfacecolor="white" if judged.low is None else colour,
+        markerfacecolor="white" if interval is None else colour,
     )
     ax.annotate(
         SIGNS[judged.verdict],
@@ -114,10 +117,10 @@ def _row(ax: Axes, y: int, judged: Judged, right: float) -> None:
     )
 
 
-def _limits(expected: Range, rows: Sequence[Judged]) -> tuple[float, float]:
+def _limits(expected: Range, rows: Sequence[QuantityVerdict]) -> tuple[float, float]:
     """The axis: everything that is drawn, and some air."""
-    ends = [x for j in rows for x in (j.low, j.high) if x is not None]
-    shown = ends + [x for j in rows for x in j.part.values]
+    ends = [x for j in rows if j.estimate and j.estimate.interval for x in j.estimate.interval]
+    shown = ends + [x for j in rows for x in j.quantity.values]
     shown += [bound for bound in (expected.low, expected.high) if math.isfinite(bound)]
     low, high = min(shown), max(shown)
     air = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
@@ -127,7 +130,7 @@ def _limits(expected: Range, rows: Sequence[Judged]) -> tuple[float, float]:
     )
 
 
-def examples() -> list[Judged]:
+def examples() -> list[QuantityVerdict]:
     """Made-up quantities of a claim that expects a gain of 2 to 5 points, one for every verdict, to show the rules."""
     asked = around(2, 5, "as an example")
     made_up = {
@@ -140,7 +143,7 @@ def examples() -> list[Judged]:
     }
     return [
         judge(
-            Part(
+            Quantity(
                 what,
                 "points",
                 asked,

@@ -18,7 +18,7 @@ from panda2020 import contents
 from panda2020.claims.claims import Claim, claims
 from panda2020.claims.evidence import PROFILES, Case, Evidence, Run
 from panda2020.claims.registry import Estimator
-from panda2020.claims.verdicts import NOT_TESTED, VERDICTS, Conclusion, conclude
+from panda2020.claims.verdicts import NOT_TESTED, VERDICTS, ClaimVerdict, conclude
 from panda2020.planning import total_minutes
 from panda2020.records import DEFAULT, Conditions
 from panda2020.runs import Entry, Record, RecordError, Store, executing, key, results_directory
@@ -37,7 +37,7 @@ class Judgement:
 
     claim: Claim
     profile: str
-    conclusion: Conclusion
+    conclusion: ClaimVerdict
     method: str = ""
     records: tuple[Record, ...] = ()
     missing: tuple[Entry, ...] = ()
@@ -64,13 +64,10 @@ class Judgement:
     @property
     def seeds(self) -> int:
         """The smallest number of seeds behind a quantity that counts; 0 where nothing is measured or all is computed."""
-        parts = [j.part for j in self.conclusion.parts if not j.part.beside and not j.part.computed]
+        parts = [
+            j.quantity for j in self.conclusion.parts if not j.quantity.beside and not j.quantity.computed
+        ]
         return min((len(part.seeds) for part in parts if part.values), default=0)
-
-    @property
-    def older(self) -> bool:
-        """Whether a record behind it was made by older sources."""
-        return any(record.tag == "recorded-by-older-sources" for record in self.records)
 
 
 @dataclass(frozen=True)
@@ -126,17 +123,19 @@ def ledger(
 def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
     if estimator is None:
         return Judgement(
-            claim, case.profile, Conclusion(NOT_TESTED, "no estimator is written for this claim", ())
+            claim, case.profile, ClaimVerdict(NOT_TESTED, "no estimator is written for this claim", ())
         )
     finding = estimator.find(case)
     conclusion = conclude(finding.parts, weaker=finding.weaker)
     missing = tuple(case.absent.values())
     counted = {
-        name for j in conclusion.parts for name in j.part.keys
+        name for j in conclusion.parts for name in j.quantity.keys
     }  # not what was looked up and has no partner
     unplanned = tuple(table for table in estimator.tables if table not in contents.TABLES)
     if conclusion.verdict == NOT_TESTED and case.problems:
-        conclusion = Conclusion(NOT_TESTED, "; ".join((conclusion.reason, *case.problems)), conclusion.parts)
+        conclusion = ClaimVerdict(
+            NOT_TESTED, "; ".join((conclusion.reason, *case.problems)), conclusion.parts
+        )
     return Judgement(
         claim,
         case.profile,

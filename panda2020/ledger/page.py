@@ -15,20 +15,30 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from panda2020.claims.claims import METHODS, Claim
-from panda2020.claims.verdicts import VERDICTS, Judged
+from panda2020.claims.verdicts import VERDICTS, QuantityVerdict
 from panda2020.exhibits import style
-from panda2020.exhibits.exhibit import _badge, _command, _commit, _exhibit, _inline, _seed, _tag, _uri, slug
+from panda2020.exhibits.exhibit import (
+    badge,
+    command_html,
+    commit_text,
+    data_uri,
+    exhibit_html,
+    inline_html,
+    record_tag,
+    seed_text,
+    slug,
+)
 from panda2020.planning import total_minutes
 from panda2020.runs import Record, Store, results_directory
 
 from . import words
-from .doubts import raised
 from .figures import alt, draw, numbered
 from .ledger import Judgement, Ledger
+from .sanity import doubts_about
 
 
-def shown(ledgers: Sequence[Ledger]) -> list[Ledger]:
-    """The ledgers worth a column: the first, and each other one that a recorded run of its scale decides something in."""
+def columns_shown(ledgers: Sequence[Ledger]) -> list[Ledger]:
+    """Ledgers shown as columns: the first, and every other with a verdict from recorded runs."""
     return [one for n, one in enumerate(ledgers) if n == 0 or any(j.records for j in one.judgements.values())]
 
 
@@ -129,7 +139,7 @@ def ledger_html(ledgers: Sequence[Ledger], *, name: str, caption: str, notebook:
     )
     records = {r.key: r for row in judged for j in row for r in j.records}
     csv = frame(ledgers).to_csv(index=False, lineterminator="\n")
-    return _exhibit(
+    return exhibit_html(
         content,
         name=name,
         caption=caption,
@@ -214,7 +224,7 @@ def _judgement(judgement: Judgement, several: bool) -> str:
     ]
     rows += [("to weigh it", html.escape(judgement.caveat))] if judgement.caveat else []
     rows += [("problem", html.escape(text)) for text in judgement.problems]
-    rows += [("doubt", html.escape(text)) for text in raised(judgement.records)]
+    rows += [("doubt", html.escape(text)) for text in doubts_about(judgement.records)]
     rows += [
         ("not planned", f"no grid has runs of exhibit {html.escape(table)}") for table in judgement.unplanned
     ]
@@ -223,7 +233,7 @@ def _judgement(judgement: Judgement, several: bool) -> str:
         pieces.append(_quantities(judgement))
     if numbered(parts):
         pieces.append(_plot(parts))
-    again = _command(words.command(judgement.claim, judgement.profile))
+    again = command_html(words.command(judgement.claim, judgement.profile))
     return "".join(
         [*pieces, _runs(judgement), _missing(judgement), f"<p>To make this verdict again:</p>{again}"]
     )
@@ -265,8 +275,8 @@ def _quantities(judgement: Judgement) -> str:
     return _table(heads, rows, f"quantities of {judgement.claim.id}")
 
 
-def _quantity(number: int, one: Judged, judgement: Judgement) -> str:
-    part, role = one.part, words.role(one, judgement)
+def _quantity(number: int, one: QuantityVerdict, judgement: Judgement) -> str:
+    part, role = one.quantity, words.role(one, judgement)
     note = " ".join(filter(None, ("" if role == "decides" else f"({role})", part.note)))
     seeds = f" ({', '.join(map(str, part.seeds))})" if part.values and not part.computed else ""
     cells = (
@@ -281,12 +291,12 @@ def _quantity(number: int, one: Judged, judgement: Judgement) -> str:
     return f'<tr><th scope="row">{number}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
 
-def _plot(parts: Sequence[Judged]) -> str:
+def _plot(parts: Sequence[QuantityVerdict]) -> str:
     figure = draw(parts)
     drawing = style.svg(figure, slim=True)
     plt.close(figure)
     return (
-        f'<img class="snn-figure dark-light" src="{_uri("image/svg+xml", drawing)}" alt="{html.escape(alt(parts))}">'
+        f'<img class="snn-figure dark-light" src="{data_uri("image/svg+xml", drawing)}" alt="{html.escape(alt(parts))}">'
         '<p class="snn-quiet">Shaded: where the quantity supports the claim. Dot: our value; bar: its interval, an open dot has '
         "none; ticks: seeds; grey: shown beside, decides nothing.</p>"
     )
@@ -302,11 +312,11 @@ def _runs(judgement: Judgement) -> str:
 
 def _run(record: Record) -> str:
     made, labels = record.provenance, record.labels
-    commit = _commit(made.get("commit"), made.get("dirty"))
-    texts = [labels["network"], labels["role"], _seed(record), commit, str(made.get("date", ""))[:10]]
+    commit = commit_text(made.get("commit"), made.get("dirty"))
+    texts = [labels["network"], labels["role"], seed_text(record), commit, str(made.get("date", ""))[:10]]
     cells = [
         f"<code>{record.key}</code>",
-        _badge(_tag(record), []),
+        badge(record_tag(record), []),
         *(html.escape(str(text)) for text in texts),
     ]
     return f'<tr data-key="{record.key}" data-sha="{record["sha256"]}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
@@ -319,7 +329,8 @@ def _missing(judgement: Judgement) -> str:
     runs = "".join(f"<li>{html.escape(text)}</li>" for text in words.planned(judgement.missing))
     return (
         f"<p>{count} planned run{'s are' if count > 1 else ' is'} not recorded, about "
-        f"{words.duration(judgement.minutes)} on two CPU cores:</p><ul>{runs}</ul>{''.join(map(_command, judgement.commands))}"
+        f"{words.duration(judgement.minutes)} on two CPU cores:</p><ul>{runs}</ul>"
+        f"{''.join(map(command_html, judgement.commands))}"
     )
 
 
@@ -327,7 +338,7 @@ def problems_html(found: Sequence[str]) -> str:
     """Problems as a list; a sentence where there is none."""
     if not found:
         return "<p>Nothing: every claim has an estimator, and no record is torn, edited or contradicted by another one.</p>"
-    return f'<ul class="snn-problems">{"".join(f"<li>{_inline(text)}</li>" for text in found)}</ul>'
+    return f'<ul class="snn-problems">{"".join(f"<li>{inline_html(text)}</li>" for text in found)}</ul>'
 
 
 @cache

@@ -20,11 +20,11 @@ from matplotlib.figure import Figure
 
 from panda2020.claims.claims import Claim
 from panda2020.claims.evidence import Evidence
-from panda2020.claims.verdicts import Judged
+from panda2020.claims.verdicts import QuantityVerdict
 from panda2020.exhibits.style import PALETTE
 from panda2020.planning import seed_of
-from panda2020.records import Sample, _reading, called, samples
-from panda2020.statistics import image_error
+from panda2020.records import Sample, entry_reading, run_name, samples
+from panda2020.statistics import image_error, mean_over_seeds
 
 from .ledger import Judgement, Ledger, evidence
 
@@ -74,7 +74,7 @@ def spread_table(
         if run.record is None or run.entry.role in _LEFT_OUT or "accuracy" not in run.record.result:
             continue
         last = list(samples(run.record, "fc/learned" if run.record["task"] == "stdp" else "").values())[-1]
-        place = (run.entry.network, run.entry.role, _reading(run.entry) or "A", last.steps)
+        place = (run.entry.network, run.entry.role, entry_reading(run.entry) or "A", last.steps)
         series.setdefault(place, {})[seed_of(run.entry)] = last
     rows = []
     for (network, role, reading, steps), seeds in series.items():
@@ -83,7 +83,7 @@ def spread_table(
         deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
         rows.append(
             {
-                "series": called(network, role, steps) + ("" if reading == "A" else f", reading {reading}"),
+                "series": run_name(network, role, steps) + ("" if reading == "A" else f", reading {reading}"),
                 "seeds": len(values),
                 "accuracy": float(np.mean(values)) / 100,
                 "sd": deviation,
@@ -105,16 +105,17 @@ def difference_table(one: Ledger) -> pd.DataFrame:
     """
     rows = []
     for claim, size, j in _measured(one):
-        half = None if j.mean is None or j.mean.half is None else j.mean.half
-        images = None if j.part.images is None else (j.part.images[1] - j.part.images[0]) / 2
+        over_seeds = mean_over_seeds(j.quantity.values).interval
+        half = None if over_seeds is None else over_seeds.half
+        images = None if j.quantity.images is None else j.quantity.images.half
         noise = math.hypot(*(value for value in (half, images) if value is not None))
         rows.append(
             {
                 "claim": claim.id,
-                "quantity": j.part.what,
+                "quantity": j.quantity.what,
                 "stated": f"{size[0]:g}" if size[0] == size[1] else f"{size[0]:g} to {size[1]:g}",
-                "ours": float(np.mean(j.part.values)),
-                "seeds": len(j.part.values),
+                "ours": float(np.mean(j.quantity.values)),
+                "seeds": len(j.quantity.values),
                 "± over seeds": half,
                 "± over test images": images,
                 "resolved": "–" if half is None else "yes" if size[0] > noise else "no",
@@ -152,10 +153,15 @@ def draw_differences(one: Ledger) -> Figure:
                 [side * size[0]] * 2, [row - 0.36, row + 0.36], color=PALETTE["grey"], linewidth=1.2, zorder=2
             )
         axes.plot(
-            j.part.values, [row] * len(j.part.values), "o", color=PALETTE["orange"], markersize=4.5, zorder=3
+            j.quantity.values,
+            [row] * len(j.quantity.values),
+            "o",
+            color=PALETTE["orange"],
+            markersize=4.5,
+            zorder=3,
         )
     axes.axvline(0, color=PALETTE["black"], linewidth=0.8)
-    axes.set_yticks(range(len(measured)), [j.part.what for _, _, j in measured], fontsize=8)
+    axes.set_yticks(range(len(measured)), [j.quantity.what for _, _, j in measured], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("difference in accuracy, points")
     axes.grid(visible=False, axis="y")
@@ -185,16 +191,19 @@ def finding(spread: pd.DataFrame, differences: pd.DataFrame) -> Sequence[str]:
     return said
 
 
-def _measured(one: Ledger) -> list[tuple[Claim, tuple[float, float], Judged]]:
+def _measured(one: Ledger) -> list[tuple[Claim, tuple[float, float], QuantityVerdict]]:
     return [
         (judgement.claim, size, j)
         for judgement in one.judgements.values()
         if (size := stated(judgement.claim)) is not None
         for j in judgement.conclusion.parts
-        if j.part.unit == "points" and j.part.values and not j.part.computed and _sized(judgement, j)
+        if j.quantity.unit == "points"
+        and j.quantity.values
+        and not j.quantity.computed
+        and _sized(judgement, j)
     ]
 
 
-def _sized(judgement: Judgement, j: Judged) -> bool:
+def _sized(judgement: Judgement, j: QuantityVerdict) -> bool:
     """Whether it is this quantity whose size the sentence gives: not one that only shows a direction or is an estimator's own."""
-    return j not in judgement.conclusion.weaker and _OF.get(judgement.claim.id, "") in j.part.what
+    return j not in judgement.conclusion.weaker and _OF.get(judgement.claim.id, "") in j.quantity.what

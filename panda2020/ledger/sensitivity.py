@@ -25,7 +25,7 @@ from panda2020.claims.verdicts import NOT_TESTED, SIGNS
 from panda2020.exhibits.exhibit import NO_VALUE
 from panda2020.planning import seed_of, steps_of
 from panda2020.profiles import profile
-from panda2020.records import DEFAULT, Conditions, _own_reading, _reading
+from panda2020.records import DEFAULT, Conditions, entry_reading, own_reading
 from snncore.energy import CONVENTIONS, PRICES
 
 from .ledger import Ledger, evidence, ledger
@@ -49,7 +49,7 @@ def conditions() -> dict[str, Conditions]:
 
 
 @dataclass(frozen=True)
-class Judged:
+class QuantityVerdict:
     """All claims of one profile under several conditions; the default first.
 
     ledgers: by choice. baselines: what a choice is held against, the default over the seeds that both have; the default itself
@@ -125,7 +125,9 @@ class Judged:
         return self.ledgers["default"]
 
 
-def judged(profile_name: str, *, results: str | Path | None = None, found: Evidence | None = None) -> Judged:
+def judged(
+    profile_name: str, *, results: str | Path | None = None, found: Evidence | None = None
+) -> QuantityVerdict:
     """Every claim under every one of ``conditions``, from the records in ``results``. found: in their place."""
     found = evidence(profile_name, results=results) if found is None else found
     ledgers, baselines = {}, {}
@@ -139,21 +141,21 @@ def judged(profile_name: str, *, results: str | Path | None = None, found: Evide
         by_maximum, by_percentile = of_both_balancings(found)
         ledgers["thresholds by percentile"] = ledger(profile_name, found=by_percentile)
         baselines["thresholds by percentile"] = ledger(profile_name, found=by_maximum)
-    return Judged(ledgers, baselines)
+    return QuantityVerdict(ledgers, baselines)
 
 
 def of_both_readings(found: Evidence, reading: str) -> Evidence:
     """The evidence with, of networks that ``reading`` changes, the roles, T and seeds that are recorded under both readings."""
     both = (DEFAULT.reading, reading)
     have = [
-        {_place(run) for run in found.runs if run.record is not None and _reading(run.entry) == one}
+        {_place(run) for run in found.runs if run.record is not None and entry_reading(run.entry) == one}
         for one in both
     ]
     shared = have[0] & have[1]
     return Evidence(found.profile, tuple(
         run for run in found.runs
-        if _reading(run.entry) not in both or _place(run) in shared
-        or _own_reading(run.entry.network, run.entry.role, reading) == DEFAULT.reading
+        if entry_reading(run.entry) not in both or _place(run) in shared
+        or own_reading(run.entry.network, run.entry.role, reading) == DEFAULT.reading
     ))  # fmt: skip
 
 
@@ -243,10 +245,10 @@ def retrained(
         }
         for claim, judgement in ledger(profile_name, found=case).judgements.items():
             for j in judgement.conclusion.parts:
-                keys = set(j.part.keys)
-                if keys & own and keys <= own | ann and j.mean is not None:
-                    cell = f"{_shown(j.verdict)}, {j.mean.mean:.3g} {j.part.unit}".strip()
-                    rows.setdefault((claim, j.part.what), {})[role] = cell
+                keys = set(j.quantity.keys)
+                if keys & own and keys <= own | ann and j.estimate is not None:
+                    cell = f"{_shown(j.verdict)}, {j.estimate.mean:.3g} {j.quantity.unit}".strip()
+                    rows.setdefault((claim, j.quantity.what), {})[role] = cell
     return pd.DataFrame(
         [
             {"claim": claim, "quantity": what, **{role: row.get(role) for role in cases}}
@@ -306,7 +308,7 @@ def _is_vgg5(run: Run, role: str, steps: int | None = None) -> bool:
     """Whether it is VGG5 in ``role`` at T = ``steps`` (None: any), in the default reading."""
     same = run.entry.network == UNSTATED_NETWORK and run.entry.role == role
     same = same and (steps is None or run.entry.spec.input.steps == steps)
-    return same and _reading(run.entry) in (None, DEFAULT.reading)
+    return same and entry_reading(run.entry) in (None, DEFAULT.reading)
 
 
 def _place(run: Run) -> tuple[str, str, int | None, int]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from panda2020.claims.evidence import Evidence
-from panda2020.claims.verdicts import CONTRADICTED, DIRECTION, SUPPORTED, VERDICTS, Judged
+from panda2020.claims.verdicts import CONTRADICTED, DIRECTION, SUPPORTED, VERDICTS, QuantityVerdict
 from panda2020.planning import seed_of
 from panda2020.profiles import profile
 
@@ -80,10 +80,10 @@ def lone_table(one: Ledger) -> pd.DataFrame:
     for name, judgement in one.judgements.items():
         for j in judgement.conclusion.counted:
             if _several(j):
-                values = j.part.values
-                inside = sum(j.part.expected.holds(value, value) for value in values)
+                values = j.quantity.values
+                inside = sum(j.quantity.expected.holds(value, value) for value in values)
                 rows.append({
-                    "claim": name, "quantity": j.part.what, "unit": j.part.unit, "range": str(j.part.expected),
+                    "claim": name, "quantity": j.quantity.what, "unit": j.quantity.unit, "range": str(j.quantity.expected),
                     "smallest": min(values), "largest": max(values), "in the range": f"{inside} of {len(values)}",
                     "seeds disagree": "yes" if 0 < inside < len(values) else "no", "verdict": j.verdict,
                 })  # fmt: skip
@@ -95,9 +95,9 @@ def lone_table(one: Ledger) -> pd.DataFrame:
     )
 
 
-def _several(j: Judged) -> bool:
+def _several(j: QuantityVerdict) -> bool:
     """Measured in several runs; what is computed while the ledger is judged has no run behind it."""
-    return bool(j.part.keys) and not j.part.void and len(j.part.values) > 1
+    return bool(j.quantity.keys) and not j.quantity.void and len(j.quantity.values) > 1
 
 
 def finding(course: pd.DataFrame, lone: pd.DataFrame) -> Sequence[str]:

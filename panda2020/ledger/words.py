@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from fractions import Fraction
 from typing import Any, TypeVar
 
 from panda2020 import profiles
 from panda2020.claims.claims import Claim
-from panda2020.claims.verdicts import NOT_TESTED, SIGNS, VERDICTS, Judged, number
-from panda2020.exhibits.exhibit import _find
+from panda2020.claims.verdicts import NOT_TESTED, SIGNS, VERDICTS, QuantityVerdict
+from panda2020.exhibits.numbers import NO_INTERVAL, interval, number
 from panda2020.profiles import profile
-from panda2020.records import _data, called
+from panda2020.records import data_in_words, nearest, run_name, share_of_width
 from panda2020.runs import Entry, Record
 from panda2020.statistics import CONFIDENCE
 from snncore.data import DataConfig
@@ -48,59 +47,55 @@ def measure(value: float, unit: str) -> str:
     return f"{number(value)} {unit}".strip()
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """An interval as "[−3 to 0.6]", or that there is none."""
-    return "no interval" if low is None or high is None else f"[{number(low)} to {number(high)}]"
-
-
-def estimate(judged: Judged) -> str:
+def estimate(judged: QuantityVerdict) -> str:
     """Our value with its interval: "−1.2 points [−3 to 0.6]"."""
-    if judged.mean is None:
+    found = judged.estimate
+    if found is None:
         return NOTHING
-    value = measure(judged.mean.mean, judged.part.unit)
-    if judged.basis == "computed" and judged.low == judged.high:
+    value = measure(found.mean, judged.quantity.unit)
+    if found.basis == "computed" and found.interval and found.interval.low == found.interval.high:
         return value
-    return (
-        f"{value} {interval(judged.low, judged.high)}" if judged.low is not None else f"{value} (no interval)"
-    )
+    return f"{value} [{interval(found.interval)}]" if found.interval else f"{value} ({NO_INTERVAL})"
 
 
-def basis(judged: Judged) -> str:
+def basis(judged: QuantityVerdict) -> str:
     """What the interval comes from."""
-    if judged.mean is None:
+    found = judged.estimate
+    if found is None:
         return NOTHING
     share = f"{100 * CONFIDENCE:g} %"
     return {
-        "seeds": f"{share} over {judged.mean.count} seeds",
-        "both": f"{share} over {judged.mean.count} seeds and the test images",
+        "seeds": f"{share} over {found.seeds} seeds",
+        "both": f"{share} over {found.seeds} seeds and the test images",
         "images": f"{share} from the test images alone, one seed",
-        "grain": f"how finely it is known, {judged.mean.count} seeds",
+        "grain": f"how finely it is known, {found.seeds} seeds",
         "computed": "computed, exact",
         "none": "one seed",
-    }[judged.basis]
+    }[found.basis]
 
 
-def images(judged: Judged) -> str:
+def images(judged: QuantityVerdict) -> str:
     """The interval from the test images, which is shown beside whatever decides."""
-    return NOTHING if judged.mean is None or judged.part.images is None else interval(*judged.part.images)
+    alone = judged.quantity.images
+    return NOTHING if judged.estimate is None or alone is None else f"[{interval(alone)}]"
 
 
-def role(judged: Judged, judgement: Judgement) -> str:
+def role(judged: QuantityVerdict, judgement: Judgement) -> str:
     """What a quantity is in the verdict: "decides", "shows a direction", or "shown beside"."""
     if judged in judgement.conclusion.weaker and judged not in judgement.conclusion.counted:
         return "shows a direction"
-    return "shown beside" if judged.part.beside else "decides"
+    return "shown beside" if judged.quantity.beside else "decides"
 
 
 def found(judgement: Judgement) -> str:
     """What was found, in one line: one or two estimates, else how many quantities have which verdict, else why there is none."""
     parts = judgement.conclusion.parts
     counted = list(judgement.conclusion.counted or parts)
-    measured = [j for j in counted if j.mean is not None]
+    measured = [j for j in counted if j.estimate is not None]
     if judgement.verdict == NOT_TESTED or not measured:
         return shortened(judgement.conclusion.reason)
     if len(counted) <= 2:
-        return "; ".join(f"{j.part.what}: {estimate(j)}" for j in measured)
+        return "; ".join(f"{j.quantity.what}: {estimate(j)}" for j in measured)
     counts = Counter(j.verdict for j in counted)
     listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
     return f"{len(counted)} quantities: {listed}"
@@ -131,7 +126,7 @@ def planned(entries: Sequence[Entry]) -> list[str]:
         note = (
             "" if entry.note in ("", "reading A") else f" ({entry.note})"
         )  # A is the reading that is judged by default
-        name = called(entry.network, entry.role, steps) + note
+        name = run_name(entry.network, entry.role, steps) + note
         rows.setdefault(name, []).append(int(spec.seed if hasattr(spec, "seed") else spec.ann.seed))
     return [
         f"{name}: seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, sorted(seeds)))}"
@@ -146,8 +141,8 @@ def duration(minutes: float) -> str:
 
 def images_behind(records: Iterable[Record]) -> list[str]:
     """The images that some runs were trained and tested on, in words."""
-    found = (DataConfig(**_find(record["spec"], "data")) for record in records)
-    return list(dict.fromkeys(_data(data) for data in found))
+    found = (DataConfig(**nearest(record["spec"], "data")) for record in records)
+    return list(dict.fromkeys(data_in_words(data) for data in found))
 
 
 def scale(profile_name: str) -> str:
@@ -162,11 +157,11 @@ def scale(profile_name: str) -> str:
     )
     images = " or ".join(f"{train:,}" for train in sorted({data.train for data in cifar}))
     return (
-        f"{p.data.name}, {images} training and {p.data.test:,} test images, networks at {_share(p.width)}; in place of ImageNet "
-        f"{_data(p.imagenet)}, networks at {_share(p.imagenet_width)}; {min(epochs)} to {max(epochs)} epochs. Converted networks "
-        f"are tested on {converted.test:,} of these images ({subset.test:,} of ImageNet classes). STDP: networks at "
-        f"{_share(stdp.width)}, {stdp.unlabelled:,} images without labels, {stdp.train:,} with, {stdp.test:,} test images. "
-        f"Up to {len(p.seeds)} seeds"
+        f"{p.data.name}, {images} training and {p.data.test:,} test images, networks at {share_of_width(p.width)}; "
+        f"in place of ImageNet {data_in_words(p.imagenet)}, networks at {share_of_width(p.imagenet_width)}; "
+        f"{min(epochs)} to {max(epochs)} epochs. Converted networks are tested on {converted.test:,} of these images "
+        f"({subset.test:,} of ImageNet classes). STDP: networks at {share_of_width(stdp.width)}, {stdp.unlabelled:,} images "
+        f"without labels, {stdp.train:,} with, {stdp.test:,} test images. Up to {len(p.seeds)} seeds"
     )
 
 
@@ -177,7 +172,3 @@ def _within(value: Any, kind: type[T]) -> Iterator[T]:
     elif is_dataclass(value):
         for name in fields(value):
             yield from _within(getattr(value, name.name), kind)
-
-
-def _share(width: float) -> str:
-    return "full width" if width == 1 else f"{Fraction(width).limit_denominator(1000)} of the width"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from panda2020.claims.evidence import Case
 from panda2020.claims.registry import Finding, estimates
-from panda2020.claims.verdicts import Part, around, at_most
+from panda2020.claims.verdicts import Quantity, around, at_most
 from snncore.coding import poisson
 from snncore.data import DataConfig, load, to_unit
 from snncore.streams import stream
@@ -35,9 +35,9 @@ def integrity(case: Case) -> Finding:
     law = around(0.95 * root, 1.05 * root, "within a twentieth of the law of independent spikes")
     return Finding(
         [
-            Part(f"error at T = 1,000, {unit}", "", unseen, values=tuple(late), seeds=SEEDS),
-            Part("error at T = 1,000 over that at T = 100", "×", law, values=tuple(fall), seeds=SEEDS),
-            Part(f"error at T = 25, {unit}", "", unseen, values=tuple(early), seeds=SEEDS, beside=True),
+            Quantity(f"error at T = 1,000, {unit}", "", unseen, values=tuple(late), seeds=SEEDS),
+            Quantity("error at T = 1,000 over that at T = 100", "×", law, values=tuple(fall), seeds=SEEDS),
+            Quantity(f"error at T = 25, {unit}", "", unseen, values=tuple(early), seeds=SEEDS, beside=True),
         ],
         caveat='A law of chance, which no run can break. "Several time steps" is given no number: at the T of most tables '
         "the error is still seen.",

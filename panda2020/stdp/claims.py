@@ -19,7 +19,7 @@ from panda2020.claims.quantities import (
     value,
 )
 from panda2020.claims.registry import Finding, estimates
-from panda2020.claims.verdicts import Part, Range, above, around, at_least, at_most, below
+from panda2020.claims.verdicts import Quantity, Range, above, around, at_least, at_most, below
 from panda2020.records import Series
 
 NETS = ("ResNet2", "ResNet2x2", "ResNet3")
@@ -57,7 +57,7 @@ def _gaps(
     return _at_full_scale(case, parts)
 
 
-def _at_full_scale(case: Case, parts: list[Part]) -> Finding:
+def _at_full_scale(case: Case, parts: list[Quantity]) -> Finding:
     """What is held against an ANN at its best, with a word on why where it is only shown."""
     why = [] if case.full_scale else [untested("accuracy of the ANN minus that of the SNN", "points", GAP)]
     return Finding([*parts, *why])

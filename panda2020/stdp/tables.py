@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from panda2020 import records as recorded_runs
 from panda2020 import statistics
 from panda2020.exhibits.exhibit import NO_VALUE, origin
+from panda2020.exhibits.numbers import gap
 from panda2020.profiles import profile
-from panda2020.records import NO_INTERVAL, Sample, joint, span
-from panda2020.runs import Entry, Record
-from panda2020.runs.executing import minutes
+from panda2020.records import Sample, by_place, hits_of, scale
+from panda2020.runs import Record
 from snncore.energy import macs
 from snncore.stdp import StdpConfig
 from snncore.topology import parameter_count, plan
@@ -26,17 +25,28 @@ from .grid import BASELINES, CLASSIFIERS, stdp_spec
 
 SOURCES = {"learned": "STDP", "random": "random kernels", "pixels": "raw pixels"}
 
-ACCURACY = ("network", "ANN", "STDP", "random kernels", "raw pixels", "over test images", "seeds", "origin")
+ACCURACY = (
+    "network",
+    "ANN",
+    "STDP",
+    "random kernels",
+    "raw pixels",
+    "95 % interval",
+    "over",
+    "seeds",
+    "origin",
+)
 
 DIFFERENCE = (
     "network",
     "minus ANN",
-    "over ANN",
+    "minus ANN, 95 %",
     "minus random",
-    "over random",
+    "minus random, 95 %",
     "minus pixels",
-    "over pixels",
+    "minus pixels, 95 %",
     "pairs",
+    "over",
 )
 
 ENERGY = (
@@ -56,28 +66,22 @@ def stdp_table(records: Sequence[Record], table: str) -> pd.DataFrame:
     """One row per network of Table "6" or "12" (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``), means over seeds.
 
     STDP, random kernels, raw pixels: the same classifier on these features. Differences are STDP minus the other, in
-    points, paired by seed and test image, with intervals (95 %) over test images. compression: parameters of the plain
+    points, paired by seed and test image, with their total intervals (95 %). compression: parameters of the plain
     network of equal logical depth over these, whole and convolutions alone. EE under convention paper, int32 prices:
     whole network ("full"), its bound if no neuron ever spiked ("full at most"), and spiking convolutions alone
     ("conv"), which has no bound. Raises ``ValueError`` for another table, more than one profile, or a run given twice.
     """
     if table not in CLASSIFIERS:
         raise ValueError(f"table must be one of {', '.join(CLASSIFIERS)}, got {table!r}")
-    profiles = sorted({record.labels["profile"] for record in records})
-    if len(profiles) > 1:
-        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
-    groups: dict[str, dict[str, dict[int, Record]]] = {}
-    for record in records:
-        seeds = groups.setdefault(record.labels["network"], {}).setdefault(record.labels["role"], {})
-        if seeds.setdefault(record.spec.seed, record) is not record:
-            raise ValueError(f"records must hold each run once, got {record.labels['network']} twice")
+    networks: dict[str, dict[str, dict[int, Record]]] = {}
+    for place, seeds in by_place(records).items():
+        networks.setdefault(place.network, {})[place.role] = seeds
     rows = [
         _row(name, roles["stdp"], roles.get(BASELINES[table], {}), CLASSIFIERS[table])
-        for name, roles in groups.items()
+        for name, roles in networks.items()
         if "stdp" in roles
     ]
-    over_seeds = [f"over {word}, seeds" for word in ("ANN", "random", "pixels")]
-    return pd.DataFrame(rows, columns=list(dict.fromkeys((*ACCURACY, *DIFFERENCE, *over_seeds, *ENERGY))))
+    return pd.DataFrame(rows, columns=list(dict.fromkeys((*ACCURACY, *DIFFERENCE, *ENERGY))))
 
 
 def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind: str) -> dict[str, object]:
@@ -90,29 +94,13 @@ def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind
     row["ANN"] = _mean([run.result["accuracy"] for run in with_ann])
     for source, word in SOURCES.items():
         row[word] = _mean([f[source]["accuracy"] for f in found.values() if source in f])
-    mean = _mean([f["learned"]["accuracy"] for f in found.values()])
-    row["over test images"] = span(*statistics.wilson(mean * total, total))
-    learned = {seed: f["learned"]["hits"] for seed, f in found.items()}
-    others = {
-        "ANN": {seed: run.result["hits"] for seed, run in anns.items()},
-        "random": {seed: f["random"]["hits"] for seed, f in found.items() if "random" in f},
-        "pixels": {seed: f["pixels"]["hits"] for seed, f in found.items() if "pixels" in f},
-    }
-    for word, hits in others.items():
-        both = sorted(learned.keys() & hits.keys())
-        if both:
-            pair = statistics.paired(
-                *([statistics.hits(h[seed], total) for seed in both] for h in (learned, hits))
-            )
-            row[f"minus {word}"] = 100 * pair.difference
-            row[f"over {word}"] = span(*pair.interval(), signed=True)
-            row[f"over {word}, seeds"] = span(pair.seeds.low, pair.seeds.high, signed=True)
-        else:
-            row[f"minus {word}"], row[f"over {word}"], row[f"over {word}, seeds"] = (
-                float("nan"),
-                "no pair",
-                NO_INTERVAL,
-            )
+    learned = {seed: f["learned"] for seed, f in found.items()}
+    accuracy = statistics.accuracy_estimate([f["accuracy"] * total for f in learned.values()], total)
+    assert accuracy.interval is not None
+    row["95 % interval"], row["over"] = accuracy.interval * 100, accuracy.over
+    for word, found_gap in _gaps(runs, anns, kind).items():
+        row[f"minus {word}"] = float("nan") if found_gap is None else found_gap.mean
+        row[f"minus {word}, 95 %"] = None if found_gap is None else found_gap.interval
     topology, plain, shape = _topologies(name, first, kind)
     passes = plan(topology, shape)
     static = sum(macs(p) for p in passes if p.neuron not in ("lif", "if"))
@@ -121,10 +109,28 @@ def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind
     row["conv compression"] = _convolutions(plain, shape) / _convolutions(topology, shape)
     row["EE full at most"] = sum(map(macs, passes)) / static
     measured = [Sample(run, first.spec.stdp.steps, found[seed]) for seed, run in runs.items()]
-    row["EE full"] = _mean([recorded_runs.energy_of(one).efficiency for one in measured])
-    row["EE conv"] = _mean([recorded_runs.energy_of(one, spiking_only=True).efficiency for one in measured])
+    row["EE full"] = _mean([one.report().efficiency for one in measured])
+    row["EE conv"] = _mean([one.report(spiking_only=True).efficiency for one in measured])
     row["origin"] = origin([*runs.values(), *anns.values()])
     return row
+
+
+def _gaps(
+    runs: Mapping[int, Record], anns: Mapping[int, Record], kind: str
+) -> dict[str, statistics.Estimate | None]:
+    """STDP minus the ANN, random kernels and raw pixels in points; None without a pair."""
+    found = {seed: run.result["classifiers"][kind] for seed, run in runs.items()}
+    others: dict[str, Mapping[int, Mapping[str, Any]]] = {
+        "ANN": {seed: run.result for seed, run in anns.items() if seed in runs},
+        "random": {seed: f["random"] for seed, f in found.items() if "random" in f},
+        "pixels": {seed: f["pixels"] for seed, f in found.items() if "pixels" in f},
+    }
+    return {
+        word: _paired([found[seed]["learned"] for seed in other], list(other.values())).total * 100
+        if other
+        else None
+        for word, other in others.items()
+    }
 
 
 def _topologies(name: str, record: Record, kind: str) -> tuple[str, str, tuple[int, int, int]]:
@@ -238,15 +244,13 @@ def alarm_table(records: Sequence[Record]) -> pd.DataFrame:
 def samples_table(records: Sequence[Record]) -> pd.DataFrame:
     """Accuracy on the profile's unlabelled images and on twice as many, paired by seed and test image; FC1 and FC2.
 
-    One row per network that has both. "more minus fewer" is in points, its interval (95 %) over test images.
+    One row per network that has both. "more minus fewer" is in points, its total interval (95 %).
     """
-    groups: dict[str, dict[str, dict[int, Record]]] = {}
-    for run in records:
-        groups.setdefault(run.labels["network"], {}).setdefault(run.labels["role"], {})[run.spec.seed] = run
+    places = by_place(records)
     rows = []
-    for name, roles in groups.items():
-        fewer, more = roles.get("stdp", {}), roles.get("stdp-more", {})
-        seeds = sorted(fewer.keys() & more.keys())
+    for place, fewer in places.items():
+        more = places.get(place._replace(role="stdp-more"), {}) if place.role == "stdp" else {}
+        name, seeds = place.network, sorted(fewer.keys() & more.keys())
         if not seeds:
             continue
         found = [
@@ -262,7 +266,8 @@ def samples_table(records: Sequence[Record]) -> pd.DataFrame:
                 "more images": f"{last.unlabelled:,}",
                 "accuracy on more": _mean([f["accuracy"] for f in found[1]]),
                 "more minus fewer": 100 * pair.difference,
-                "over test images": span(*pair.interval(), signed=True),
+                "95 % interval": (pair.total * 100).interval,
+                "over": pair.total.over,
                 "seeds": len(seeds),
             }
         )
@@ -271,12 +276,10 @@ def samples_table(records: Sequence[Record]) -> pd.DataFrame:
 
 def stochmax_table(records: Sequence[Record]) -> pd.DataFrame:
     """Softmax and stochmax as FC2 on the same STDP features, one row per network; the difference in points."""
-    groups: dict[str, dict[int, Record]] = {}
-    for run in records:
-        if run.labels["role"] == "stdp" and "fc-stochmax" in run.result["classifiers"]:
-            groups.setdefault(run.labels["network"], {})[run.spec.seed] = run
     rows = []
-    for name, runs in groups.items():
+    for (name, _, _, _), runs in by_place(
+        r for r in records if r.labels["role"] == "stdp" and "fc-stochmax" in r.result["classifiers"]
+    ).items():
         soft, stoch = (
             [run.result["classifiers"][kind]["learned"] for run in runs.values()]
             for kind in ("fc", "fc-stochmax")
@@ -288,7 +291,8 @@ def stochmax_table(records: Sequence[Record]) -> pd.DataFrame:
                 "softmax": _mean([f["accuracy"] for f in soft]),
                 "stochmax": _mean([f["accuracy"] for f in stoch]),
                 "difference": 100 * pair.difference,
-                "over test images": span(*pair.interval(), signed=True),
+                "95 % interval": (pair.total * 100).interval,
+                "over": pair.total.over,
                 "McNemar p": pair.p,
                 "seeds": len(runs),
             }
@@ -299,15 +303,11 @@ def stochmax_table(records: Sequence[Record]) -> pd.DataFrame:
 def classifier_table(records: Sequence[Record]) -> pd.DataFrame:
     """FC1 and FC2 against ConvNN on the same features, one row per network and kind of features.
 
-    "ConvNN minus FC" is in points, paired by seed and test image, its interval (95 %) over test images. "on training
+    "ConvNN minus FC" is in points, paired by seed and test image, its total interval (95 %). "on training
     images" tells a classifier that has not learnt from one that does not carry over.
     """
-    groups: dict[str, dict[int, Record]] = {}
-    for run in records:
-        if run.labels["role"] == "stdp":
-            groups.setdefault(run.labels["network"], {})[run.spec.seed] = run
     rows = []
-    for name, runs in groups.items():
+    for (name, _, _, _), runs in by_place(r for r in records if r.labels["role"] == "stdp").items():
         for source, word in SOURCES.items():
             tops = [run.result["classifiers"] for run in runs.values()]
             both = [(top["fc"][source], top["convnn"][source]) for top in tops if source in top["fc"]]
@@ -321,7 +321,8 @@ def classifier_table(records: Sequence[Record]) -> pd.DataFrame:
                     "FC1, FC2": _mean([fc["accuracy"] for fc, _ in both]),
                     "ConvNN": _mean([convnn["accuracy"] for _, convnn in both]),
                     "ConvNN minus FC": 100 * pair.difference,
-                    "over test images": span(*pair.interval(), signed=True),
+                    "95 % interval": (pair.total * 100).interval,
+                    "over": pair.total.over,
                     "FC on training images": _known([fc.get("train_accuracy") for fc, _ in both]),
                     "ConvNN on training images": _known([convnn.get("train_accuracy") for _, convnn in both]),
                     "seeds": len(both),
@@ -410,69 +411,37 @@ def choices_table(config: StdpConfig) -> pd.DataFrame:
 def finding(records: Sequence[Record], table: str, name: str) -> tuple[str, list[Record]] | None:
     """One sentence on a network of Table "6" or "12" against its controls and its ANN, and the runs it rests on.
 
+    Each difference is over all seeds that have both sides.
     None where the network was not trained with STDP.
     """
     runs = [
         r for r in records if r.labels["network"] == name and r.labels["role"] in ("stdp", BASELINES[table])
     ]
-    runs = _with_both(runs, ("stdp", BASELINES[table])) or runs
     made = stdp_table(runs, table)
     if made.empty:
         return None
     row = made.iloc[0]
-    parts = []
-    for word, other, shown in (("random", "untrained kernels", "random kernels"), ("pixels", "raw pixels", "raw pixels"),
-                               ("ANN", "its ANN", "ANN")):  # fmt: skip
-        gap = row[f"minus {word}"]
-        if not np.isnan(gap):
-            side = "above" if gap >= 0 else "below"
-            span, over = joint(row[f"over {word}, seeds"], row[f"over {word}"])
-            parts.append(f"{abs(gap):.1f} points {side} {other} at {row[shown]:.1%} ({span} over {over})")
+    by_role = {place.role: seeds for place, seeds in by_place(runs).items()}
+    gaps = _gaps(by_role["stdp"], by_role.get(BASELINES[table], {}), CLASSIFIERS[table])
+    named = {"random": "untrained kernels", "pixels": "raw pixels", "ANN": "its ANN"}
+    columns = {"random": "random kernels", "pixels": "raw pixels", "ANN": "ANN"}
+    parts = [
+        gap(found, f"{other} at {row[columns[word]]:.1%}")
+        for word, other in named.items()
+        if (found := gaps[word]) is not None
+    ]
     top = {"6": "FC1 and FC2", "12": "ConvNN"}[table]
-    seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
-    against = f": {', '.join(parts)}, intervals 95 %" if parts else ""
+    against = f", {', '.join(parts)}" if parts else ""
     return (
-        f"{name} with kernels learnt by STDP reaches {row['STDP']:.1%} under {top}{against}; {seeds}, T = {row['T']}, EE of the "
+        f"{name} with kernels learnt by STDP reaches {row['STDP']:.1%} under {top}{against}; T = {row['T']}, EE of the "
         f"whole network {row['EE full']:.2f} and of the spiking layers {row['EE conv']:.1f} under convention paper. "
         f"{scale(runs)}."
     ), runs
 
 
-def missing_table(entries: Sequence[Entry]) -> pd.DataFrame:
-    """Runs that nobody has recorded, seeds joined, with the minutes they are estimated to take on two CPU cores."""
-    table = pd.DataFrame(
-        [
-            {
-                "network": e.network,
-                "role": e.role.upper(),
-                "seeds": str(e.spec.seed),
-                "runs": 1,
-                "minutes": minutes(e.spec),
-            }
-            for e in entries
-        ],
-        columns=["network", "role", "seeds", "runs", "minutes"],
-    )
-    how = {"seeds": ", ".join, "runs": "sum", "minutes": "sum"}
-    return table.groupby(["network", "role"], sort=False, as_index=False).agg(how)
-
-
-def scale(records: Sequence[Record]) -> str:
-    """Data, T and images in words, for captions."""
-    run = next(r for r in records if r.labels["role"] == "stdp")
-    spec = run.spec
-    size = f" at {spec.data.size} pixels" if spec.data.size else ""
-    return (
-        f"Profile {run.labels['profile']}: {spec.data.name}{size}, {spec.unlabelled:,} images without labels for STDP, "
-        f"{spec.data.train:,} with labels for the classifiers, {spec.data.test:,} test images, T = {spec.stdp.steps}"
-    )
-
-
 def _paired(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> statistics.Paired:
     """Test results of some seeds against others of the same seeds."""
-    return statistics.paired(
-        *([statistics.hits(f["hits"], f["total"]) for f in found] for found in (first, second))
-    )
+    return statistics.paired(*([hits_of(f) for f in found] for found in (first, second)))
 
 
 def _known(values: Sequence[float | None]) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from panda2020.claims.evidence import Case
 from panda2020.claims.quantities import PAIR, POINT, difference, longest, ratio
 from panda2020.claims.registry import Finding, estimates
-from panda2020.claims.verdicts import Part, Range, above, around, below
+from panda2020.claims.verdicts import Quantity, Range, above, around, below
 from panda2020.records import Sample, Series
 
 SOFT, STOCH = "snn", "snn-stochmax"
@@ -64,7 +64,7 @@ def ee(case: Case) -> Finding:
     for name in PAIR:
         one, two = case.series(name, STOCH, _first(case, name)), case.series(name, SOFT, _first(case, name))
         parts.append(_ratio(case, one, two, expected, f"EE of {one.name} over EE of {two.name}"))
-        reached = case.settled(name, SOFT)
+        reached = case.settled_series(name, SOFT)
         for steps in case.times(name, STOCH):
             early = case.series(name, STOCH, steps)
             common = early.samples.keys() & reached.samples.keys()
@@ -77,7 +77,7 @@ def ee(case: Case) -> Finding:
     )
 
 
-def _ratio(case: Case, one: Series, two: Series, expected: Range, what: str) -> Part:
+def _ratio(case: Case, one: Series, two: Series, expected: Range, what: str) -> Quantity:
     return ratio(one, two, lambda s: s.efficiency(case.conditions), expected, direction=above(1), what=what)
 
 

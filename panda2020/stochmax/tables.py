@@ -11,12 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from panda2020 import records as recorded_runs
 from panda2020 import statistics
-from panda2020.claims import claims as claims_claims
 from panda2020.exhibits.exhibit import NO_VALUE, origin
+from panda2020.exhibits.numbers import gap
 from panda2020.exhibits.style import PALETTE
-from panda2020.records import Sample, reading_of, scale
+from panda2020.records import (
+    by_place,
+    difference_columns,
+    difference_estimate,
+    mean_or_none,
+    sample_of,
+    scale,
+)
 from panda2020.runs import Record
 from snncore.energy import CONVENTIONS
 from snncore.stochmax import collapsed
@@ -30,8 +36,8 @@ ACCURACY = (
     "softmax",
     "stochmax",
     "difference",
-    "over seeds",
-    "over test images",
+    "difference, 95 %",
+    "difference over",
     "pairs",
     "McNemar p",
     "origin",
@@ -57,28 +63,14 @@ _ROLES = {role: head for head, role in HEADS.items()}
 
 _COLOURS = {"softmax": PALETTE["blue"], "stochmax": PALETTE["orange"]}
 
-Pairs = dict[tuple[str, str, int], dict[str, dict[int, Record]]]
 
-
-def pairs(records: Sequence[Record]) -> Pairs:
-    """(network, reading, T) -> head -> seed -> run, in the order of the records.
-
-    Raises ``ValueError`` for records of more than one profile, in another role, or for the same run twice.
-    """
-    profiles = sorted({record.labels["profile"] for record in records})
-    if len(profiles) > 1:
-        raise ValueError(f"records must be of one profile, got {', '.join(profiles)}")
-    found: Pairs = {}
-    for record in records:
-        role = record.labels["role"]
-        if role not in _ROLES:
-            raise ValueError(f"role of a record must be one of {', '.join(_ROLES)}, got {role!r}")
-        place = (record.labels["network"], reading_of(record.labels["note"]), record.result["steps"])
-        seeds = found.setdefault(place, {head: {} for head in HEADS})[_ROLES[role]]
-        if seeds.setdefault(record.spec.seed, record) is not record:
-            raise ValueError(
-                f"records must hold each run once, got {place} {role} seed {record.spec.seed} twice"
-            )
+def pairs(records: Sequence[Record]) -> dict[tuple[str, str, int], dict[str, dict[int, Record]]]:
+    """(network, reading, T) -> head -> seed -> run, in the order of the records; raises ``ValueError`` as ``by_place`` does."""
+    found: dict[tuple[str, str, int], dict[str, dict[int, Record]]] = {}
+    for place, seeds in by_place(records, roles=tuple(_ROLES)).items():
+        assert place.steps is not None
+        heads = found.setdefault((place.network, place.reading, place.steps), {head: {} for head in HEADS})
+        heads[_ROLES[place.role]] = seeds
     return found
 
 
@@ -93,49 +85,41 @@ def heads_table(records: Sequence[Record]) -> pd.DataFrame:
     """
     rows = []
     for (name, reading, steps), heads in pairs(records).items():
-        found = recorded_runs.difference(heads["stochmax"], heads["softmax"])
+        found = difference_columns(heads["stochmax"], heads["softmax"])
         both = sorted(heads["stochmax"].keys() & heads["softmax"].keys())
         row: dict[str, Any] = {"network": name, "reading": reading, "T": steps}
-        shown = {head: [runs[seed] for seed in both or runs] for head, runs in heads.items()}
-        for head, runs in shown.items():
-            row[head] = _mean([run.result["accuracy"] for run in runs])
+        used = {head: [runs[seed] for seed in both or runs] for head, runs in heads.items()}
+        for head, runs in used.items():
+            row[head] = mean_or_none([run.result["accuracy"] for run in runs])
         row |= {
-            "difference": found["minus ANN"],
-            "over seeds": found["difference over seeds"],
-            "over test images": found["difference over test images"],
+            **{name: found[name] for name in ("difference", "difference, 95 %", "difference over")},
             "pairs": len(both),
             "McNemar p": found["McNemar p"],
         }
-        for head, runs in shown.items():
-            row[f"EE {head}"] = _mean([_efficiency(run) for run in runs])
-            row[f"rate {head}"] = _mean([_rate(run) for run in runs])
+        for head, runs in used.items():
+            row[f"EE {head}"] = mean_or_none([_efficiency(run) for run in runs])
+            row[f"rate {head}"] = mean_or_none([_rate(run) for run in runs])
         stoch, soft = ([heads[head][seed] for seed in both] for head in ("stochmax", "softmax"))
         for convention in CONVENTIONS:
             ratios = [
                 _efficiency(a, convention) / _efficiency(b, convention)
                 for a, b in zip(stoch, soft, strict=True)
             ]
-            row["EE ratio" if convention == "paper" else f"EE ratio {convention}"] = _mean(ratios)
+            row["EE ratio" if convention == "paper" else f"EE ratio {convention}"] = mean_or_none(ratios)
         # a network that never spikes has no rate to divide by
         rates = [_rate(a) / _rate(b) for a, b in zip(stoch, soft, strict=True) if _rate(b) > 0]
-        row["rate ratio"] = _mean(rates) if len(rates) == len(both) else None
-        row["origin"] = origin([run for runs in shown.values() for run in runs])
+        row["rate ratio"] = mean_or_none(rates) if len(rates) == len(both) else None
+        row["origin"] = origin([run for runs in used.values() for run in runs])
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if len(values) else None
-
-
 def _efficiency(record: Record, convention: str = "paper") -> float:
-    return recorded_runs.energy_of(
-        Sample(record, record.result["steps"], record.result), convention
-    ).efficiency
+    return sample_of(record).report(convention).efficiency
 
 
 def _rate(record: Record) -> float:
-    return Sample(record, record.result["steps"], record.result).mean_rate
+    return sample_of(record).mean_rate
 
 
 def equal_accuracy(table: pd.DataFrame) -> pd.DataFrame:
@@ -185,10 +169,7 @@ def layer_rates(records: Sequence[Record]) -> pd.DataFrame:
         both = sorted(heads["stochmax"].keys() & heads["softmax"].keys())
         if not both:
             continue
-        rates = {
-            head: [Sample(runs[seed], steps, runs[seed].result).rates for seed in both]
-            for head, runs in heads.items()
-        }
+        rates = {head: [sample_of(runs[seed]).rates for seed in both] for head, runs in heads.items()}
         for depth, site in enumerate(rates["softmax"][0], 1):
             means = {head: float(np.mean([run[site] for run in found])) for head, found in rates.items()}
             place = {"network": name, "reading": reading, "T": steps, "depth": depth, "site": site}
@@ -278,7 +259,7 @@ def variant_table(records: Sequence[Record]) -> pd.DataFrame:
                 "reading": VARIANTS[role],
                 "seed": record.spec.seed,
                 "validation": accuracy,
-                "over images": recorded_runs.span(*statistics.wilson(accuracy * images, images)),
+                "95 % interval": statistics.wilson(accuracy * images, images) * 100,
                 "images": images,
                 "rho of the target": last["rho_target"] if stochastic else None,
                 "rho of other classes": last["rho_others"] if stochastic else None,
@@ -286,7 +267,7 @@ def variant_table(records: Sequence[Record]) -> pd.DataFrame:
                 "collapsed": (collapsed(last) or "no") if stochastic else NO_VALUE,
             }
         )
-    order = {called: i for i, called in enumerate(VARIANTS.values())}
+    order = {name: i for i, name in enumerate(VARIANTS.values())}
     return pd.DataFrame(rows).sort_values(
         "reading", key=lambda c: c.map(order), kind="stable", ignore_index=True
     )
@@ -295,11 +276,11 @@ def variant_table(records: Sequence[Record]) -> pd.DataFrame:
 def variant_sentences(table: pd.DataFrame) -> list[str]:
     """What a ``variant_table`` says on the default and on the readings that rest on cross-entropy alone."""
     found = []
-    for called in (VARIANTS["variant-alone-kept"], VARIANTS["variant-alone-drawn"]):
-        for _, row in table[table["reading"] == called].iterrows():
+    for name in (VARIANTS["variant-alone-kept"], VARIANTS["variant-alone-drawn"]):
+        for _, row in table[table["reading"] == name].iterrows():
             state = "has not collapsed" if row["collapsed"] == "no" else f"has collapsed ({row['collapsed']})"
             found.append(
-                f"{called} {state}: rho of other classes {row['rho of other classes']:.3f}, of the target "
+                f"{name} {state}: rho of other classes {row['rho of other classes']:.3f}, of the target "
                 f"{row['rho of the target']:.3f}; {row['validation']:.1%} on validation images"
             )
     healthy = table[table["collapsed"] == "no"]
@@ -338,51 +319,6 @@ def readings_table(curves: pd.DataFrame) -> pd.DataFrame:
     return last[list(names)].rename(columns=names).reset_index(drop=True)
 
 
-def claim_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The article's sentences on Tables 10 and 11 beside our estimates, from a ``heads_table``; rows without a pair are left
-    out, so that it may be empty. Whether a sentence holds is for the ledger."""
-    rows = []
-    for _, row in table[table["pairs"] > 0].iterrows():
-        gain = {
-            "our estimate": _signed(row["difference"]),
-            "over seeds": row["over seeds"],
-            "over test images": row["over test images"],
-        }
-        sparser = {"our estimate": f"rate × {row['rate ratio']:.2f}"} if pd.notna(row["rate ratio"]) else {}
-        ratios = f"EE × {row['EE ratio']:.2f}, {row['EE ratio physical']:.2f} (physical), {row['EE ratio full']:.2f} (full)"
-        small = row["network"] == "VGG3"
-        found = (
-            {"stochmax-low-T": gain}
-            if small
-            else {
-                "stochmax-acc": gain,
-                "stochmax-ee": {"our estimate": ratios},
-                "stochmax-sparser": sparser,
-            }
-        )
-        for claim, estimate in found.items():
-            place = {
-                "claim": claim,
-                "the paper": claims_claims.sentence(claim),
-                "network": row["network"],
-                "T": row["T"],
-            }
-            blank = dict.fromkeys(("our estimate", "over seeds", "over test images"), NO_VALUE)
-            rows.append({**place, **blank, **estimate, "seeds": row["pairs"]})
-    columns = [
-        "claim",
-        "the paper",
-        "network",
-        "T",
-        "our estimate",
-        "over seeds",
-        "over test images",
-        "seeds",
-    ]
-    frame = pd.DataFrame(rows, columns=columns)
-    return frame.sort_values("claim", kind="stable", ignore_index=True)
-
-
 def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list[Record]] | None:
     """One sentence on stochmax against softmax for a network at one T, and its runs; None where there is no pair."""
     heads = pairs(records).get((name, "A", steps))
@@ -391,16 +327,8 @@ def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list
         return None
     runs = [heads[head][seed] for seed in both for head in HEADS]
     row = heads_table(runs).iloc[0]
-    gain = row["difference"]
-    seeds = f"{len(both)} seed{'s' if len(both) > 1 else ''}"
-    over, source = recorded_runs.joint(row["over seeds"], row["over test images"])
-    at = scale(runs)
+    text = gap(difference_estimate(heads["stochmax"], heads["softmax"]), f"softmax at {row['softmax']:.1%}")
     return (
-        f"Stochmax {'gains' if gain >= 0 else 'loses'} {abs(gain):.1f} points against softmax for {name} at T = {steps} "
-        f"({row['stochmax']:.1%} and {row['softmax']:.1%}; difference {over} points, 95 % over {source}; {seeds}), with EE "
-        f"{row['EE stochmax']:.1f} and {row['EE softmax']:.1f} under convention paper. {at[0].upper()}{at[1:]}."
+        f"{name} with stochmax reaches {row['stochmax']:.1%} at T = {steps}, {text}, with EE {row['EE stochmax']:.1f} and "
+        f"{row['EE softmax']:.1f} under convention paper. {scale(runs)}."
     ), runs
-
-
-def _signed(points: float) -> str:
-    return f"{points:+.1f} points".replace("-", "−")

@@ -10,7 +10,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panda2020.statistics import hits, mcnemar, mean_over_seeds, paired, wilson
+from panda2020.statistics import (
+    Estimate,
+    Interval,
+    accuracy_estimate,
+    estimate,
+    hits,
+    mcnemar,
+    mean_over_seeds,
+    paired,
+    wilson,
+)
 from panda2020.tasks.train import counts
 from snncore.training import Evaluation
 
@@ -18,28 +28,28 @@ from snncore.training import Evaluation
 def test_t_interval_by_hand():
     # mean 2, s = 1, n = 3; t(0.975; 2) = 4.302653 in every table: 2 +- 4.302653 / sqrt(3)
     found = mean_over_seeds([1.0, 2.0, 3.0])
-    assert found.mean == 2 and found.count == 3
-    assert found.half == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
-    assert (found.low, found.high) == pytest.approx((2 - 2.484138, 2 + 2.484138), rel=1e-6)
+    assert found.mean == 2 and found.seeds == 3
+    assert found.interval.half == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
+    assert (found.interval.low, found.interval.high) == pytest.approx((2 - 2.484138, 2 + 2.484138), rel=1e-6)
     # t(0.95; 4) = 2.131847, s = sqrt(2.5)
     found = mean_over_seeds([1, 2, 3, 4, 5], confidence=0.9)
-    assert found.half == pytest.approx(2.131847 * math.sqrt(2.5 / 5), rel=1e-6)
+    assert found.interval.half == pytest.approx(2.131847 * math.sqrt(2.5 / 5), rel=1e-6)
 
 
 def test_one_seed_has_no_interval():
     found = mean_over_seeds([0.7])
-    assert (found.mean, found.low, found.high, found.half, found.count) == (0.7, None, None, None, 1)
+    assert found == Estimate(0.7, None, 1, "none")
 
 
 def test_wilson_by_hand():
     # n = 10, p = 1/2, z^2 = 3.841459: centre 1/2, half sqrt(z^2/40 + z^4/400) / (1 + z^2/10)
     z2 = 3.841459
     half = math.sqrt(z2 / 40 + z2**2 / 400) / (1 + z2 / 10)
-    assert wilson(5, 10) == pytest.approx((0.5 - half, 0.5 + half), rel=1e-6)
+    assert tuple(wilson(5, 10)) == pytest.approx((0.5 - half, 0.5 + half), rel=1e-6)
     # none of 10: from 0 to z^2 / (n + z^2); all of 10 mirrors it
-    assert wilson(0, 10) == pytest.approx((0, z2 / (10 + z2)), rel=1e-6, abs=1e-12)
-    assert wilson(10, 10) == pytest.approx((10 / (10 + z2), 1), rel=1e-6)
-    assert wilson(2.5, 10)[0] < 0.25 < wilson(2.5, 10)[1]
+    assert tuple(wilson(0, 10)) == pytest.approx((0, z2 / (10 + z2)), rel=1e-6, abs=1e-12)
+    assert tuple(wilson(10, 10)) == pytest.approx((10 / (10 + z2), 1), rel=1e-6)
+    assert wilson(2.5, 10).low < 0.25 < wilson(2.5, 10).high
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -47,7 +57,7 @@ def test_wilson_holds_the_share(pair):
     correct, total = pair
     low, high = wilson(correct, total)
     assert 0 <= low <= correct / total <= high <= 1
-    assert wilson(correct, total, confidence=0.5)[1] <= high
+    assert wilson(correct, total, confidence=0.5).high <= high
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=70))
@@ -72,9 +82,22 @@ def test_paired_by_hand():
     assert found.error == pytest.approx(math.sqrt(((4 + 1) / 12 - (2 / 12) ** 2) / 12))  # two images added
     assert (found.only_first, found.only_second) == (3, 1)
     assert found.p == pytest.approx(2 * (1 + 4) / 16)  # at most 1 of 4 by a fair coin, both sides
-    assert found.seeds.low is None and found.seeds.mean == found.difference
-    low, high = found.interval()
+    assert found.seeds.interval is None and found.seeds.mean == found.difference
+    low, high = found.images
     assert (low, high) == pytest.approx((0.2 - 1.959964 * found.error, 0.2 + 1.959964 * found.error))
+
+
+def test_the_total_interval_adds_errors_as_squares():
+    found = estimate([1.0, 2.0, 3.0], Interval(-1.0, 6.0))
+    seeds = 4.302653 / math.sqrt(3)
+    expected = 2 - math.hypot(seeds, 3), 2 + math.hypot(seeds, 4)
+    assert tuple(found.interval) == pytest.approx(expected, rel=1e-6) and found.basis == "both"
+    assert -found == Estimate(-2, Interval(-found.interval.high, -found.interval.low), 3, "both")
+    assert (found * 100).interval.low == pytest.approx(100 * found.interval.low)
+    assert estimate([2.0], Interval(1.0, 3.0)) == Estimate(2.0, Interval(1.0, 3.0), 1, "images")
+    there, back = estimate([1.0, 4.0], ratio=True), estimate([1.0, 0.25], ratio=True)
+    assert there.interval.low * back.interval.high == pytest.approx(1)  # a ratio and its inverse agree
+    assert accuracy_estimate([5], 10).interval == wilson(5, 10)
 
 
 def test_more_seeds_do_not_shrink_the_error_of_the_images():
@@ -82,13 +105,13 @@ def test_more_seeds_do_not_shrink_the_error_of_the_images():
     one = paired([first], [second])
     same = paired([first] * 5, [second] * 5)
     assert same.error == pytest.approx(one.error) and same.difference == pytest.approx(one.difference)
-    assert same.seeds.half == pytest.approx(0) and same.seeds.count == 5
+    assert same.seeds.interval.half == pytest.approx(0) and same.seeds.seeds == 5
     assert same.p is None and same.only_first is None and same.only_second is None
     mixed = paired([first, second], [second, first])  # seed by seed 1/4 and -1/4
     assert mixed.difference == 0 and mixed.error == pytest.approx(
         math.sqrt(1 / 6 / 6)
     )  # no image differs, yet two might
-    assert mixed.seeds.half == pytest.approx(12.706205 * math.sqrt(0.125 / 2), rel=1e-6)
+    assert mixed.seeds.interval.half == pytest.approx(12.706205 * math.sqrt(0.125 / 2), rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from panda2020 import contents
-from panda2020 import records as recorded_runs
 from panda2020.agd import grid as agd_grid
 from panda2020.agd import tables as agd_tables
 from panda2020.hybrid import grid as hybrid_grid
 from panda2020.profiles import profile
 from panda2020.records import missing_table, reading_of, recorded, scale
 from panda2020.runs import Store, key, results_directory
+from panda2020.statistics import image_error, wilson
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
 
@@ -80,14 +80,14 @@ def test_one_seed():
     assert table["role"].tolist() == ["ANN", "SNN"] and table["T"].tolist() == [None, 25]
     first, second = (table.iloc[i] for i in range(2))
     assert second["accuracy"] == 0.5 and second["ANN accuracy"] == 0.7 and second["seeds"] == 1
-    assert second["over seeds"] == "no interval" and second["difference over seeds"] == "no interval"
+    assert second["over"] == second["minus ANN over"] == "test images alone"
     z2 = 3.841459
     half = math.sqrt(z2 / 40 + z2**2 / 400) / (1 + z2 / 10)
-    assert second["over test images"] == f"{100 * (0.5 - half):.1f} to {100 * (0.5 + half):.1f}"
+    assert [*second["95 % interval"]] == pytest.approx([100 * (0.5 - half), 100 * (0.5 + half)], rel=1e-6)
     error = math.sqrt((5 / 12 - (2 / 12) ** 2) / 12)  # 4 of 10 images differ, and two are added
     assert second["minus ANN"] == pytest.approx(-20)
-    expected = f"{100 * (-0.2 - 1.959964 * error):+.1f} to {100 * (-0.2 + 1.959964 * error):+.1f}"
-    assert second["difference over test images"] == expected
+    expected = [100 * (-0.2 - 1.959964 * error), 100 * (-0.2 + 1.959964 * error)]
+    assert [*second["minus ANN, 95 %"]] == pytest.approx(expected, rel=1e-6)
     assert (second["only SNN right"], second["only ANN right"], second["pairs"]) == (1, 3, 1)
     assert second["McNemar p"] == pytest.approx(10 / 16)
     assert [second[f"EE {c}"] for c in ("paper", "physical", "full")] == [12, 6, 3]
@@ -114,12 +114,13 @@ def test_several_seeds_are_paired_where_both_are_there():
     assert row["seeds"] == 3 and row["pairs"] == 2
     assert row["accuracy"] == pytest.approx((0.5 + 0.7 + 1.0) / 3)
     spread = 4.302653 * np.std([0.5, 0.7, 1.0], ddof=1) / math.sqrt(3)
-    low, high = 100 * (row["accuracy"] - spread), 100 * (row["accuracy"] + spread)
-    assert row["over seeds"] == f"{low:.1f} to {high:.1f}"
+    under = 100 * (row["accuracy"] - wilson(22 / 3, 10).low)  # errors are added as squares
+    assert row["95 % interval"].low == pytest.approx(100 * row["accuracy"] - math.hypot(100 * spread, under))
+    assert row["over"] == row["minus ANN over"] == "seeds and test images"
     assert row["minus ANN"] == pytest.approx(100 * (-0.2 + 0.0) / 2)
-    assert row["difference over seeds"].startswith("-") and row["difference over seeds"].endswith(
-        f"{-10 + 127.06205:+.1f}"
-    )
+    half = row["minus ANN, 95 %"].half
+    images = 195.9964 * image_error(np.array([-1, 0, 0, 0, 1, 0, 1, 0, 0, 0]) / 2)
+    assert half > 127.06205 and images < half
     assert row["only SNN right"] is None and math.isnan(row["McNemar p"])
     assert row["EE paper"] == pytest.approx(20)
 
@@ -154,7 +155,7 @@ def test_rows_are_not_mixed():
 def test_table8_refuses_what_it_would_mix_up():
     with pytest.raises(ValueError, match="records must be of one profile, got laptop, quick"):
         agd_tables.table8([ann(), ann(profile="quick", seed=1)])
-    with pytest.raises(ValueError, match="records must hold each run once, got VGG5 A ann None seed 0 twice"):
+    with pytest.raises(ValueError, match="records must hold each run once, got VGG5 A ann seed 0 twice"):
         agd_tables.table8([ann(), ann()])
 
 
@@ -282,18 +283,10 @@ def test_scale_in_words():
     entries = agd_grid.table8("quick", timesteps=[5], names=["VGG5"])
     records = [SimpleNamespace(labels=entry.labels, spec=entry.spec) for entry in entries]
     assert scale(records) == (
-        "profile quick: digits at 16 pixels, 1,000 training and 300 test images, networks at 1/8 of the width, 6 epochs"
+        "Profile quick: digits at 16 pixels, 1,000 training and 300 test images, networks at 1/8 of the width, 6 epochs"
     )
     other = agd_grid.table8("laptop", seeds=[0], timesteps=[5], names=["VGG5"])[0]
     with pytest.raises(
-        ValueError, match=r"records must be of one scale, got profile laptop: .*; profile quick: "
+        ValueError, match=r"records must be of one scale, got Profile laptop: .*; Profile quick: "
     ):
         scale([*records, SimpleNamespace(labels=other.labels, spec=other.spec)])
-
-
-def test_two_printed_intervals_become_one():
-    assert recorded_runs.joint("-4.0 to +2.0", "-5.0 to +3.0") == (
-        "-6.0 to +4.0",
-        "seeds and test images",
-    )  # -1 -+ sqrt(3^2 + 4^2)
-    assert recorded_runs.joint("no interval", "-1.8 to -0.1") == ("-1.8 to -0.1", "test images alone")

@@ -78,7 +78,11 @@ def test_one_pair_of_codes():
         0.7,
         0.5,
     )
-    assert row["difference"] == pytest.approx(20) and row["over seeds"] == "no interval" and row["pairs"] == 1
+    assert (
+        row["difference"] == pytest.approx(20)
+        and row["difference over"] == "test images alone"
+        and row["pairs"] == 1
+    )
     assert (row["EE"], row["EE ratio"]) == (pytest.approx(40), pytest.approx(4))
     assert (row["energy (nJ)"], row["energy ratio"]) == (pytest.approx(25), pytest.approx(0.25))
     neurons = sum(np.prod(p.out_shape) for p in passes_of(runs[0].spec)[:-1])

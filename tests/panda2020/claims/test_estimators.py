@@ -14,6 +14,7 @@ from panda2020.claims.evidence import Evidence
 from panda2020.claims.registry import Estimator, Finding, estimates
 from panda2020.claims.verdicts import CONTRADICTED, DIRECTION, INCONCLUSIVE, NOT_TESTED, SUPPORTED, above
 from panda2020.ledger.ledger import Judgement, ledger
+from panda2020.statistics import Interval, mean_over_seeds
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
 
@@ -320,7 +321,9 @@ def test_what_hangs_on_scale_is_judged_at_full_scale_alone(name: str, verdict: s
     assert found.verdict == verdict, found.conclusion.reason
     smaller = judged(name, World(changes).evidence())
     assert smaller.verdict != SUPPORTED
-    assert any(j.part.beside and j.part.values for j in smaller.conclusion.parts)  # shown all the same
+    assert any(
+        j.quantity.beside and j.quantity.values for j in smaller.conclusion.parts
+    )  # shown all the same
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -339,8 +342,8 @@ def test_without_runs_it_is_not_tested_and_says_why(name: str):
 @pytest.mark.parametrize("name, verdict, changes", rows(WORLDS))
 def test_one_seed_decides_only_what_one_trained_network_shows(name: str, verdict: str, changes: Changes):
     found = judged(name, World(changes).evidence(seeds=[0]))
-    counted = [j for j in found.conclusion.parts if not j.part.beside]
-    within = [j.part.images is not None and not j.part.apart for j in counted]
+    counted = [j for j in found.conclusion.parts if not j.quantity.beside]
+    within = [j.quantity.images is not None and not j.quantity.apart for j in counted]
     if not any(within):
         assert found.verdict == INCONCLUSIVE
     elif all(within):
@@ -348,7 +351,7 @@ def test_one_seed_decides_only_what_one_trained_network_shows(name: str, verdict
     else:
         assert found.verdict != SUPPORTED
     assert found.conclusion.one_seed
-    assert all(j.mean is None or j.mean.low is None for j in counted)
+    assert all(j.estimate is None or mean_over_seeds(j.quantity.values).interval is None for j in counted)
 
 
 @pytest.mark.parametrize("name, verdict", FIXED.items())
@@ -410,7 +413,7 @@ def test_both_modifications_are_held_against_the_plain_binary_net_even_where_tha
     failed = both("acc", ("VGG7-agd",), "binary", 0.1) | both("acc", ("VGG3x2-v2",), "binary-stochmax", 0.55)
     found = judged("binary-backres-stochmax", World(failed).evidence())
     assert found.verdict == SUPPORTED
-    counted = [j.part.what for j in found.conclusion.parts if not j.part.beside]
+    counted = [j.quantity.what for j in found.conclusion.parts if not j.quantity.beside]
     assert counted == [
         "binary VGG3x2-v2 with stochmax minus binary VGG5",
         "binary VGG3x4 with stochmax minus binary VGG7-agd",
@@ -425,11 +428,11 @@ def test_efficiency_is_taken_where_the_accuracy_has_settled():
     found = judged("conv-ee-2x4-vs-3x2", World(world).evidence())
     assert found.verdict == SUPPORTED  # 13, at T = 100, and not 900, at T = 10
     both, own = found.conclusion.parts  # at one T, where both have settled, though VGG3x2-v1 has so at T = 10
-    assert both.part.what == "EE of converted VGG2x4, T = 100 over EE of converted VGG3x2-v1, T = 100"
+    assert both.quantity.what == "EE of converted VGG2x4, T = 100 over EE of converted VGG3x2-v1, T = 100"
     assert (
-        own.part.beside
-        and own.part.what.startswith("each at its own T: ")
-        and own.part.what.endswith("VGG3x2-v1, T = 10")
+        own.quantity.beside
+        and own.quantity.what.startswith("each at its own T: ")
+        and own.quantity.what.endswith("VGG3x2-v1, T = 10")
     )
 
 
@@ -438,8 +441,14 @@ def test_steps_at_equal_accuracy_stand_beside_those_at_own_accuracy():
     changes = {("acc", "VGG7-conv", CONV, T): value for T, value in course.items()}
     found = judged("agd-latency", World(changes).evidence())
     own, equal = found.conclusion.parts
-    assert own.part.values == (250 / 25,) * 3 and equal.part.values == (100 / 25,) * 3 and equal.part.beside
-    assert own.part.grain == (100 / 25, 250 / 25) and found.verdict == DIRECTION  # 4 to 10 reaches below 5
+    assert (
+        own.quantity.values == (250 / 25,) * 3
+        and equal.quantity.values == (100 / 25,) * 3
+        and equal.quantity.beside
+    )
+    assert (
+        own.quantity.grain == Interval(100 / 25, 250 / 25) and found.verdict == DIRECTION
+    )  # 4 to 10 reaches below 5
     better = judged("agd-latency", World(changes | {("acc", "VGG5", "snn"): 0.7}).evidence())
     assert better.conclusion.parts[1].reason == "the converted VGG7 is never as accurate"
     runs = [("VGG7-conv", CONV, (10, 100), 1), ("VGG5", "snn", (25,), 0)]
@@ -488,8 +497,10 @@ def test_all_images_that_the_sentence_speaks_of_can_refute_it():
 def test_variants_of_one_network_are_told_from_networks_trained_apart():
     names = ("conv-multi-threshold", "agd-loss", "conv-lossless")
     parts = {name: judged(name, World({}).evidence()).conclusion.parts for name in names}
-    assert not any(j.part.apart for name in ("conv-multi-threshold", "conv-lossless") for j in parts[name])
-    assert all(j.part.apart for j in parts["agd-loss"])
+    assert not any(
+        j.quantity.apart for name in ("conv-multi-threshold", "conv-lossless") for j in parts[name]
+    )
+    assert all(j.quantity.apart for j in parts["agd-loss"])
     runs = list(World({}).evidence().runs)
     for number, run in enumerate(runs):
         if run.entry.role == "converted-shared":  # from another ANN than that with a threshold per step
@@ -498,7 +509,8 @@ def test_variants_of_one_network_are_told_from_networks_trained_apart():
                 run.entry, run.key, type(run.record)(data, run.record.path, "recorded", run.entry.labels)
             )
     assert all(
-        j.part.apart for j in judged("conv-multi-threshold", Evidence("laptop", tuple(runs))).conclusion.parts
+        j.quantity.apart
+        for j in judged("conv-multi-threshold", Evidence("laptop", tuple(runs))).conclusion.parts
     )
 
 

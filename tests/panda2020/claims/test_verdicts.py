@@ -17,7 +17,7 @@ from panda2020.claims.verdicts import (
     SIGNS,
     SUPPORTED,
     VERDICTS,
-    Part,
+    Quantity,
     Range,
     above,
     around,
@@ -28,12 +28,13 @@ from panda2020.claims.verdicts import (
     judge,
     number,
 )
+from panda2020.statistics import Interval
 
 WIDTH = around(2, 5, "by hand")
 
 
-def part(values, *, expected=WIDTH, direction=None, **more) -> Part:
-    return Part(
+def part(values, *, expected=WIDTH, direction=None, **more) -> Quantity:
+    return Quantity(
         "gain", "points", expected, direction, values=tuple(values), seeds=tuple(range(len(values))), **more
     )
 
@@ -58,9 +59,9 @@ def part(values, *, expected=WIDTH, direction=None, **more) -> Part:
 def test_over_seeds(values, verdict):
     found = judge(part(values, direction=above(0)))
     assert (found.verdict, found.basis) == (verdict, "seeds")
-    half = 4.302653 * math.sqrt(sum((v - found.mean.mean) ** 2 for v in values) / 2 / 3)
-    assert (found.low, found.high) == pytest.approx(
-        (found.mean.mean - half, found.mean.mean + half), abs=1e-5
+    half = 4.302653 * math.sqrt(sum((v - found.estimate.mean) ** 2 for v in values) / 2 / 3)
+    assert tuple(found.estimate.interval) == pytest.approx(
+        (found.estimate.mean - half, found.estimate.mean + half), abs=1e-5
     )
 
 
@@ -80,56 +81,78 @@ def test_without_a_direction_there_is_none():
     ],
 )
 def test_one_seed_has_no_interval_but_that_of_the_images(images, verdict):
-    found = judge(part([3.0 if images is None else sum(images) / 2], direction=above(0), images=images))
+    found = judge(
+        part(
+            [3.0 if images is None else sum(images) / 2],
+            direction=above(0),
+            images=None if images is None else Interval(*images),
+        )
+    )
     assert found.verdict == verdict and found.one_seed
-    assert found.mean.low is None and found.basis == ("none" if images is None else "images")
-    assert (found.low, found.high) == ((None, None) if images is None else pytest.approx(images))
+    assert found.basis == ("none" if images is None else "images")
+    if images is None:
+        assert found.estimate.interval is None
+    else:
+        assert tuple(found.estimate.interval) == pytest.approx(images)
     assert "one seed" in found.reason
 
 
 def test_errors_of_seeds_and_of_test_images_are_added_as_squares():
-    few = judge(part([2.9, 3.0, 3.1], images=(-9.0, 9.0)))  # seeds alone: 2.75 to 3.25, and supported
+    few = judge(part([2.9, 3.0, 3.1], images=Interval(-9.0, 9.0)))  # seeds alone: 2.75 to 3.25, and supported
     assert (few.verdict, few.one_seed, few.basis) == (
         INCONCLUSIVE,
         False,
         "both",
     ) and "one seed" not in few.reason
     half = 4.302653 * 0.1 / 3**0.5  # 0.2484
-    assert (few.low, few.high) == pytest.approx(
+    assert tuple(few.estimate.interval) == pytest.approx(
         (3 - math.hypot(half, 12), 3 + math.hypot(half, 6)), abs=1e-5
     )  # each side
     # neither reaches 3.5, both together do: sqrt(0.2484^2 + 0.45^2) = 0.5140
-    edge = part([2.9, 3.0, 3.1], images=(2.55, 3.45), expected=around(2.5, 3.5, "by hand"))
+    edge = part([2.9, 3.0, 3.1], images=Interval(2.55, 3.45), expected=around(2.5, 3.5, "by hand"))
     assert (
         judge(replace(edge, images=None)).verdict
         == judge(replace(edge, values=(3.0,), seeds=(0,))).verdict
         == SUPPORTED
     )
-    assert judge(edge).verdict == INCONCLUSIVE and judge(edge).high == pytest.approx(3.5140, abs=1e-4)
-    tied = judge(part([3.0, 3.0, 3.0], images=(2.9, 3.2)))
-    assert (tied.low, tied.high, tied.basis) == (pytest.approx(2.9), pytest.approx(3.2), "both")
+    assert judge(edge).verdict == INCONCLUSIVE and judge(edge).estimate.interval.high == pytest.approx(
+        3.5140, abs=1e-4
+    )
+    tied = judge(part([3.0, 3.0, 3.0], images=Interval(2.9, 3.2)))
+    assert (*tied.estimate.interval, tied.basis) == (
+        pytest.approx(2.9),
+        pytest.approx(3.2),
+        "both",
+    )
 
 
 def test_ratios_are_judged_in_logarithms():
     values = (0.5, 2.0)  # logarithms -+0.6931: s = 0.9803, t(0.975; 1) = 12.7062, half = 8.8073
-    found = judge(Part("ratio", "×", above(1), values=values, seeds=(0, 1)))
-    assert (found.low, found.high) == pytest.approx((math.exp(-8.8073), math.exp(8.8073)), rel=1e-3)
-    assert found.mean.mean == 1.25 and found.basis == "seeds"
-    three = Part("ratio", "×", above(1), values=(1.1, 1.2, 1.4), seeds=(0, 1, 2))
+    found = judge(Quantity("ratio", "×", above(1), values=values, seeds=(0, 1)))
+    assert tuple(found.estimate.interval) == pytest.approx((math.exp(-8.8073), math.exp(8.8073)), rel=1e-3)
+    assert found.estimate.mean == 1.25 and found.basis == "seeds"
+    three = Quantity("ratio", "×", above(1), values=(1.1, 1.2, 1.4), seeds=(0, 1, 2))
     inverse = replace(three, expected=below(1), values=tuple(1 / value for value in three.values))
     one, other = judge(three), judge(inverse)
-    assert (one.low, one.high) == pytest.approx(
-        (1 / other.high, 1 / other.low)
-    ) and one.verdict == other.verdict
+    assert (
+        tuple(one.estimate.interval)
+        == pytest.approx((1 / other.estimate.interval.high, 1 / other.estimate.interval.low))
+        and one.verdict == other.verdict
+    )
     silent = judge(replace(three, values=(0.0, 0.1, 0.2)))  # no logarithm
-    assert silent.low == pytest.approx(0.1 - 4.302653 * 0.1 / 3**0.5, abs=1e-5)
+    assert silent.estimate.interval.low == pytest.approx(0.1 - 4.302653 * 0.1 / 3**0.5, abs=1e-5)
 
 
 def test_one_seed_says_nothing_of_networks_that_were_trained_apart():
-    pair = part([-2.0], images=(-2.5, -1.5), expected=above(0))
+    pair = part([-2.0], images=Interval(-2.5, -1.5), expected=above(0))
     assert judge(pair).verdict == CONTRADICTED  # the same weights, read out in two ways
     apart = judge(replace(pair, apart=True))
-    assert (apart.verdict, apart.low, apart.high, apart.basis) == (INCONCLUSIVE, -2.5, -1.5, "images")
+    assert (apart.verdict, *apart.estimate.interval, apart.basis) == (
+        INCONCLUSIVE,
+        -2.5,
+        -1.5,
+        "images",
+    )
     assert apart.reason == "one seed, so how much another training run would differ is not known"
     many = replace(pair, values=(-2.0, -2.1, -1.9), seeds=(0, 1, 2), apart=True)
     assert judge(many).verdict == CONTRADICTED
@@ -139,36 +162,46 @@ def test_one_seed_says_nothing_of_networks_that_were_trained_apart():
 def test_a_coarse_quantity_is_known_no_better_than_its_steps():
     tie = part([10.0, 10.0], expected=around(5, 30, "by hand"), direction=above(1))
     assert judge(tie).verdict == SUPPORTED  # by an interval without width, from the luck of a tie
-    coarse = judge(replace(tie, grain=(4.0, 10.0)))
-    assert (coarse.verdict, coarse.basis, coarse.low, coarse.high) == (DIRECTION, "grain", 4.0, 10.0)
+    coarse = judge(replace(tie, grain=Interval(4.0, 10.0)))
+    assert (coarse.verdict, coarse.basis, *coarse.estimate.interval) == (
+        DIRECTION,
+        "grain",
+        4.0,
+        10.0,
+    )
     assert "how finely it is known" in coarse.reason
-    alone = judge(replace(tie, values=(10.0,), seeds=(0,), grain=(4.0, 10.0)))
+    alone = judge(replace(tie, values=(10.0,), seeds=(0,), grain=Interval(4.0, 10.0)))
     assert (alone.verdict, alone.basis) == (INCONCLUSIVE, "none")
 
 
 def test_a_contradiction_by_several_seeds_does_not_rest_on_one():
-    alone, many = part([3.0], images=(2.5, 3.5)), part([9.0, 9.1, 9.2])
+    alone, many = part([3.0], images=Interval(2.5, 3.5)), part([9.0, 9.1, 9.2])
     assert not conclude([alone, many]).one_seed and conclude([alone, many]).verdict == CONTRADICTED
-    assert conclude([part([9.0], images=(8.9, 9.1)), YES]).one_seed
+    assert conclude([part([9.0], images=Interval(8.9, 9.1)), YES]).one_seed
 
 
 def test_computed_values_are_exact():
-    exact = Part("saving", "%", WIDTH, values=(2.0,), computed=True)
-    assert (judge(exact).verdict, judge(exact).low, judge(exact).high, judge(exact).one_seed) == (
+    exact = Quantity("saving", "%", WIDTH, values=(2.0,), computed=True)
+    assert (
+        judge(exact).verdict,
+        judge(exact).estimate.interval.low,
+        judge(exact).estimate.interval.high,
+        judge(exact).one_seed,
+    ) == (
         SUPPORTED,
         2,
         2,
         False,
     )
-    assert judge(Part("saving", "%", WIDTH, values=(1.9,), computed=True)).verdict == CONTRADICTED
+    assert judge(Quantity("saving", "%", WIDTH, values=(1.9,), computed=True)).verdict == CONTRADICTED
 
 
 def test_nothing_and_void():
-    assert judge(Part("gain", "points", WIDTH, missing=("SNN VGG5", "SNN VGG5"))).reason == "SNN VGG5"
-    assert judge(Part("gain", "points", WIDTH, missing=("SNN VGG5",))).verdict == NOT_TESTED
-    assert judge(Part("gain", "points", WIDTH, void="not on one's images")).verdict == NOT_TESTED
-    assert judge(Part("gain", "points", WIDTH, void="at chance", keys=("0123",))).verdict == INCONCLUSIVE
-    assert judge(Part("gain", "points", WIDTH)).reason == "nothing was measured"
+    assert judge(Quantity("gain", "points", WIDTH, missing=("SNN VGG5", "SNN VGG5"))).reason == "SNN VGG5"
+    assert judge(Quantity("gain", "points", WIDTH, missing=("SNN VGG5",))).verdict == NOT_TESTED
+    assert judge(Quantity("gain", "points", WIDTH, void="not on one's images")).verdict == NOT_TESTED
+    assert judge(Quantity("gain", "points", WIDTH, void="at chance", keys=("0123",))).verdict == INCONCLUSIVE
+    assert judge(Quantity("gain", "points", WIDTH)).reason == "nothing was measured"
     stuck = judge(part([2.9, 3.0, 3.1], void="both are at chance"))
     assert (stuck.verdict, stuck.reason) == (INCONCLUSIVE, "both are at chance")
 
@@ -220,7 +253,7 @@ YES = part([2.9, 3.0, 3.1], direction=above(0))
 HALF = part([8.9, 9.0, 9.1], direction=above(0))
 NO = part([-1.1, -1.0, -0.9], direction=above(0))
 OPEN = part([-9, 0, 9], direction=above(0))
-GONE = Part("gain", "points", WIDTH, missing=("SNN VGG5 is not recorded",))
+GONE = Quantity("gain", "points", WIDTH, missing=("SNN VGG5 is not recorded",))
 
 
 @pytest.mark.parametrize(
@@ -245,7 +278,9 @@ GONE = Part("gain", "points", WIDTH, missing=("SNN VGG5 is not recorded",))
 def test_conclusions(parts, weaker, verdict):
     found = conclude(parts, weaker=weaker)
     assert found.verdict == verdict and found.reason
-    assert {j.part for j in found.parts} == {*parts, *weaker} and len(set(found.parts)) == len(found.parts)
+    assert {j.quantity for j in found.parts} == {*parts, *weaker} and len(set(found.parts)) == len(
+        found.parts
+    )
 
 
 def test_one_of_many_may_lie_outside_by_luck():
@@ -258,9 +293,9 @@ def test_one_of_many_may_lie_outside_by_luck():
     assert conclude([unlucky, fine, fine]).verdict == INCONCLUSIVE
     # among two, z(0.9875) / z(0.975) = 1.1436: the image interval 0.6 to 1.4 becomes 0.543 to 1.457, 0.52 to 1.4 0.451
     for low, verdict in ((0.6, CONTRADICTED), (0.52, INCONCLUSIVE)):
-        one = part([1.0], expected=below(0.5, "by hand"), images=(low, 1.4))
+        one = part([1.0], expected=below(0.5, "by hand"), images=Interval(low, 1.4))
         assert judge(one).verdict == CONTRADICTED and judge(one, among=2).verdict == verdict
-    exact = Part("saving", "%", below(0.5, "by hand"), values=(0.6,), computed=True)
+    exact = Quantity("saving", "%", below(0.5, "by hand"), values=(0.6,), computed=True)
     assert judge(exact, among=9).verdict == CONTRADICTED
 
 
@@ -272,14 +307,14 @@ def test_what_stands_beside_does_not_count():
 
 
 def test_reasons_name_each_gap_once():
-    other = Part("loss", "points", WIDTH, missing=("SNN VGG5 is not recorded",))
+    other = Quantity("loss", "points", WIDTH, missing=("SNN VGG5 is not recorded",))
     assert conclude([GONE, other]).reason == "SNN VGG5 is not recorded"
     assert conclude([NO, NO]).reason == "the interval and the expected range do not meet (gain; gain)"
 
 
 def test_resting_on_one_seed():
-    assert conclude([YES, part([3.0], images=(2.5, 3.5))]).one_seed
-    assert not conclude([YES, part([3.0], images=(2.5, 3.5), beside=True)]).one_seed
+    assert conclude([YES, part([3.0], images=Interval(2.5, 3.5))]).one_seed
+    assert not conclude([YES, part([3.0], images=Interval(2.5, 3.5), beside=True)]).one_seed
     assert not conclude([YES]).one_seed
 
 
@@ -291,13 +326,13 @@ def test_every_verdict_has_a_sign_of_its_own():
     "make, sentence",
     [
         (lambda: Range(1, 1, "x"), "low must be below high, got 1 and 1"),
-        (lambda: Part("gain", "points", Range(low=0)), "expected of 'gain' must say why it is that wide"),
+        (lambda: Quantity("gain", "points", Range(low=0)), "expected of 'gain' must say why it is that wide"),
         (
-            lambda: Part("gain", "points", WIDTH, values=(1.0,)),
+            lambda: Quantity("gain", "points", WIDTH, values=(1.0,)),
             "'gain' must have one value per seed, got 1 for 0",
         ),
         (
-            lambda: Part("gain", "points", WIDTH, values=(math.nan,), seeds=(0,)),
+            lambda: Quantity("gain", "points", WIDTH, values=(math.nan,), seeds=(0,)),
             "'gain' must have finite values",
         ),
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from panda2020.conversion import figures as conversion_figures
 from panda2020.conversion import tables as conversion_tables
+from panda2020.records import scale
 from panda2020.tasks import convert, train
 from snncore.conversion import ConversionConfig
 from snncore.data import DataConfig
@@ -36,7 +37,10 @@ def reading(bits: str, right: int, efficiency: float, rates: dict[str, float]) -
     return {
         **part(bits, right),
         "paired": {"same_class": 6},
-        "energy": {f"{n}/int32": {"efficiency": efficiency / k} for k, n in enumerate(names, start=1)},
+        "energy": {
+            f"{n}/int32": {"efficiency": efficiency / k, "snn_pj": 1.0, "ann_pj": 1.0}
+            for k, n in enumerate(names, start=1)
+        },
         "activity": {site: {"rate": rate} for site, rate in rates.items()},
         "agreement": {
             site: {"correlation": 0.5, "error": 0.1, "bias": -0.1, "saturated": 0.0, "accuracy": 0.5}
@@ -85,10 +89,8 @@ def test_accuracy_is_paired_image_by_image():
 
 
 def test_an_efficiency_is_read_where_the_accuracy_has_settled():
-    table = conversion_tables.accuracy_table([record()])
-    assert conversion_tables.settled_rows(table)["T"].tolist() == [100]
-    assert conversion_tables.settled_rows(table, margin=0.5)["T"].tolist() == [10]
-    assert conversion_tables.settled_rows(table, chance=0.3).empty  # at 50 %, not above twice chance
+    assert conversion_tables.efficiency_table([record()])["T"].tolist() == [100]
+    assert conversion_tables.efficiency_table([record()], chance=0.3).empty  # at 50 %, not above twice chance
 
 
 def test_a_network_has_one_settled_row_whatever_its_seeds():
@@ -96,18 +98,8 @@ def test_a_network_has_one_settled_row_whatever_its_seeds():
     other.spec = replace(other.spec, ann=replace(other.spec.ann, seed=1))
     other.result["snn"]["100"] = reading("f8", 5, 5.0, {"conv1": 0.4})
     other.result["snn"]["100"]["agreement"] = {}
-    (row,) = conversion_tables.settled_rows(conversion_tables.accuracy_table([record(), other])).to_dict(
-        "records"
-    )
+    (row,) = conversion_tables.efficiency_table([record(), other]).to_dict("records")
     assert (row["seeds"], row["T"], row["SNN"], row["EE paper"]) == (2, 100, 4.5 / 8, 4.0)
-
-
-@pytest.mark.parametrize(
-    ("values", "up", "down"),
-    [([1, 2, 3], True, False), ([3, 2, 1], False, True), ([1, 3, 2], False, False), ([1, 1], False, False)],
-)
-def test_rising_and_falling_are_strict(values, up, down):
-    assert (conversion_tables.rises(values), conversion_tables.falls(values)) == (up, down)
 
 
 def test_thresholds_and_rates_by_unrolling_step():
@@ -149,8 +141,12 @@ def test_sizes_and_compression():
 
 
 def test_captions_name_scale_and_calibration():
-    text = conversion_tables.scale_text([record()])
-    assert "100 training images" in text and "50 images and 30 steps" in text and "laptop" in text
+    text = scale([record()])
+    assert (
+        "100 training images" in text
+        and "50 images and 30 steps" in text
+        and text.startswith("Profile laptop: cifar10")
+    )
 
 
 def test_every_figure_draws():
@@ -161,7 +157,9 @@ def test_every_figure_draws():
     )
     figures = [
         conversion_figures.draw_accuracy(table),
-        conversion_figures.draw_efficiency(conversion_tables.settled_rows(table)),
+        conversion_figures.draw_efficiency(
+            conversion_tables.efficiency_table([record(), record("VGG11x2", "reading B")])
+        ),
         conversion_figures.draw_steps(steps, sparse),
         conversion_figures.draw_loss(conversion_tables.loss_table([record()])),
     ]

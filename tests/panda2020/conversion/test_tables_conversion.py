@@ -11,7 +11,6 @@ from panda2020.conversion import figures as conversion_figures
 from panda2020.conversion import grid as conversion_grid
 from panda2020.conversion import tables as t
 from panda2020.ledger import in_chapters
-from panda2020.ledger.ledger import Ledger
 from snncore.topology import parameter_count
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
@@ -89,13 +88,13 @@ def plain(**more):
 
 
 def test_settled_is_the_smallest_t_within_one_point():
-    assert t.settled({0: run()}) == 100  # 0.49 is within 0.01 of 0.50
-    assert t.settled({0: plain()}) == 1000  # 0.48 is not
+    assert t.settled_steps({0: run()}) == 100  # 0.49 is within 0.01 of 0.50
+    assert t.settled_steps({0: plain()}) == 1000  # 0.48 is not
     near = {100: (range(46), 1.0, 1.0), 1000: (range(47), 1.0, 1.0)}  # 0.47 - 0.01 is above 0.46 in binary
-    assert t.settled({0: run(snn=near)}) == 100
+    assert t.settled_steps({0: run(snn=near)}) == 100
     other = {10: (range(10), 1.0, 1.0), 100: (range(50), 1.0, 1.0), 1000: (range(50), 1.0, 1.0)}
-    assert t.settled({0: plain(), 1: plain(seed=1)}) == 1000
-    assert t.settled({0: plain(), 1: run(snn=other, seed=1)}) == 100  # means 0.49 and 0.50
+    assert t.settled_steps({0: plain(), 1: plain(seed=1)}) == 1000
+    assert t.settled_steps({0: plain(), 1: run(snn=other, seed=1)}) == 100  # means 0.49 and 0.50
 
 
 def test_only_common_t_count():
@@ -148,12 +147,6 @@ def test_operating_table_compares_with_the_plain_network_at_its_own_t():
     assert t.operating_table([run()])["EE over VGG7-conv"].tolist() == [None]
 
 
-def test_ee_ratio():
-    table = t.operating_table([run(), plain()])
-    assert t.ee_ratio(table, "VGG3x2-v1", "VGG7-conv") == 16
-    assert t.ee_ratio(table, "VGG3x2-v1", "VGG2x4") is None
-
-
 def test_variants_are_paired_with_the_plain_conversion_of_the_same_ann():
     right = [*range(40), 60, 61]  # at T = 100 the plain one has 0 .. 48: nine lost, two gained
     snn = {10: (range(10), 50.0, 1.0), 100: (right, 9.0, 1.0), 1000: (range(50), 2.0, 1.0)}
@@ -164,8 +157,10 @@ def test_variants_are_paired_with_the_plain_conversion_of_the_same_ann():
     assert (first["only variant right"], first["only plain right"]) == (2, 9)
     assert first["McNemar p"] == pytest.approx(2 * (1 + 11 + 55) / 2**11)
     error = math.sqrt((12 / 102 - (7 / 102) ** 2) / 102)  # 11 of 100 images differ, and two are added
-    assert first["over test images"] == f"{-7 - 195.9964 * error:+.1f} to {-7 + 195.9964 * error:+.1f}"
-    assert (first["EE plain"], first["EE this"]) == (8, 9) and first["over seeds"] == "no interval"
+    assert [*first["95 % interval"]] == pytest.approx(
+        [-7 - 195.9964 * error, -7 + 195.9964 * error], rel=1e-5
+    )
+    assert (first["EE plain"], first["EE this"]) == (8, 9) and first["over"] == "test images alone"
     assert t.variant_table([run(), run(role="converted-shared", seed=1)]).empty
     assert t.variant_table([run()]).empty
 
@@ -184,24 +179,24 @@ def test_hand_over_follows_the_order_of_computation():
     ((1, 2, 1), "ends where it began, and turns on the way"),
     ((1, 1, 2), "ends higher than it began, and turns on the way"),  # "strictly" leaves no room for equal ones
 ])  # fmt: skip
-def test_course(values, words):
-    assert t.course(values) == words
+def test_trend(values, words):
+    assert t.trend(values) == words
 
 
-def test_course_sentence_can_say_no():
+def test_trend_sentence_can_say_no():
     found = t.thresholds_by_step([run(), run(role="converted-shared")])
     assert found == {"VGG3x2-v1 conv2": [2, 3], "VGG3x2-v1 conv3": [4, 4]}
-    text = t.course_sentence("Thresholds", found, wanted="rises at every step")
+    text = t.trend_sentence("Thresholds", found, wanted="rises at every step")
     assert text == (
         "Thresholds: rises at every step in 1 of 2 BackRes layers (VGG3x2-v1 conv2: 2, 3, rises at every step; "
         "VGG3x2-v1 conv3: 4, 4, ends where it began, and turns on the way)."
     )
-    down = t.course_sentence("Thresholds", {"a": [2, 1]}, wanted="rises at every step")
+    down = t.trend_sentence("Thresholds", {"a": [2, 1]}, wanted="rises at every step")
     assert down.startswith("Thresholds: rises at every step in 0 of 1")
     with pytest.raises(ValueError, match="at least one layer"):
-        t.course_sentence("Thresholds", {}, wanted="rises at every step")
+        t.trend_sentence("Thresholds", {}, wanted="rises at every step")
     with pytest.raises(ValueError, match="at least two numbers, got 1"):
-        t.course([1.0])
+        t.trend([1.0])
 
 
 def test_rates_are_those_at_the_settled_t_and_means_over_seeds():
@@ -229,24 +224,14 @@ def test_every_planned_role_has_a_name():
         assert {entry.role for entry in grid("laptop", seeds=[0])} <= set(t.NAMES)
 
 
-def test_gaps_join_seeds():
-    table = t.gaps(conversion_grid.table2("quick", seeds=[0, 1], names=["VGG2x4"]))
-    assert table["seeds"].tolist() == ["0, 1"] and table["runs"].tolist() == [2] and table["minutes"][0] > 0
-    assert t.gaps([]).empty
-
-
-def test_claims_without_runs_are_not_tested(tmp_path):
-    found = in_chapters.judged(["conv-lossless", "conv-params-minimal"], results=tmp_path)
-    assert isinstance(found, Ledger)
-    table = in_chapters.claim_table(found)
-    assert table[table["claim"] == "conv-lossless"]["verdict"].unique().tolist() == ["○ not tested"]
-    sizes = table[table["claim"] == "conv-params-minimal"]
-    assert sizes["verdict"].unique().tolist() == ["✔ supported"] and sizes["basis"].unique().tolist() == [
-        "computed"
-    ]
-    assert "improvement in total # parameters is minimal here" in sizes["the paper"].iloc[0]
-    with pytest.raises(ValueError, match="known claims, got no-such"):
-        in_chapters.judged(["no-such"], results=tmp_path)
+def test_claims_without_runs_have_no_estimate(tmp_path):
+    table, runs, open_ = in_chapters.claim_table(["conv-lossless", "conv-params-minimal"], results=tmp_path)
+    assert not runs and set(table["claim"]) == {"conv-params-minimal"}
+    assert table["interval over"].unique().tolist() == ["computed"]
+    assert "improvement in total # parameters is minimal here" in table["the paper"].iloc[0]
+    assert open_[0].startswith("conv-lossless: ")
+    with pytest.raises(ValueError, match="no-such"):
+        in_chapters.claim_table(["no-such"], results=tmp_path)
 
 
 def test_figures_draw_what_the_tables_hold():

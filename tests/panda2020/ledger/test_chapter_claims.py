@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("stated_energies")
 def estimates(monkeypatch, names, changes, **options):
     found = World(changes).evidence(**options)
     monkeypatch.setattr(ledger, "evidence", lambda *args, **kwargs: found)
-    return in_chapters.claim_estimates(names)
+    return in_chapters.claim_table(names)
 
 
 def test_rows_hold_what_the_estimators_find(monkeypatch):
@@ -40,10 +40,10 @@ def test_one_seed_has_the_interval_of_its_test_images(monkeypatch):
 
 
 def test_what_has_no_estimate_is_named(tmp_path):
-    table, runs, open_ = in_chapters.claim_estimates(["hybrid-real-input"], results=tmp_path)
+    table, runs, open_ = in_chapters.claim_table(["hybrid-real-input"], results=tmp_path)
     assert table.empty and not runs
     assert (
         open_ and all(text.startswith("hybrid-real-input: ") for text in open_) and "not recorded" in open_[0]
     )
     with pytest.raises(ValueError):
-        in_chapters.claim_estimates(["hybrid-none"])
+        in_chapters.claim_table(["hybrid-none"])

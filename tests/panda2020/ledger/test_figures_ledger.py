@@ -13,7 +13,7 @@ from panda2020.claims.verdicts import (
     INCONCLUSIVE,
     NOT_TESTED,
     SUPPORTED,
-    Part,
+    Quantity,
     around,
     at_least,
     below,
@@ -30,7 +30,7 @@ def closed():
 
 
 def part(values, expected, unit="points", **more):
-    return judge(Part("gain", unit, expected, values=values, seeds=tuple(range(len(values))), **more))
+    return judge(Quantity("gain", unit, expected, values=values, seeds=tuple(range(len(values))), **more))
 
 
 def test_the_examples_show_every_verdict():
@@ -48,7 +48,7 @@ def test_intervals_seeds_and_bounds_are_inside():
     one = part((1.0, 2.0, 9.0), at_least(30, "x"))
     ax = draw([one]).axes[0]
     low, high = ax.get_xlim()
-    assert low < one.low and 30 < high
+    assert low < one.estimate.interval.low and 30 < high
     span = ax.patches[0]
     assert span.get_x() == 30 and math.isclose(
         span.get_x() + span.get_width(), high

@@ -17,7 +17,7 @@ from panda2020.claims.evidence import Evidence
 from panda2020.exhibits import style
 from panda2020.ledger import words
 from panda2020.ledger.ledger import Ledger, ledger
-from panda2020.ledger.page import frame, ledger_html, missing_table, problems, problems_html, shown
+from panda2020.ledger.page import columns_shown, frame, ledger_html, missing_table, problems, problems_html
 from panda2020.runs import Store
 from tools.check_book import ledger_against_csv, missing_alt, start_page_against_ledger, table_against_csv
 
@@ -84,10 +84,10 @@ def test_a_claim_opens_to_quote_estimate_tolerance_runs_and_command(laptop: Ledg
     assert len(rows) == len(judged.conclusion.parts) == 4
     for row, one in zip(rows, judged.conclusion.parts, strict=True):
         for said in (
-            one.part.what,
+            one.quantity.what,
             words.estimate(one),
-            str(one.part.expected),
-            one.part.expected.reason,
+            str(one.quantity.expected),
+            one.quantity.expected.reason,
             one.verdict,
         ):
             assert said in row.get_text(" ")
@@ -136,9 +136,9 @@ def test_two_scales_stand_side_by_side(laptop: Ledger):
 
 def test_only_scales_with_recorded_runs_are_shown(laptop: Ledger):
     nothing = made("paper", found=Evidence("paper", ()))
-    assert shown([laptop, nothing]) == [laptop]
-    assert shown([nothing]) == [nothing]
-    assert shown([laptop, made("paper", seeds=(0,))])[1].profile == "paper"
+    assert columns_shown([laptop, nothing]) == [laptop]
+    assert columns_shown([nothing]) == [nothing]
+    assert columns_shown([laptop, made("paper", seeds=(0,))])[1].profile == "paper"
 
 
 def test_a_claim_without_estimator_is_named():

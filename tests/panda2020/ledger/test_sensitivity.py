@@ -12,7 +12,7 @@ from panda2020.claims.evidence import Evidence, Run
 from panda2020.claims.verdicts import CONTRADICTED, NOT_TESTED, SUPPORTED
 from panda2020.exhibits.exhibit import NO_VALUE
 from panda2020.ledger import sensitivity
-from panda2020.records import DEFAULT, _own_reading
+from panda2020.records import DEFAULT, own_reading
 from panda2020.runs import Record
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
@@ -157,10 +157,10 @@ def test_a_reading_with_fewer_seeds_is_held_against_the_default_over_the_same_se
 
 
 def test_an_ann_is_the_same_in_readings_that_only_say_what_spikes():
-    assert [_own_reading("VGG13", "ann", reading) for reading in "ABC"] == ["A", "A", "A"]
-    assert [_own_reading("VGG13", "hybrid", reading) for reading in "ABC"] == ["A", "B", "C"]
-    assert _own_reading("VGG5", "ann", "B") == "B"  # another topology
-    assert _own_reading("VGG9", "hybrid-stochmax", "B") == "A"  # it has no other
+    assert [own_reading("VGG13", "ann", reading) for reading in "ABC"] == ["A", "A", "A"]
+    assert [own_reading("VGG13", "hybrid", reading) for reading in "ABC"] == ["A", "B", "C"]
+    assert own_reading("VGG5", "ann", "B") == "B"  # another topology
+    assert own_reading("VGG9", "hybrid-stochmax", "B") == "A"  # it has no other
 
 
 def test_without_records_nothing_moves():

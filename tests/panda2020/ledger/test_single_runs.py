@@ -30,7 +30,7 @@ def test_a_ledger_for_every_number_of_seeds_up_to_the_last_recorded():
     found = made((0.5, 0.5, 0.5))
     ledgers = single_runs.by_seeds("laptop", found=found)
     assert list(ledgers) == [1, 2, 3]
-    assert {number: ledgers[number].judgements["agd-vgg7-fails"].conclusion.parts[0].part.seeds for number in ledgers} == {
+    assert {number: ledgers[number].judgements["agd-vgg7-fails"].conclusion.parts[0].quantity.seeds for number in ledgers} == {
         1: (0,), 2: (0, 1), 3: (0, 1, 2),
     }  # fmt: skip
     assert single_runs.by_seeds("laptop", found=Evidence("laptop", ())) == {}

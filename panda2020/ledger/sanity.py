@@ -1,6 +1,6 @@
-"""What a sceptic would ask of every recorded run, answered by code: one row per question, one per run that raises any.
+"""Sanity checks on every recorded run: a table by check, and one by run that fails any.
 
-A doubt does not void a run. It says what a comparison that rests on it may be about instead.
+A failed check does not void a run. It says what a comparison that rests on it may be about instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pandas as pd
 
 from panda2020 import contents
 from panda2020.exhibits.exhibit import NO_VALUE
-from panda2020.records import DEFAULT, LEARNT, Sample, called, samples
+from panda2020.records import DEFAULT, LEARNT, Sample, run_name, samples
 from panda2020.runs import Record
 from snncore.stochmax import collapsed
 
@@ -31,7 +31,7 @@ _SHORT = frozenset(contents.ONE_SEED)  # grids of short runs, which choose a rec
 
 
 @dataclass(frozen=True)
-class Doubt:
+class SanityCheck:
     """A question. means: what follows where the answer is yes.
 
     value: what it looks at, None where it cannot be asked. excess: how far that is beyond what raises the doubt, which is 0.
@@ -86,57 +86,57 @@ def _plain(value: float) -> str:
     return f"{value:.2g}"
 
 
-DOUBTS: tuple[Doubt, ...] = (
-    Doubt(
+CHECKS: tuple[SanityCheck, ...] = (
+    SanityCheck(
         f"still learning: validation accuracy rose by more than {_points(RISING)} in the last epoch",
         "the comparison is one of networks trained this long, and longer training may turn it",
         _rise,
         lambda rise: rise - RISING,
         _points,
     ),
-    Doubt(
+    SanityCheck(
         f"overfitted: training accuracy more than {_points(GAP)} above test accuracy",
         "accuracy is limited by the number of images, perhaps more on one side of a pair than on the other",
         _gap,
         lambda gap: gap - GAP,
         _points,
     ),
-    Doubt(
+    SanityCheck(
         f"at chance: accuracy less than {_points(LEARNT)} above guessing",
         "the network has not learnt to classify, and its efficiency and its spikes mean nothing",
         lambda sample: sample.accuracy - sample.chance,
         lambda above: LEARNT - above,
         lambda above: f"{_points(above)} above",
     ),
-    Doubt(
+    SanityCheck(
         f"a silent layer: fewer than {SILENT:g} spikes per neuron and step",
         "what follows that layer sees nearly nothing",
         lambda sample: min(_rates(sample), default=None),
         lambda rate: SILENT - rate,
         _plain,
     ),
-    Doubt(
+    SanityCheck(
         f"a saturated layer: more than {SATURATED:g} spikes per neuron and step",
         "that layer hardly tells its inputs apart",
         lambda sample: max(_rates(sample), default=None),
         lambda rate: rate - SATURATED,
         _plain,
     ),
-    Doubt(
+    SanityCheck(
         f"saves nothing: EE below {LEAST:g} (convention paper, largest T)",
         "so many steps cost more than the ANN; fewer may do",
         _efficiency,
         lambda found: LEAST - found,
         lambda found: f"EE {_plain(found)}",
     ),
-    Doubt(
+    SanityCheck(
         f"too good: EE above {MOST:g} (convention paper, largest T)",
         "it spikes too little to be believed",
         _efficiency,
         lambda found: found - MOST,
         lambda found: f"EE {_plain(found)}",
     ),
-    Doubt(
+    SanityCheck(
         "collapsed: stochmax keeps all classes or drops all others",
         "rho no longer chooses rivals: it is softmax in form, or nothing is left to learn from",
         _collapsed,
@@ -146,8 +146,8 @@ DOUBTS: tuple[Doubt, ...] = (
 )
 
 
-def asked_of(record: Record) -> list[tuple[str, Sample]]:
-    """(what it is called, sample) of a run's results, at its largest T; none of short runs that choose a recipe."""
+def results_of(record: Record) -> list[tuple[str, Sample]]:
+    """(what its name is, sample) of a run's results, at its largest T; none of short runs that choose a recipe."""
     if set(record.labels["tables"]) <= _SHORT:
         return []
     network, role = record.labels["network"], record.labels["role"]
@@ -155,48 +155,48 @@ def asked_of(record: Record) -> list[tuple[str, Sample]]:
         found = []
         for view in (f"{name}/learned" for name in record.result["classifiers"]):
             found += [
-                (called(network, role, steps, view), sample)
+                (run_name(network, role, steps, view), sample)
                 for steps, sample in samples(record, view).items()
             ]
         return found
     if record["task"] != "convert" and "accuracy" not in record.result:
         return []
     steps, sample = max(samples(record).items(), key=lambda item: item[0] or 0)
-    return [(called(network, role, steps), sample)]
+    return [(run_name(network, role, steps), sample)]
 
 
-def doubt_table(records: Iterable[Record]) -> pd.DataFrame:
+def check_table(records: Iterable[Record]) -> pd.DataFrame:
     """Every question: of how many results it can be asked, how many raise it, and which does most."""
-    everything = [place for record in records for place in asked_of(record)]
+    everything = [place for record in records for place in results_of(record)]
     rows = []
-    for doubt in DOUBTS:
+    for check in CHECKS:
         values = [
-            (value, name, sample) for name, sample in everything if (value := doubt.value(sample)) is not None
+            (value, name, sample) for name, sample in everything if (value := check.value(sample)) is not None
         ]
-        raised = [one for one in values if doubt.excess(one[0]) > 0]
-        worst = max(raised, key=lambda one: doubt.excess(one[0]), default=None)
+        raised = [one for one in values if check.excess(one[0]) > 0]
+        worst = max(raised, key=lambda one: check.excess(one[0]), default=None)
         rows.append(
             {
-                "doubt": doubt.name,
+                "doubt": check.name,
                 "asked of": len(values),
                 "raised by": len(raised),
                 "most": NO_VALUE
                 if worst is None
-                else f"{_named(worst[1], worst[2])}: {doubt.shown(worst[0])}",
-                "what it would mean": doubt.means,
+                else f"{_named(worst[1], worst[2])}: {check.shown(worst[0])}",
+                "what it would mean": check.means,
             }
         )
     return pd.DataFrame(rows)
 
 
-def doubtful_table(records: Iterable[Record]) -> pd.DataFrame:
+def flagged_table(records: Iterable[Record]) -> pd.DataFrame:
     """One row per result that raises a doubt, those with most doubts first."""
     rows: list[dict[str, Any]] = []
     for record in records:
-        for name, sample in asked_of(record):
-            values = [(doubt, value) for doubt in DOUBTS if (value := doubt.value(sample)) is not None]
+        for name, sample in results_of(record):
+            values = [(check, value) for check in CHECKS if (value := check.value(sample)) is not None]
             raised = [
-                f"{doubt.short} ({doubt.shown(value)})" for doubt, value in values if doubt.excess(value) > 0
+                f"{check.short} ({check.shown(value)})" for check, value in values if check.excess(value) > 0
             ]
             if raised:
                 row = {
@@ -212,9 +212,9 @@ def doubtful_table(records: Iterable[Record]) -> pd.DataFrame:
     return table.drop(columns="count")
 
 
-def raised(records: Iterable[Record]) -> list[str]:
+def doubts_about(records: Iterable[Record]) -> list[str]:
     """The doubts that the runs behind a verdict raise, each with how many results raise it and which does most."""
-    table = doubt_table(records)
+    table = check_table(records)
     said = []
     for _, row in table[table["raised by"] > 0].iterrows():
         short, _, rule = row["doubt"].partition(": ")
@@ -223,7 +223,7 @@ def raised(records: Iterable[Record]) -> list[str]:
 
 
 def finding(table: pd.DataFrame) -> list[str]:
-    """What ``doubt_table`` says: a sentence per doubt that any result raises, and one for those that none does."""
+    """What ``check_table`` says: a sentence per doubt that any result raises, and one for those that none does."""
     names = table["doubt"].str.partition(":")[0]
     raised, asked = table["raised by"] > 0, table["asked of"] > 0
     said = [f"{name}: {row['raised by']} of {row['asked of']} results"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from panda2020 import contents
-from panda2020.ledger import doubts
+from panda2020.ledger import sanity
 from panda2020.runs import Store, results_directory
 
 
@@ -41,7 +41,7 @@ def sample(*, accuracy=0.4, rates=(0.1, 0.05), ee=9.0, steps=25, measured=None, 
 
 
 def raised(one):
-    return [d.short for d in doubts.DOUBTS if (value := d.value(one)) is not None and d.excess(value) > 0]
+    return [d.short for d in sanity.CHECKS if (value := d.value(one)) is not None and d.excess(value) > 0]
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_each_doubt_by_a_run_made_for_it(change, name):
 
 def test_what_cannot_be_asked_is_not_raised():
     ann = sample(steps=None, rates=(), ee=0.0, seen=None, curve=(0.4,))
-    asked = [d.short for d in doubts.DOUBTS if d.value(ann) is not None]
+    asked = [d.short for d in sanity.CHECKS if d.value(ann) is not None]
     assert asked == ["at chance"] and raised(ann) == []
     # a binary run keeps rates, but no plan that they could be read with
-    assert doubts._rates(sample(task="binary")) == []
+    assert sanity._rates(sample(task="binary")) == []
 
 
 def test_an_stdp_runs_classifier_has_a_curve_of_its_own():
@@ -85,23 +85,23 @@ def test_the_tables_by_hand(monkeypatch):
         "deep": sample(seen=0.6, ee=120.0),
         "wide": sample(seen=0.7, note="reading B"),
     }
-    monkeypatch.setattr(doubts, "asked_of", lambda name: [(name, results[name])])
-    table = doubts.doubt_table(results).set_index(doubts.doubt_table(results)["doubt"].str.partition(":")[0])
+    monkeypatch.setattr(sanity, "results_of", lambda name: [(name, results[name])])
+    table = sanity.check_table(results).set_index(sanity.check_table(results)["doubt"].str.partition(":")[0])
     assert table.loc["overfitted", ["asked of", "raised by"]].tolist() == [3, 2]
     assert table.loc["overfitted", "most"] == "wide, reading B, seed 3: 30.0 points"
     assert table.loc["too good", "most"] == "deep, seed 3: EE 1.2e+02"
     assert table.loc["at chance", "most"] == "–"
-    runs = doubts.doubtful_table(results)
+    runs = sanity.flagged_table(results)
     assert runs["result"].tolist() == ["deep, seed 3", "wide, reading B, seed 3"]
     assert runs["doubts"].tolist() == [
         "overfitted (20.0 points); too good (EE 1.2e+02)",
         "overfitted (30.0 points)",
     ]
-    assert doubts.raised(results)[0] == (
+    assert sanity.doubts_about(results)[0] == (
         "overfitted (training accuracy more than 10.0 points above test accuracy): 2 of 3 results; "
         "most: wide, reading B, seed 3: 30.0 points"
     )
-    said = doubts.finding(doubts.doubt_table(results))
+    said = sanity.finding(sanity.check_table(results))
     assert said[:2] == ["overfitted: 2 of 3 results", "too good: 1 of 3 results"]
     assert said[2].startswith(
         "raised by no result: still learning; at chance; a silent layer; a saturated layer; saves nothing"
@@ -111,7 +111,7 @@ def test_the_tables_by_hand(monkeypatch):
 
 def test_recorded_runs_are_asked_at_their_largest_T_and_short_ones_not_at_all():
     records = {r.key: r for r in Store(results_directory()).read_all()[0]}
-    places = {key: doubts.asked_of(record) for key, record in records.items()}
+    places = {key: sanity.results_of(record) for key, record in records.items()}
     for key, found in places.items():
         record = records[key]
         if set(record.labels["tables"]) <= set(contents.ONE_SEED) or record["task"] == "gradients":
@@ -122,5 +122,5 @@ def test_recorded_runs_are_asked_at_their_largest_T_and_short_ones_not_at_all():
             assert found[0][1].steps == max(map(int, record.result["snn"]))
         else:
             assert len(found) == 1
-    table = doubts.doubt_table(records.values())
+    table = sanity.check_table(records.values())
     assert table["asked of"].max() == sum(map(len, places.values())) > 0
