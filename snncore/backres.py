@@ -19,7 +19,7 @@ from ._check import one_of, whole
 MATCHES = ("drop", "top", "average")
 
 
-def unrolled(body: Any, x: Any, repeats: int, *, match: Any = None, **context: Any) -> Any:
+def unroll_block(body: Any, x: Any, repeats: int, *, match: Any = None, **context: Any) -> Any:
     """The loop itself, of anything that can be called; see ``BackRes`` for the arguments."""
     for unroll in range(1, repeats + 1):
         if unroll > 1 and match is not None:
@@ -42,7 +42,7 @@ class BackRes(nn.Module):
         self.body, self.repeats, self.match = body, whole("repeats", repeats), match
 
     def forward(self, x, **context):  # type: ignore[no-untyped-def]
-        return unrolled(self.body, x, self.repeats, match=self.match, **context)
+        return unroll_block(self.body, x, self.repeats, match=self.match, **context)
 
 
 class ChannelMatch(nn.Module):

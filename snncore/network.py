@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._check import between, flag, one_of, positive, whole
-from .backres import ChannelMatch, unrolled
+from .backres import ChannelMatch, unroll_block
 from .hybrid import rate_code
 from .neurons import LIF, ORDERS, RESETS, NeuronState, fire
 from .pooling import average_pool
@@ -491,7 +491,7 @@ class Network(nn.Module):
                 ) -> _Signal:
                     return self._walk(node.body, here, x, unroll, run)
 
-                signal = unrolled(
+                signal = unroll_block(
                     body, signal, node.repeats, match=partial(self._match, self._ends(here), run)
                 )
         return signal

@@ -285,12 +285,6 @@ def unwrapped(network: nn.Module) -> Network:
 def _check_part(name: str, part: Part, network: Network) -> None:
     if len(part.labels) == 0:
         raise ValueError(f"{name} must hold at least one image, got none")
-    if len(part.images) != len(part.labels):
-        raise ValueError(
-            f"{name} must hold as many labels as images, got {len(part.labels)} for {len(part.images)}"
-        )
-    if part.labels.dtype != torch.int64:
-        raise ValueError(f"{name} must hold int64 labels, got {part.labels.dtype}")
     low, high = (int(label) for label in part.labels.aminmax())
     if low < 0 or high >= network.topology.classes:
         raise ValueError(

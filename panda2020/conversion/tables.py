@@ -67,8 +67,8 @@ def settled_steps(runs: Runs) -> int:
 def by_latency(records: Sequence[Record]) -> pd.DataFrame:
     """Table 2 as the paper lays it out: one row per network, ANN and converted network at every T, parameters.
 
-    Cells are accuracies in per cent, mean over seeds, with Wilson's 95 % interval over the test images in brackets. ANN and
-    all T are of the same images. A T that a network was not read out at is empty.
+    Cells are accuracies in per cent, mean over seeds, with the 95 % interval over seeds and test images in brackets. ANN
+    and all T are of the same images. A T that a network was not read out at is empty.
     """
     rows = []
     for (name, reading, role, _), runs in grouped(records).items():

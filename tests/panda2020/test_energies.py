@@ -101,7 +101,7 @@ def test_an_unknown_convention_or_price_list_is_refused(records: list[Record]) -
 
 def test_a_third_price_list_works_everywhere_by_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     found = evidence("laptop", tables=["8"])
-    default = ledger("laptop", found=found).judgements["agd-ee"].conclusion.parts[0].mean
+    default = ledger("laptop", found=found).judgements["agd-ee"].conclusion.parts[0].estimate
     monkeypatch.setitem(energy.PRICES, "7nm", Prices("7nm", mac=1.31, ac=0.38))
     choices = sensitivity.conditions()
     assert choices["prices 7nm"] == Conditions(prices="7nm")
@@ -109,7 +109,7 @@ def test_a_third_price_list_works_everywhere_by_one_entry(monkeypatch: pytest.Mo
         ledger("laptop", conditions=choices["prices 7nm"], found=found)
         .judgements["agd-ee"]
         .conclusion.parts[0]
-        .mean
+        .estimate
     )
     # where only accumulates are charged, EE scales with the ratio of a MAC to an AC; a classifier's MACs add little
     assert (

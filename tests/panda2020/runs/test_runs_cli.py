@@ -279,7 +279,8 @@ def repository(tmp_path_factory):
     for package in ("snncore", "panda2020"):
         (root / package).mkdir()
         (root / package / "__init__.py").write_text("")
-    shutil.copy(ROOT / "snncore" / "_check.py", root / "snncore")
+    for name in ("_check.py", "kernels.py", "_loops.py"):
+        shutil.copy(ROOT / "snncore" / name, root / "snncore")
     shutil.copytree(
         ROOT / "panda2020" / "runs", root / "panda2020" / "runs", ignore=shutil.ignore_patterns("__pycache__")
     )
