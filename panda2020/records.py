@@ -123,7 +123,7 @@ def _source(data: DataConfig) -> str:
 
 
 class Place(NamedTuple):
-    """What the seeds of one series share; ``steps`` is T where a run has one T."""
+    """What the seeds of one series share; ``steps`` is T where a run has one T, also an ANN's whose input does."""
 
     network: str
     reading: str
@@ -146,9 +146,10 @@ def by_place(records: Iterable[Record], *, roles: Collection[str] = ()) -> dict[
         labels, seed = record.labels, record.spec.seed
         if roles and labels["role"] not in roles:
             raise ValueError(f"role of a record must be one of {', '.join(roles)}, got {labels['role']!r}")
-        place = Place(
-            labels["network"], reading_of(labels["note"]), labels["role"], record.result.get("steps")
-        )
+        steps = record.result.get("steps")
+        if steps is None and record["task"] == "train":  # an ANN on the mean of T Poisson spikes
+            steps = record.spec.input.steps
+        place = Place(labels["network"], reading_of(labels["note"]), labels["role"], steps)
         if found.setdefault(place, {}).setdefault(seed, record) is not record:
             where = " ".join(str(part) for part in place if part is not None)
             raise ValueError(f"records must hold each run once, got {where} seed {seed} twice")

@@ -41,15 +41,11 @@ CHANCE = 0.1
 def baseline_table(records: Sequence[Record]) -> pd.DataFrame:
     """The spiking network of each network and T against every ANN recorded for it, one row per ANN.
 
-    "SNN minus ANN" is in points, paired by seed and test image, with both 95 % intervals. The ANN fed with Poisson input reads
+    "SNN minus ANN" is in points, paired by seed and test image, with its 95 % interval. The ANN fed with Poisson input reads
     the mean of as many spikes as the spiking network. Pairs that no seed has both of are left out. Records in other roles
     ("snn", and those of ``BASELINES``) are refused with ``ValueError``.
     """
-    places: dict[Place, dict[int, Record]] = {}
-    for place, runs in by_place(records, roles=("snn", *BASELINES)).items():
-        if place.role == "ann-poisson":
-            place = place._replace(steps=next(iter(runs.values())).spec.input.steps)
-        places[place] = runs
+    places = by_place(records, roles=("snn", *BASELINES))
     rows = []
     for place, snn in sorted(places.items(), key=lambda item: item[0].steps or 0):
         if place.role != "snn":
