@@ -40,7 +40,7 @@ class Interval:
         return Interval(self.low * factor, self.high * factor)
 
     def __str__(self) -> str:
-        return f"{self.low:.6g} to {self.high:.6g}"
+        return f"{float(self.low)!r} to {float(self.high)!r}"
 
     @property
     def half(self) -> float:

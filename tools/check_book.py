@@ -243,10 +243,13 @@ def start_page_against_ledger(page: BeautifulSoup, exhibit: str) -> Iterator[str
 
 
 def same_value(shown: str, kept: str) -> bool:
-    """Whether ``shown`` is ``kept`` but for its typesetting, or the number ``kept`` rounded to the digits ``shown`` has."""
+    """Whether ``shown`` is ``kept`` but for its typesetting, or its number or interval rounded to the digits ``shown`` has."""
     typed = str.maketrans({"−": "-", "\u00a0": " ", "`": None})
     if shown.translate(typed) == kept.translate(typed) or (shown == "–" and kept == ""):
         return True
+    ends, values = shown.translate(typed).split(" to "), kept.split(" to ")
+    if len(ends) == len(values) == 2:  # an interval
+        return all(map(same_value, ends, values))
     plain = shown.replace(",", "").replace("−", "-").rstrip("%")
     try:
         a, b = float(plain), float(kept)

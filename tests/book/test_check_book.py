@@ -223,6 +223,8 @@ def test_a_table_that_differs_from_its_csv_fails() -> None:
         ("4", "2.5", False),
         ("−3\u00a0to\u00a0+1", "-3 to +1", True),
         ("−3\u00a0to\u00a0+1", "3 to +1", False),
+        ("−5.8\u00a0to\u00a0+1.1", "-5.75753 to 1.09086", True),
+        ("−5.8\u00a0to\u00a0+1.2", "-5.75753 to 1.09086", False),
     ],
 )
 def test_a_shown_value_is_the_kept_one_rounded(shown: str, kept: str, same: bool) -> None:
