@@ -147,7 +147,7 @@ def by_place(records: Iterable[Record], *, roles: Collection[str] = ()) -> dict[
         if roles and labels["role"] not in roles:
             raise ValueError(f"role of a record must be one of {', '.join(roles)}, got {labels['role']!r}")
         steps = record.result.get("steps")
-        if steps is None and record["task"] == "train":  # an ANN on the mean of T Poisson spikes
+        if labels["role"] == "ann-poisson":  # an ANN on the mean of T Poisson spikes
             steps = record.spec.input.steps
         place = Place(labels["network"], reading_of(labels["note"]), labels["role"], steps)
         if found.setdefault(place, {}).setdefault(seed, record) is not record:

@@ -59,9 +59,9 @@ def command_of(record: Record) -> str:
     """The command that makes a record's run again, into ``remade/``; made from its labels, as records keep the command of
     their day.
     """
-    if "task" not in record.data:  # a benchmark, which is no run
-        return str(record.provenance["command"])
     spec, labels = record["spec"], record.labels
+    if not spec:  # a benchmark, which is no run
+        return str(record.provenance["command"])
     if labels["profile"] == "custom" or not labels["tables"]:
         return (
             f"{PROGRAM} record --spec {shlex.quote(dumps({'task': record['task'], **spec}))} --results remade"
