@@ -173,7 +173,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("calculator")
     (root / "_static").mkdir()
     (root / "book").mkdir()
-    sheets = ROOT / "snncore" / "paper" / "exhibits.css", ROOT / "book" / "_static" / "book.css"
+    sheets = ROOT / "panda2020" / "exhibits" / "exhibits.css", ROOT / "book" / "_static" / "book.css"
     style = "".join(sheet.read_text("utf-8") for sheet in sheets)
     for name in ("energy.js", "calculator.js"):
         (root / "_static" / name).write_text((ROOT / "book" / "_static" / name).read_text("utf-8"), "utf-8")
