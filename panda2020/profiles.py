@@ -2,7 +2,7 @@
 
 What the paper leaves open (learning rate, initialisation, epochs, optimiser) is chosen here. The laptop recipes
 were chosen from a recorded grid by validation images, with as many points for ANNs as for spiking networks
-(``grids.tuning``, ``tables.tuned``); a test holds them to that.
+(``agd.grid.tuning``, ``agd.tables``); a test holds them to that.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Profile:
     width: factor on the maps and features of every network. seeds: what the exhibits average over.
     ann, snn: training recipes. ann_network, snn_network: initialisation and neurons.
     tuned: the longer recipe of regularised ANN baselines; dropout: theirs, before fc1.
-    deep_ann, deep_snn, deep_network: the same for the deeper networks of Tables 14 and 16 (``grids.tuning_hybrid``).
+    deep_ann, deep_snn, deep_network: the same for the deeper networks of Tables 14 and 16 (``hybrid.grid.tuning_hybrid``).
     imagenet_rate: learning rate of Table 16, whose images and network are others than those that were tuned on; that of
-    the tuning is run beside it (``grids.vgg13_recipes``).
+    the tuning is run beside it (``hybrid.grid.vgg13_recipes``).
     alone: ReLU networks beside which nothing is trained end to end.
     gains, gammas, leaks: the axes of the map behind Table 8, the paper's leak first.
     signed: whether images are coded on [-1, 1].

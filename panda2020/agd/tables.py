@@ -27,7 +27,7 @@ from panda2020.records import (
 from panda2020.runs import Record
 from snncore.energy import CONVENTIONS
 
-#: role of an ANN -> how it is called: the plain one of Table 8, then those of ``grids.baselines``.
+#: role of an ANN -> how it is called: the plain one of Table 8, then those of ``grid.baselines``.
 BASELINES = {
     "ann": "plain",
     "ann-tuned": "longer training, dropout",

@@ -1,4 +1,4 @@
-"""panda2020/beyond/claims.py."""
+"""The claims of chapter 13 and how each is estimated."""
 
 from __future__ import annotations
 

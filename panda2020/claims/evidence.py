@@ -1,6 +1,6 @@
 """The records that claims are judged by: the planned runs of one profile, and which of them are recorded.
 
-The grids say which runs there should be (``grids.entries``); the key of each says where its record is. So a record
+The grids say which runs there should be (``contents.entries``); the key of each says where its record is. So a record
 counts only if it is a run of the profile's own grid: tuning runs, alternatives and quick runs cannot enter by accident,
 and a run that is missing is known by name.
 """

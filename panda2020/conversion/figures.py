@@ -27,7 +27,7 @@ _LOOKS = {
 
 
 def draw_hand_over(table: pd.DataFrame) -> Figure:
-    """``tables_conversion.hand_over_table``, a panel per network: accuracy of the ANN that goes on from each layer's rates,
+    """``tables.hand_over_table``, a panel per network: accuracy of the ANN that goes on from each layer's rates,
     a line per T, from pale (smallest) to dark. Left is the ANN alone, right the whole spiking network."""
     groups = list(table.groupby(["network", "reading", "conversion"], sort=False))
     figure = Figure(figsize=(3.3 * len(groups) + 1.4, 3.6), layout="constrained")

@@ -1,1 +1,1 @@
-"""."""
+"""Chapter 2: the energy model (Table 1)."""

@@ -1,4 +1,4 @@
-"""panda2020/energy/claims.py."""
+"""The claims on the energy model and how each is estimated."""
 
 from __future__ import annotations
 

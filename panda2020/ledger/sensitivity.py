@@ -4,7 +4,7 @@ Some choices need no new run, because records hold what they need: the conventio
 of the networks and, for some conversions, how thresholds are balanced. Under each the whole ledger is judged again. Where a
 choice has runs of its own, it is held against the default over the seeds that both have: a verdict must not move because one
 side has more seeds. The choices about neurons and input change the training, so VGG5 was trained again with one other answer each
-(``grids_beyond.UNSTATED``); those statements that rest on its spiking network, its ANN and nothing else can then be judged
+(``beyond.grid.UNSTATED``); those statements that rest on its spiking network, its ANN and nothing else can then be judged
 again.
 """
 

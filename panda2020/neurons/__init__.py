@@ -1,1 +1,1 @@
-"""."""
+"""Chapter 1: neurons and input coding (Figure 2)."""

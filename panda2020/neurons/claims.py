@@ -1,4 +1,4 @@
-"""panda2020/neurons/claims.py."""
+"""The claims on input coding and how each is estimated."""
 
 from __future__ import annotations
 

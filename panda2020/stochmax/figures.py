@@ -1,4 +1,4 @@
-"""panda2020/stochmax/figures.py."""
+"""The figures of chapter 8."""
 
 from __future__ import annotations
 

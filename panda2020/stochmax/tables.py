@@ -226,7 +226,7 @@ def health_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-#: Role of a run of ``grids.stochmax_variants`` -> its answer to what Eq. 7 leaves open.
+#: Role of a run of ``grid.stochmax_variants`` -> its answer to what Eq. 7 leaves open.
 VARIANTS: Mapping[str, str] = {
     "snn": "softmax",
     "snn-stochmax": "DropMax, q = p (the default)",
@@ -241,7 +241,7 @@ VARIANTS: Mapping[str, str] = {
 
 
 def variant_table(records: Sequence[Record]) -> pd.DataFrame:
-    """One row per run of ``grids.stochmax_variants``: accuracy on validation images after the last epoch with its interval
+    """One row per run of ``grid.stochmax_variants``: accuracy on validation images after the last epoch with its interval
     (95 %, Wilson), rho on training images in the last epoch, and how the run has collapsed, if it has. No test images.
 
     Raises ``ValueError`` for a role that is none of ``VARIANTS``.

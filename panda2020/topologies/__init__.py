@@ -1,1 +1,1 @@
-"""."""
+"""Chapter 3: the paper's networks (Figure 1)."""

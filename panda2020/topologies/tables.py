@@ -1,4 +1,4 @@
-"""panda2020/topologies/tables.py."""
+"""The tables of chapter 3."""
 
 from __future__ import annotations
 
