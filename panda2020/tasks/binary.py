@@ -100,6 +100,11 @@ def minutes(spec: Spec) -> float:
     return train.minutes(spec)
 
 
+def memory(spec: Spec) -> float:
+    """Estimated largest memory in MiB, that of a spiking run of one step."""
+    return train.memory(spec)
+
+
 def _trained(
     spec: Spec, splits: Splits, *, work: Path, device: str, progress: bool
 ) -> tuple[Network, list[dict[str, Any]]]:

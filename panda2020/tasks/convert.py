@@ -146,6 +146,11 @@ def minutes(spec: Spec) -> float:
     return train.minutes(spec.ann) + image_steps * (work / 6e10 + updates / 3e8) / 60
 
 
+def memory(spec: Spec) -> float:
+    """Estimated largest memory in MiB: training; the calibration and the simulation go layer by layer or step by step."""
+    return train.memory(spec.ann)
+
+
 def _coder(spec: Spec) -> InputConfig:
     """Poisson spikes, or the image itself where the first layers stay ReLU; the number of steps comes later."""
     code = "direct" if spec.conversion.relu_layers else "poisson"
