@@ -56,7 +56,7 @@ def laptop() -> Ledger:
 
 @pytest.fixture(scope="module")
 def html(laptop: Ledger) -> BeautifulSoup:
-    return page(first)
+    return page(laptop)
 
 
 def test_every_claim_has_its_row_sign_word_and_filter_values(laptop: Ledger, html: BeautifulSoup):
