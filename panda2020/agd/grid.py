@@ -85,10 +85,16 @@ def choices(at: Place) -> Iterator[Entry]:
 
     Roles: "snn-readout-mean" or "snn-readout-sum", whichever Table 8's is not; "snn-leak-0.99".
     """
-    run = at.snn()
-    other = {"sum": "mean", "mean": "sum"}[run.spec.network.readout]
-    yield at.snn(f"snn-readout-{other}", network=replace(run.spec.network, readout=other))
-    yield at.snn("snn-leak-0.99", network=replace(run.spec.network, alpha=0.99))
+    yield other_readout(at)
+    yield at.snn("snn-leak-0.99", network=replace(at.snn().spec.network, alpha=0.99))
+
+
+def other_readout(at: Place) -> Entry:
+    """The spiking network under the readout that Table 8 does not use, at that readout's learning rate."""
+    run = at.snn().spec
+    other = {"sum": "mean", "mean": "sum"}[run.network.readout]
+    training = replace(run.training, learning_rate=at.p.other_readout_rate)
+    return at.snn(f"snn-readout-{other}", network=replace(run.network, readout=other), training=training)
 
 
 @grid("8-precision", networks=PILOT, steps="8", first_steps=True, one_seed=True)
