@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from panda2020.runs import Store
+from panda2020 import contents
+from panda2020.runs import Store, key
 from panda2020.runs.store import same_numbers
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +32,12 @@ def run(*words, cwd):
 
 
 def snakemake(*words, cwd, profile="default"):
-    where = ["--snakefile", ROOT / "workflow/Snakefile", "--workflow-profile", ROOT / "workflow/profiles" / profile]
+    where = [
+        "--snakefile",
+        ROOT / "workflow/Snakefile",
+        "--workflow-profile",
+        ROOT / "workflow/profiles" / profile,
+    ]
     return run("snakemake", *where, "--cores", 2, *words, cwd=cwd)
 
 
@@ -45,8 +51,22 @@ def test_four_records_by_two_workers_are_those_of_the_local_loop(tmp_path):
     spread, alone = tmp_path / "spread", tmp_path / "alone"
     done = snakemake(*chosen(spread), cwd=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
-    local = ["--profile", "quick", "--table", 10, "--seeds", 0, "--runs", alone, "--allow-dirty", "--threads", 1]
-    assert (looped := run("panda2020", "record", *local, "--quiet", cwd=tmp_path)).returncode == 0, looped.stderr
+    local = [
+        "--profile",
+        "quick",
+        "--table",
+        10,
+        "--seeds",
+        0,
+        "--runs",
+        alone,
+        "--allow-dirty",
+        "--threads",
+        1,
+    ]
+    assert (looped := run("panda2020", "record", *local, "--quiet", cwd=tmp_path)).returncode == 0, (
+        looped.stderr
+    )
     keys = Store(spread).all_keys()
     assert len(keys) == 4 and set(keys) == set(Store(alone).all_keys())
     for name in keys:
@@ -68,7 +88,7 @@ def test_four_records_by_two_workers_are_those_of_the_local_loop(tmp_path):
 @needs_snakemake
 def test_a_run_that_fails_leaves_its_reason_and_its_siblings(tmp_path):
     (tmp_path / "weights").write_text("in the way")  # of the folder for trained weights
-    targets = [tmp_path / f"{name}.json" for name in ("33d60e85eef15ac5", "eef84e5151a3d1fc")]
+    targets = [tmp_path / f"{key(entry.spec)}.json" for entry in contents.entries("quick", ["10"], [0])[:2]]
     done = snakemake("--retries", 0, *targets, *chosen(tmp_path), cwd=tmp_path)
     assert done.returncode != 0
     reasons = [path.read_text() for path in (tmp_path / "logs").glob("*.log")]
@@ -97,7 +117,10 @@ def test_conversions_wait_for_the_run_that_trains_their_network(tmp_path):
         ({"profle": "quick"}, "--config must name profile, table, "),
         ({"profile": "huge"}, "--profile must be one of quick, laptop, paper, got 'huge'"),
         ({"table": 99}, "--table must be among "),
-        ({"python": "no-such-python"}, "python must be a Python with the project's packages, got 'no-such-python'"),
+        (
+            {"python": "no-such-python"},
+            "python must be a Python with the project's packages, got 'no-such-python'",
+        ),
     ],
 )
 def test_requests_that_cannot_be_understood(tmp_path, more, sentence):
