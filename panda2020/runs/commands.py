@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import provenance, sources, verifications
+from . import provenance, sources, torchrun, verifications
 from .choosing import Usage, check_profile, entries_of, find, line, stores_of, target, work_directory
 from .confirming import freshness, standing
 from .entry import Entry
@@ -245,7 +245,14 @@ def record_runs(options: argparse.Namespace) -> int:
 
     if options.device != "cpu" and not torch.cuda.is_available():
         raise Usage(f"--device {options.device} is not available on this machine")
+    if torchrun.asked() > 1:
+        _check_processes(options, torch.cuda.device_count())
     torch.set_num_threads(options.threads or provenance.usable_cores())
+    with torchrun.group(options.device) as first:
+        return _record(options, commit) if first else torchrun.follow(options.device)
+
+
+def _record(options: argparse.Namespace, commit: provenance.Commit) -> int:
     store, entries = target(options), _with_key(options, entries_of(options))
     store.check_writable()
     for task in {task_of(entry.spec) for entry in entries}:
@@ -274,6 +281,8 @@ def record_runs(options: argparse.Namespace) -> int:
         if options.debug or not isinstance(error, (ValueError, *FAILURES)):
             traceback.print_exception(error)
         print(f"failed: {key(entry.spec)} {entry}: {error}", file=sys.stderr, flush=True)
+        if torchrun.asked() > 1:  # nobody knows where the other processes are: torchrun ends them
+            raise SystemExit(1)
 
     due = [one.entry for one in found if one.due(renew=options.stale)]
     work = make(due, run, max_minutes=options.minutes, say=_say, failed=failed)
@@ -283,6 +292,17 @@ def record_runs(options: argparse.Namespace) -> int:
         print(f"error: {len(wrong)} runs failed: {'; '.join(map(str, wrong))}", file=sys.stderr)
     print(f"{len(work.records)} runs recorded in {store.directory}")
     return 1 if wrong else 0
+
+
+def _check_processes(options: argparse.Namespace, gpus: int) -> None:
+    """Raise ``Usage`` unless every process that torchrun has started here gets a device."""
+    if options.device not in ("cpu", "cuda"):
+        raise Usage(
+            f"--device must be cpu or cuda under torchrun, which gives each process its GPU, got {options.device}"
+        )
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    if options.device == "cuda" and here > gpus:
+        raise Usage(f"torchrun must start at most {gpus} processes on a node with {gpus} GPUs, got {here}")
 
 
 def _with_key(options: argparse.Namespace, entries: list[Entry]) -> list[Entry]:

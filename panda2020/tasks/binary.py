@@ -15,6 +15,7 @@ from snncore._check import one_of
 from snncore.binary import SCALES, binarise, binary_layers
 from snncore.data import Splits, load
 from snncore.network import Network
+from snncore.processes import process
 from snncore.training import evaluate
 from snncore.training import train as fit
 
@@ -125,7 +126,8 @@ def _trained(
         checkpoint=work / f"{weights.key(spec)}.pt",
         progress=progress,
     )
-    part = kept.with_suffix(f".{os.getpid()}.part")
-    torch.save({"network": network.state_dict(), "curve": curve}, part)
-    os.replace(part, kept)
+    if process() == 0:
+        part = kept.with_suffix(f".{os.getpid()}.part")
+        torch.save({"network": network.state_dict(), "curve": curve}, part)
+        os.replace(part, kept)
     return network, curve

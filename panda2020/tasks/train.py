@@ -18,6 +18,7 @@ from snncore.activity import SiteActivity
 from snncore.data import DataConfig, Splits, batches, load
 from snncore.network import STATE_OF_NEURONS, Network, NetworkConfig
 from snncore.operations import event_count, macs
+from snncore.processes import process
 from snncore.streams import stream
 from snncore.topology import SPIKING, Pass, plan
 from snncore.training import Evaluation, InputConfig, TrainingConfig, evaluate, kept_epoch, train
@@ -76,9 +77,10 @@ def train_or_load(
         checkpoint=work / f"{weights.key(spec)}.pt",
         progress=progress,
     )
-    part = kept.with_suffix(f".{os.getpid()}.part")
-    torch.save({"network": network.state_dict(), "curve": curve}, part)
-    os.replace(part, kept)
+    if process() == 0:
+        part = kept.with_suffix(f".{os.getpid()}.part")
+        torch.save({"network": network.state_dict(), "curve": curve}, part)
+        os.replace(part, kept)
     return network, curve
 
 
