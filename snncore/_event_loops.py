@@ -1,0 +1,278 @@
+"""The compiled loops of ``events``: integrate-and-fire neurons that are visited where spikes arrive.
+
+Numba compiles this file; nothing but ``events`` imports it. Every array is flat. Maps are stored position by
+position with their channels innermost, in groups of 16: a group's potentials are one vector, and its spikes are
+one word of 16 bits. A spike adds the weights of its channel to the potentials around its position, one vector
+for each group and neighbour, so the time goes with the number of spikes and not with the size of the network.
+
+One image goes through all its steps alone and in order, so no number depends on batches, chunks or threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ._loops import _compiled
+
+_inlined = numba.njit(inline="always")  # a call would take longer than the few additions it makes
+
+LANES = 16  # channels in a group
+
+# Columns of a table with one row for each pass.
+SOURCE, HEIGHT, WIDTH, KINDS, POOL, DENSE = range(6)  # what it reads; bits before ``pool`` x ``pool`` pooling
+HIGH, WIDE, MAPS, KERNEL = range(6, 10)  # what it makes: positions and channels
+WEIGHTS, READ, NEURONS, BITS = range(10, 14)  # where its weights, its source's bits, its potentials and bits begin
+COLUMNS = 14
+
+CODES, SPIKES, CONSTANT = range(3)  # values of SOURCE
+
+
+def _vector(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    """Pointer to the 16 float32 of an array from an index on."""
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), ir.VectorType(ir.FloatType(), LANES).as_pointer())
+
+
+def _spread_out(builder: Any, number: Any) -> Any:
+    """A float32 in all 16 lanes."""
+    vector = ir.Constant(ir.VectorType(ir.FloatType(), LANES), ir.Undefined)
+    for lane in range(LANES):
+        vector = builder.insert_element(vector, number, ir.Constant(ir.IntType(32), lane))
+    return vector
+
+
+def _sum(count_of_vectors: int) -> Any:
+    """A function that adds rows of weights to as many potentials as some vectors hold, summed in registers."""
+
+    @intrinsic
+    def add(typing_context, target, place, weights, begin, rows, count):  # type: ignore[no-untyped-def]
+        """``target[place:] += sum of weights[begin + rows[i] :]`` for i below ``count``."""
+
+        def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            kinds = signature.args
+            step = [ir.Constant(ir.IntType(64), LANES * i) for i in range(count_of_vectors)]
+            where = [
+                _vector(context, builder, kinds[0], arguments[0], builder.add(arguments[1], s)) for s in step
+            ]
+            sums = [cgutils.alloca_once_value(builder, builder.load(w, align=4)) for w in where]
+            row = context.make_array(kinds[4])(context, builder, arguments[4]).data
+            with cgutils.for_range(builder, arguments[5]) as loop:
+                first = builder.add(arguments[3], builder.load(builder.gep(row, [loop.index])))
+                for s, total in zip(step, sums, strict=True):
+                    more = builder.load(
+                        _vector(context, builder, kinds[2], arguments[2], builder.add(first, s)), align=4
+                    )
+                    builder.store(builder.fadd(builder.load(total), more), total)
+            for w, total in zip(where, sums, strict=True):
+                builder.store(builder.load(total), w, align=4)
+            return context.get_dummy_value()
+
+        return types.void(target, types.intp, weights, types.intp, rows, types.intp), build
+
+    return add
+
+
+_WIDE = 3  # vectors: what one row of a 3x3 window takes with 16 maps
+
+_add_one, _add_three = _sum(1), _sum(_WIDE)
+
+
+@_inlined
+def _add(target, place, weights, begin, rows, count, length):  # type: ignore[no-untyped-def]
+    """``target[place : place + length] += sum of weights[begin + rows[i] :]`` for i below ``count``."""
+    i = 0
+    while i + _WIDE * LANES <= length:
+        _add_three(target, place + i, weights, begin + i, rows, count)
+        i += _WIDE * LANES
+    while i < length:
+        _add_one(target, place + i, weights, begin + i, rows, count)
+        i += LANES
+
+
+@intrinsic
+def _above(typing_context, values, begin, threshold):  # type: ignore[no-untyped-def]
+    """Bit i is set where ``values[begin + i] > threshold``; NaN is not above."""
+
+    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        vector = builder.load(_vector(context, builder, signature.args[0], *arguments[:2]), align=4)
+        above = builder.fcmp_ordered(">", vector, _spread_out(builder, arguments[2]))
+        bits = builder.bitcast(above, ir.IntType(LANES))
+        return builder.zext(bits, ir.IntType(32))
+
+    return types.uint32(values, types.intp, types.float32), build
+
+
+@intrinsic
+def _reset(typing_context, potential, place, threshold, counts, bits):  # type: ignore[no-untyped-def]
+    """Take the threshold off the 16 potentials from ``place`` on whose bit is set, and count these spikes."""
+
+    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        kinds, (values, place, threshold, counts, bits) = signature.args, arguments
+        fired = builder.bitcast(
+            builder.trunc(bits, ir.IntType(LANES)), ir.VectorType(ir.IntType(1), LANES)
+        )
+        where = _vector(context, builder, kinds[0], values, place)
+        before = builder.load(where, align=4)
+        after = builder.fsub(before, _spread_out(builder, threshold))
+        builder.store(builder.select(fired, after, before), where, align=4)
+        many = ir.VectorType(ir.IntType(32), LANES)
+        data = context.make_array(kinds[3])(context, builder, counts).data
+        where = builder.bitcast(builder.gep(data, [place]), many.as_pointer())
+        builder.store(builder.add(builder.load(where, align=4), builder.zext(fired, many)), where, align=4)
+        return context.get_dummy_value()
+
+    return types.void(potential, types.intp, types.float32, counts, types.uint32), build
+
+
+@intrinsic
+def _lowest(typing_context, bits):  # type: ignore[no-untyped-def]
+    """Index of the lowest bit that is set."""
+
+    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        found = builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.zext(found, ir.IntType(64))
+
+    return types.intp(types.uint32), build
+
+
+@_inlined
+def _spread(p, weights, rows, count, target, base, y, x):  # type: ignore[no-untyped-def]
+    """Add what ``count`` inputs at (y, x) send to the positions around it. rows: where their weights begin."""
+    kernel, maps, high, wide = p[KERNEL], p[MAPS], p[HIGH], p[WIDE]
+    margin = kernel // 2
+    left, right = max(0, margin - x), min(kernel, wide + margin - x)
+    for row in range(max(0, margin - y), min(kernel, high + margin - y)):
+        place = base + ((y - margin + row) * wide + x - margin + left) * maps
+        begin = p[WEIGHTS] + (row * kernel + left) * maps
+        _add(target, place, weights, begin, rows, count, (right - left) * maps)
+
+
+@_compiled
+def _receive(p, weights, source, first, target, base):  # type: ignore[no-untyped-def]
+    """Add the weighted sums of one step. source: codes (uint8) or bits (uint16) of the step, ``source[first:]``."""
+    size, dense, pool, kinds = p[KERNEL] * p[KERNEL] * p[MAPS], p[DENSE], p[POOL], p[KINDS]
+    wide, coded = p[WIDTH], p[SOURCE] == CODES
+    words = 1 if coded else kinds // LANES  # of one position
+    rows = np.empty(pool * pool * kinds, np.int64)
+    for y in range(p[HEIGHT] // pool):
+        for x in range(wide // pool):
+            count = 0
+            here = (y * (wide // pool) + x) * kinds * size if dense else 0
+            for high in range(pool):
+                word = first + ((y * pool + high) * wide + x * pool) * words
+                for group in range(pool * words):
+                    left = np.uint32(source[word + group])
+                    if coded:
+                        if left:
+                            rows[count] = here + np.int64(left) * size
+                            count += 1
+                        continue
+                    lane = group % words * LANES
+                    while left:
+                        rows[count] = here + (lane + _lowest(left)) * size
+                        count += 1
+                        left &= left - np.uint32(1)
+            if count:
+                if dense:
+                    _spread(p, weights, rows, count, target, base, 0, 0)
+                else:
+                    _spread(p, weights, rows, count, target, base, y, x)
+
+
+@_inlined
+def _receive_constant(constant, target, base):  # type: ignore[no-untyped-def]
+    for i in range(len(constant)):
+        target[base + i] += constant[i]
+
+
+@_inlined
+def _fire(potential, base, n, threshold, bits, first, counts):  # type: ignore[no-untyped-def]
+    """Spikes of one step as bits; what fired is counted, and its threshold taken off at once."""
+    for group in range(n // LANES):
+        fired = _above(potential, base + group * LANES, threshold)
+        bits[first + group] = fired
+        if fired:
+            _reset(potential, base + group * LANES, threshold, counts, fired)
+
+
+@_compiled
+def code_input(spikes, base, codes, seen):  # type: ignore[no-untyped-def]
+    """Write (T, N, C, positions) spikes of -1, 0 and 1 as (N, T, positions) numbers with one digit by channel.
+
+    seen: (N, C, positions), to which the spikes of either sign are added.
+    """
+    steps, images, channels, positions = spikes.shape
+    for t in range(steps):
+        for n in range(images):
+            out = codes[n, t]
+            unit = np.uint8(1)
+            for c in range(channels):
+                values, number = spikes[t, n, c], seen[n, c]
+                for i in range(positions):
+                    digit = np.uint8(values[i] > 0) + np.uint8(2) * np.uint8(values[i] < 0)
+                    out[i] = np.uint8((out[i] if c else np.uint8(0)) + np.uint8(unit * digit))
+                    number[i] += np.int32(values[i] != 0)
+                unit = np.uint8(unit * base)
+
+
+@_compiled
+def run(table, thresholds, weights, codes, constants, potential, counts, bits, start, stop):  # type: ignore[no-untyped-def]
+    """All passes of images ``start`` to ``stop`` through all steps of ``codes`` (N, T, positions).
+
+    constants: (N, neurons), what constant inputs add in each step. potential, counts: (N, neurons). bits: (N, words).
+    """
+    for n in range(start, stop):
+        U, count, spikes, constant = potential[n], counts[n], bits[n], constants[n]
+        for t in range(codes.shape[1]):
+            for k in range(len(table)):
+                p = table[k]
+                size = p[HIGH] * p[WIDE] * p[MAPS]
+                if p[SOURCE] == CODES:
+                    _receive(p, weights, codes[n, t], 0, U, p[NEURONS])
+                elif p[SOURCE] == SPIKES:
+                    _receive(p, weights, spikes, p[READ], U, p[NEURONS])
+                else:
+                    _receive_constant(constant[p[NEURONS] : p[NEURONS] + size], U, p[NEURONS])
+                _fire(U, p[NEURONS], size, thresholds[k], spikes, p[BITS], count)
+
+
+@_compiled
+def currents(p, weights, source, out):  # type: ignore[no-untyped-def]
+    """The weighted sums (T, neurons) of one pass for one image. source: its codes or bits, (T, ...)."""
+    out[:] = 0
+    for t in range(len(out)):
+        _receive(p, weights, source[t], 0, out[t], 0)
+
+
+@_compiled
+def peak(p, weights, source, largest):  # type: ignore[no-untyped-def]
+    """The largest of ``largest`` and all weighted sums of one pass for one image."""
+    current = np.empty(p[HIGH] * p[WIDE] * p[MAPS], np.float32)
+    for t in range(len(source)):
+        current[:] = 0
+        _receive(p, weights, source[t], 0, current, 0)
+        for begin in range(0, len(current), LANES):
+            if _above(current, begin, largest):
+                for i in range(begin, begin + LANES):
+                    largest = max(largest, current[i])
+    return largest
+
+
+@_compiled
+def fire(p, weights, source, constant, threshold, out):  # type: ignore[no-untyped-def]
+    """The spikes of one pass for one image as bits, (T, words)."""
+    potential = np.zeros(p[HIGH] * p[WIDE] * p[MAPS], np.float32)
+    counts = np.zeros(len(potential), np.int32)
+    for t in range(len(out)):
+        if p[SOURCE] == CONSTANT:
+            _receive_constant(constant, potential, 0)
+        else:
+            _receive(p, weights, source[t], 0, potential, 0)
+        _fire(potential, 0, len(potential), threshold, out[t], 0, counts)
