@@ -79,6 +79,32 @@ def _sum(count_of_vectors: int) -> Any:
     return add
 
 
+@intrinsic
+def _add_window(typing_context, target, place, weights, begin, rows, corner, stride, maps):  # type: ignore[no-untyped-def]
+    """Add one vector of a neuron's window: of its 9 inputs, ``rows`` from ``corner`` on in lines of ``stride``."""
+
+    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        kinds, (values, place, weights, begin, rows, corner, stride, maps) = signature.args, arguments
+        row = context.make_array(kinds[4])(context, builder, rows).data
+        where = _vector(context, builder, kinds[0], values, place)
+        total = builder.load(where, align=4)
+        for tap in range(9):  # the input below and to the right has its weights first
+            line, column = 2 - tap // 3, 2 - tap % 3
+            index = builder.add(
+                corner, builder.add(builder.mul(stride, stride.type(line)), stride.type(column))
+            )
+            first = builder.add(begin, builder.mul(maps, maps.type(tap)))
+            first = builder.add(first, builder.load(builder.gep(row, [index])))
+            total = builder.fadd(
+                total, builder.load(_vector(context, builder, kinds[2], weights, first), align=4)
+            )
+        builder.store(total, where, align=4)
+        return context.get_dummy_value()
+
+    number = types.intp
+    return types.void(target, number, weights, number, rows, number, number, number), build
+
+
 _WIDE = 3  # vectors: what one row of a 3x3 window takes with 16 maps
 
 _add_one, _add_three = _sum(1), _sum(_WIDE)
@@ -186,6 +212,21 @@ def _receive(p, weights, source, first, target, base):  # type: ignore[no-untype
                     _spread(p, weights, rows, count, target, base, y, x)
 
 
+@_compiled
+def _receive_image(p, weights, codes, target, base):  # type: ignore[no-untyped-def]
+    """``_receive`` for a 3x3 convolution of coded input, most of whose pixels spike: each neuron sums its window."""
+    maps, high, wide = p[MAPS], p[HIGH], p[WIDE]
+    rows = np.zeros((high + 2) * (wide + 2), np.int64)  # with a margin of code 0, whose weights are 0
+    for y in range(high):
+        for x in range(wide):
+            rows[(y + 1) * (wide + 2) + x + 1] = np.int64(codes[y * wide + x]) * 9 * maps
+    for y in range(high):
+        for x in range(wide):
+            place, corner = base + (y * wide + x) * maps, y * (wide + 2) + x
+            for i in range(0, maps, LANES):
+                _add_window(target, place + i, weights, p[WEIGHTS] + i, rows, corner, wide + 2, maps)
+
+
 @_inlined
 def _receive_constant(constant, target, base):  # type: ignore[no-untyped-def]
     for i in range(len(constant)):
@@ -234,7 +275,9 @@ def run(table, thresholds, weights, codes, constants, potential, counts, bits, s
             for k in range(len(table)):
                 p = table[k]
                 size = p[HIGH] * p[WIDE] * p[MAPS]
-                if p[SOURCE] == CODES:
+                if p[SOURCE] == CODES and p[POOL] == 1 and p[KERNEL] == 3:
+                    _receive_image(p, weights, codes[n, t], U, p[NEURONS])
+                elif p[SOURCE] == CODES:
                     _receive(p, weights, codes[n, t], 0, U, p[NEURONS])
                 elif p[SOURCE] == SPIKES:
                     _receive(p, weights, spikes, p[READ], U, p[NEURONS])
