@@ -28,10 +28,18 @@ LANES = 16  # channels in a group
 # Columns of a table with one row for each pass.
 SOURCE, HEIGHT, WIDTH, KINDS, POOL, DENSE = range(6)  # what it reads; bits before ``pool`` x ``pool`` pooling
 HIGH, WIDE, MAPS, KERNEL = range(6, 10)  # what it makes: positions and channels
-WEIGHTS, READ, NEURONS, BITS = range(10, 14)  # where its weights, its source's bits, its potentials and bits begin
+WEIGHTS, READ, NEURONS, BITS = range(
+    10, 14
+)  # where its weights, its source's bits, its potentials and bits begin
 COLUMNS = 14
 
 CODES, SPIKES, CONSTANT = range(3)  # values of SOURCE
+
+_BITS = (np.arange(256)[:, None] >> np.arange(8)) & 1
+_COUNTS = _BITS.sum(1).astype(np.uint8)  # bits set in a byte
+_PLACES = (
+    np.argsort(1 - _BITS, axis=1, kind="stable").flatten().astype(np.uint8)
+)  # their places, then the others
 
 
 def _vector(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
@@ -48,33 +56,42 @@ def _spread_out(builder: Any, number: Any) -> Any:
     return vector
 
 
-def _sum(count_of_vectors: int) -> Any:
-    """A function that adds rows of weights to as many potentials as some vectors hold, summed in registers."""
+def _sum(lines: int, vectors: int) -> Any:
+    """A function that adds weights to the potentials of some lines of some vectors, summed in registers."""
 
     @intrinsic
-    def add(typing_context, target, place, weights, begin, rows, count):  # type: ignore[no-untyped-def]
-        """``target[place:] += sum of weights[begin + rows[i] :]`` for i below ``count``."""
+    def add(typing_context, target, place, line, weights, begin, next_line, size, inputs, count):  # type: ignore[no-untyped-def]
+        """Line i: ``target[place + i line:] += sum of weights[begin + i next_line + size input:]`` over ``inputs[:count]``."""
 
         def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
             kinds = signature.args
-            step = [ir.Constant(ir.IntType(64), LANES * i) for i in range(count_of_vectors)]
-            where = [
-                _vector(context, builder, kinds[0], arguments[0], builder.add(arguments[1], s)) for s in step
-            ]
+            target, place, line, weights, begin, next_line, size, inputs, count = arguments
+            integer = place.type
+
+            def offsets(start: Any, step: Any) -> list[Any]:
+                return [
+                    builder.add(start, builder.add(builder.mul(step, integer(i)), integer(LANES * k)))
+                    for i in range(lines)
+                    for k in range(vectors)
+                ]
+
+            where = [_vector(context, builder, kinds[0], target, at) for at in offsets(place, line)]
+            taken = offsets(begin, next_line)
             sums = [cgutils.alloca_once_value(builder, builder.load(w, align=4)) for w in where]
-            row = context.make_array(kinds[4])(context, builder, arguments[4]).data
-            with cgutils.for_range(builder, arguments[5]) as loop:
-                first = builder.add(arguments[3], builder.load(builder.gep(row, [loop.index])))
-                for s, total in zip(step, sums, strict=True):
+            data = context.make_array(kinds[7])(context, builder, inputs).data
+            with cgutils.for_range(builder, count) as loop:
+                row = builder.mul(size, builder.load(builder.gep(data, [loop.index])))
+                for at, total in zip(taken, sums, strict=True):
                     more = builder.load(
-                        _vector(context, builder, kinds[2], arguments[2], builder.add(first, s)), align=4
+                        _vector(context, builder, kinds[3], weights, builder.add(row, at)), align=4
                     )
                     builder.store(builder.fadd(builder.load(total), more), total)
             for w, total in zip(where, sums, strict=True):
                 builder.store(builder.load(total), w, align=4)
             return context.get_dummy_value()
 
-        return types.void(target, types.intp, weights, types.intp, rows, types.intp), build
+        n = types.intp
+        return types.void(target, n, n, weights, n, n, n, inputs, n), build
 
     return add
 
@@ -105,21 +122,9 @@ def _add_window(typing_context, target, place, weights, begin, rows, corner, str
     return types.void(target, number, weights, number, rows, number, number, number), build
 
 
-_WIDE = 3  # vectors: what one row of a 3x3 window takes with 16 maps
+_add_window_of_3 = _sum(3, 3)  # 48 numbers of each line of a 3x3 window: its whole line with 16 maps
 
-_add_one, _add_three = _sum(1), _sum(_WIDE)
-
-
-@_inlined
-def _add(target, place, weights, begin, rows, count, length):  # type: ignore[no-untyped-def]
-    """``target[place : place + length] += sum of weights[begin + rows[i] :]`` for i below ``count``."""
-    i = 0
-    while i + _WIDE * LANES <= length:
-        _add_three(target, place + i, weights, begin + i, rows, count)
-        i += _WIDE * LANES
-    while i < length:
-        _add_one(target, place + i, weights, begin + i, rows, count)
-        i += LANES
+_add_vector = _sum(1, 1)
 
 
 @intrinsic
@@ -141,9 +146,7 @@ def _reset(typing_context, potential, place, threshold, counts, bits):  # type: 
 
     def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         kinds, (values, place, threshold, counts, bits) = signature.args, arguments
-        fired = builder.bitcast(
-            builder.trunc(bits, ir.IntType(LANES)), ir.VectorType(ir.IntType(1), LANES)
-        )
+        fired = builder.bitcast(builder.trunc(bits, ir.IntType(LANES)), ir.VectorType(ir.IntType(1), LANES))
         where = _vector(context, builder, kinds[0], values, place)
         before = builder.load(where, align=4)
         after = builder.fsub(before, _spread_out(builder, threshold))
@@ -155,61 +158,6 @@ def _reset(typing_context, potential, place, threshold, counts, bits):  # type: 
         return context.get_dummy_value()
 
     return types.void(potential, types.intp, types.float32, counts, types.uint32), build
-
-
-@intrinsic
-def _lowest(typing_context, bits):  # type: ignore[no-untyped-def]
-    """Index of the lowest bit that is set."""
-
-    def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        found = builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-        return builder.zext(found, ir.IntType(64))
-
-    return types.intp(types.uint32), build
-
-
-@_inlined
-def _spread(p, weights, rows, count, target, base, y, x):  # type: ignore[no-untyped-def]
-    """Add what ``count`` inputs at (y, x) send to the positions around it. rows: where their weights begin."""
-    kernel, maps, high, wide = p[KERNEL], p[MAPS], p[HIGH], p[WIDE]
-    margin = kernel // 2
-    left, right = max(0, margin - x), min(kernel, wide + margin - x)
-    for row in range(max(0, margin - y), min(kernel, high + margin - y)):
-        place = base + ((y - margin + row) * wide + x - margin + left) * maps
-        begin = p[WEIGHTS] + (row * kernel + left) * maps
-        _add(target, place, weights, begin, rows, count, (right - left) * maps)
-
-
-@_compiled
-def _receive(p, weights, source, first, target, base):  # type: ignore[no-untyped-def]
-    """Add the weighted sums of one step. source: codes (uint8) or bits (uint16) of the step, ``source[first:]``."""
-    size, dense, pool, kinds = p[KERNEL] * p[KERNEL] * p[MAPS], p[DENSE], p[POOL], p[KINDS]
-    wide, coded = p[WIDTH], p[SOURCE] == CODES
-    words = 1 if coded else kinds // LANES  # of one position
-    rows = np.empty(pool * pool * kinds, np.int64)
-    for y in range(p[HEIGHT] // pool):
-        for x in range(wide // pool):
-            count = 0
-            here = (y * (wide // pool) + x) * kinds * size if dense else 0
-            for high in range(pool):
-                word = first + ((y * pool + high) * wide + x * pool) * words
-                for group in range(pool * words):
-                    left = np.uint32(source[word + group])
-                    if coded:
-                        if left:
-                            rows[count] = here + np.int64(left) * size
-                            count += 1
-                        continue
-                    lane = group % words * LANES
-                    while left:
-                        rows[count] = here + (lane + _lowest(left)) * size
-                        count += 1
-                        left &= left - np.uint32(1)
-            if count:
-                if dense:
-                    _spread(p, weights, rows, count, target, base, 0, 0)
-                else:
-                    _spread(p, weights, rows, count, target, base, y, x)
 
 
 @_compiled
@@ -225,6 +173,71 @@ def _receive_image(p, weights, codes, target, base):  # type: ignore[no-untyped-
             place, corner = base + (y * wide + x) * maps, y * (wide + 2) + x
             for i in range(0, maps, LANES):
                 _add_window(target, place + i, weights, p[WEIGHTS] + i, rows, corner, wide + 2, maps)
+
+
+@_inlined
+def _spread(p, weights, inputs, count, target, base, y, x):  # type: ignore[no-untyped-def]
+    """Add what ``count`` inputs at (y, x) send to the positions around it. inputs: the numbers of their weights."""
+    kernel, maps, high, wide = p[KERNEL], p[MAPS], p[HIGH], p[WIDE]
+    size, line = kernel * kernel * maps, wide * maps
+    if kernel == 3 and 0 < y < high - 1 and 0 < x < wide - 1:
+        place = base + ((y - 1) * wide + x - 1) * maps
+        for i in range(0, 3 * maps, 3 * LANES):
+            _add_window_of_3(target, place + i, line, weights, p[WEIGHTS] + i, 3 * maps, size, inputs, count)
+    else:
+        margin = kernel // 2
+        left, right = max(0, margin - x), min(kernel, wide + margin - x)
+        for row in range(max(0, margin - y), min(kernel, high + margin - y)):
+            place = base + ((y - margin + row) * wide + x - margin + left) * maps
+            begin = p[WEIGHTS] + (row * kernel + left) * maps
+            for i in range(0, (right - left) * maps, LANES):
+                _add_vector(target, place + i, 0, weights, begin + i, 0, size, inputs, count)
+
+
+@_inlined
+def _list(bits, first, inputs, count):  # type: ignore[no-untyped-def]
+    """Append ``first`` + i for every bit i that is set. Without a branch: it would be guessed wrong at every word."""
+    for half in range(2):
+        byte = np.int64((bits >> np.uint32(8 * half)) & np.uint32(255))
+        for i in range(8):
+            inputs[count + i] = first + 8 * half + np.int64(_PLACES[byte * 8 + i])
+        count += np.int64(_COUNTS[byte])
+    return count
+
+
+@_compiled
+def _receive(p, weights, source, first, target, base):  # type: ignore[no-untyped-def]
+    """Add the weighted sums of one step. source: codes (uint8) or bits (uint16) of the step, ``source[first:]``."""
+    coded, dense, pool, kinds = p[SOURCE] == CODES, p[DENSE], p[POOL], p[KINDS]
+    if coded and pool == 1 and p[KERNEL] == 3:
+        _receive_image(p, weights, source, target, base)
+        return
+    wide = p[WIDTH]
+    words = 1 if coded else kinds // LANES  # of one position
+    inputs = np.empty(pool * pool * kinds + LANES, np.int64)
+    for y in range(p[HEIGHT] // pool):
+        for x in range(wide // pool):
+            count = 0
+            here = (y * (wide // pool) + x) * kinds if dense else 0
+            for high in range(pool):
+                word = first + ((y * pool + high) * wide + x * pool) * words
+                lane = 0
+                for group in range(pool * words):
+                    found = np.uint32(source[word + group])
+                    if found:
+                        if coded:
+                            inputs[count] = here + np.int64(found)
+                            count += 1
+                        else:
+                            count = _list(found, here + lane, inputs, count)
+                    lane += LANES
+                    if lane == kinds:
+                        lane = 0
+            if count:
+                if dense:
+                    _spread(p, weights, inputs, count, target, base, 0, 0)
+                else:
+                    _spread(p, weights, inputs, count, target, base, y, x)
 
 
 @_inlined
@@ -275,9 +288,7 @@ def run(table, thresholds, weights, codes, constants, potential, counts, bits, s
             for k in range(len(table)):
                 p = table[k]
                 size = p[HIGH] * p[WIDE] * p[MAPS]
-                if p[SOURCE] == CODES and p[POOL] == 1 and p[KERNEL] == 3:
-                    _receive_image(p, weights, codes[n, t], U, p[NEURONS])
-                elif p[SOURCE] == CODES:
+                if p[SOURCE] == CODES:
                     _receive(p, weights, codes[n, t], 0, U, p[NEURONS])
                 elif p[SOURCE] == SPIKES:
                     _receive(p, weights, spikes, p[READ], U, p[NEURONS])

@@ -35,14 +35,13 @@ from ._check import between, one_of, positive, whole
 from .network import Layer, Network
 from .neurons import IF
 from .packing import Packed, pack
+from .peaks import Peak, Percentile
 from .stepper import Coder, Neurons, Stepper, encode
 from .topology import Pass, as_ann
 
 CODES = ("poisson", "direct")
 
 _BATCH = {"cpu": 16, "cuda": 256}  # images updated together: their state fits a CPU's cache, or fills a GPU
-
-_BINS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -335,7 +334,7 @@ class _Balance:
 
     def _threshold(self, p: Pass) -> float:
         """The largest weighted input (or its percentile) of one pass."""
-        peak = _Peak() if self.config.percentile == 100 else _Percentile(self.config.percentile)
+        peak = Peak() if self.config.percentile == 100 else Percentile(self.config.percentile)
         if self.events is not None and not p.static:
             self._peak_of_events(p, peak)
             return _positive(peak.value(), p)
@@ -351,14 +350,14 @@ class _Balance:
                     break
         return _positive(peak.value(), p)
 
-    def _peak_of_events(self, p: Pass, peak: _Peak | _Percentile) -> None:
+    def _peak_of_events(self, p: Pass, peak: Peak | Percentile) -> None:
         """The same from events, whose sums are finite if those of all weights are."""
         assert self.events is not None
         largest = self.network.layers[p.layer].weight.flatten(1).abs().sum(1).max().item()  # type: ignore[operator]
         if not largest < math.inf:
             raise ValueError(f"weights must give finite sums, got absolute sums up to {largest} at {p.site}")
         for sources in self.held[p.sources[0].partition(":")[0]]:
-            if isinstance(peak, _Peak):
+            if isinstance(peak, Peak):
                 peak(torch.tensor(self.events.peak(p, sources)))
             else:
                 for currents in self.events.currents(p, sources):
@@ -409,51 +408,6 @@ def _blocks(passes: tuple[Pass, ...]) -> list[list[Pass]]:
         else:
             blocks.append([p])
     return blocks
-
-
-class _Peak:
-    """The largest value of many tensors."""
-
-    def __init__(self) -> None:
-        self._largest: Tensor | None = None
-
-    def __call__(self, values: Tensor) -> None:
-        largest = values.amax()
-        self._largest = largest if self._largest is None else torch.maximum(self._largest, largest)
-
-    def value(self) -> float:
-        assert self._largest is not None
-        return self._largest.item()
-
-
-class _Percentile:
-    """A percentile of many tensors, from a histogram of their positive values that widens as needed."""
-
-    def __init__(self, percent: float) -> None:
-        self.percent, self.total, self.top = percent, 0, 0.0
-        self.counts: Tensor | None = None
-
-    def __call__(self, values: Tensor) -> None:
-        self.total += values.numel()
-        largest = values.amax().item()
-        if largest <= 0:
-            return
-        if self.counts is None:
-            self.counts, self.top = torch.zeros(_BINS, dtype=torch.int64, device=values.device), largest
-        while largest > self.top:  # join neighbouring bins
-            self.counts = torch.cat([self.counts.view(-1, 2).sum(1), self.counts.new_zeros(_BINS // 2)])
-            self.top *= 2
-        index = (values[values > 0].double() * (_BINS / self.top)).long().clamp_(max=_BINS - 1)
-        self.counts += torch.bincount(index, minlength=_BINS)
-
-    def value(self) -> float:
-        """The upper edge of the bin below which the percentile lies; 0 where it is not positive."""
-        if self.counts is None:
-            return 0.0
-        above = self.total - math.ceil(self.total * self.percent / 100)  # values that may exceed it
-        beyond = self.counts.flip(0).cumsum(0)  # values in the last bin, the last two ...
-        bins = int((beyond <= above).sum())  # whole bins that do
-        return 0.0 if bins == _BINS else self.top * (_BINS - bins) / _BINS
 
 
 # --- thresholds ---------------------------------------------------------------------------------------------

@@ -179,7 +179,12 @@ class State:
         """By site, after the reset; NaN where weights are not finite, whether or not a spike has met them."""
         for c in self.simulation.connections:
             whole = bool(np.isfinite(c.weights).all())
-            yield c.site, c.values(self.potential[:, self.simulation.places[c.site]]) if whole else torch.tensor(math.nan)
+            yield (
+                c.site,
+                c.values(self.potential[:, self.simulation.places[c.site]])
+                if whole
+                else torch.tensor(math.nan),
+            )
 
     def counts(self) -> dict[str, Tensor]:
         """Spikes so far by site, float32 (N, ...)."""
