@@ -10,9 +10,9 @@ channels, ``conversion`` and ``simulation`` take the dense operations of ``stepp
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -261,7 +261,9 @@ _NOTHING = np.zeros(0, np.float32)
 
 
 def _loops() -> Any:
-    return importlib.import_module(f"{__package__}._event_loops")
+    from . import _event_loops  # compiles, so only where it is used
+
+    return _event_loops
 
 
 def _padded(channels: int) -> int:
@@ -271,10 +273,12 @@ def _padded(channels: int) -> int:
 
 
 def _share(count: int, work: Callable[[int, int], None]) -> None:
-    """Call ``work(start, stop)`` on pieces of ``count`` images, by this thread and as many others as torch would take."""
+    """Call ``work(start, stop)`` on pieces of ``count`` images, in as many threads as torch would take."""
     size = -(-count // min(torch.get_num_threads(), count))
-    mine, *others = [(start, min(start + size, count)) for start in range(0, count, size)]
-    waiting = [kernels.submit(work, *piece) for piece in others]
-    work(*mine)
-    for job in waiting:
-        job.result()
+    pieces = [(start, min(start + size, count)) for start in range(0, count, size)]
+    if len(pieces) == 1:
+        work(*pieces[0])
+        return
+    with ThreadPoolExecutor(len(pieces)) as pool:
+        for job in [pool.submit(work, *piece) for piece in pieces]:
+            job.result()

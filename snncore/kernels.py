@@ -17,7 +17,7 @@ import importlib
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -311,11 +311,6 @@ _pool: ThreadPoolExecutor
 _new_pool()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_new_pool)
-
-
-def submit(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
-    """Let a thread of the pool do some work that itself submits none."""
-    return _pool.submit(work, *arguments)
 
 
 def _share(n: int, steps: int, work: Callable[[int, int], bool | None]) -> list[bool | None]:
