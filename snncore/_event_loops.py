@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._loops import _compiled
+from ._compile import compiled
 
 _inlined = numba.njit(inline="always")  # a call would take longer than the few additions it makes
 
@@ -160,7 +160,7 @@ def _reset(typing_context, potential, place, threshold, counts, bits):  # type: 
     return types.void(potential, types.intp, types.float32, counts, types.uint32), build
 
 
-@_compiled
+@compiled
 def _receive_image(p, weights, codes, target, base):  # type: ignore[no-untyped-def]
     """``_receive`` for a 3x3 convolution of coded input, most of whose pixels spike: each neuron sums its window."""
     maps, high, wide = p[MAPS], p[HIGH], p[WIDE]
@@ -205,7 +205,7 @@ def _list(bits, first, inputs, count):  # type: ignore[no-untyped-def]
     return count
 
 
-@_compiled
+@compiled
 def _receive(p, weights, source, first, target, base):  # type: ignore[no-untyped-def]
     """Add the weighted sums of one step. source: codes (uint8) or bits (uint16) of the step, ``source[first:]``."""
     coded, dense, pool, kinds = p[SOURCE] == CODES, p[DENSE], p[POOL], p[KINDS]
@@ -256,7 +256,7 @@ def _fire(potential, base, n, threshold, bits, first, counts):  # type: ignore[n
             _reset(potential, base + group * LANES, threshold, counts, fired)
 
 
-@_compiled
+@compiled
 def code_input(spikes, base, codes, seen):  # type: ignore[no-untyped-def]
     """Write (T, N, C, positions) spikes of -1, 0 and 1 as (N, T, positions) numbers with one digit by channel.
 
@@ -276,7 +276,7 @@ def code_input(spikes, base, codes, seen):  # type: ignore[no-untyped-def]
                 unit = np.uint8(unit * base)
 
 
-@_compiled
+@compiled
 def run(table, thresholds, weights, codes, constants, potential, counts, bits, start, stop):  # type: ignore[no-untyped-def]
     """All passes of images ``start`` to ``stop`` through all steps of ``codes`` (N, T, positions).
 
@@ -297,7 +297,7 @@ def run(table, thresholds, weights, codes, constants, potential, counts, bits, s
                 _fire(U, p[NEURONS], size, thresholds[k], spikes, p[BITS], count)
 
 
-@_compiled
+@compiled
 def currents(p, weights, source, out):  # type: ignore[no-untyped-def]
     """The weighted sums (T, neurons) of one pass for one image. source: its codes or bits, (T, ...)."""
     out[:] = 0
@@ -305,7 +305,7 @@ def currents(p, weights, source, out):  # type: ignore[no-untyped-def]
         _receive(p, weights, source[t], 0, out[t], 0)
 
 
-@_compiled
+@compiled
 def peak(p, weights, source, largest):  # type: ignore[no-untyped-def]
     """The largest of ``largest`` and all weighted sums of one pass for one image."""
     current = np.empty(p[HIGH] * p[WIDE] * p[MAPS], np.float32)
@@ -319,8 +319,8 @@ def peak(p, weights, source, largest):  # type: ignore[no-untyped-def]
     return largest
 
 
-@_compiled
-def fire(p, weights, source, constant, threshold, out):  # type: ignore[no-untyped-def]
+@compiled
+def spike_bits(p, weights, source, constant, threshold, out):  # type: ignore[no-untyped-def]
     """The spikes of one pass for one image as bits, (T, words)."""
     potential = np.zeros(p[HIGH] * p[WIDE] * p[MAPS], np.float32)
     counts = np.zeros(len(potential), np.int32)

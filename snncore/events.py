@@ -138,12 +138,12 @@ class Simulation:
         self.table[:, loops.READ] = [first_word.get(c.source, 0) for c in self.connections]
         self.weights = torch.cat([torch.from_numpy(c.weights) for c in self.connections]).numpy()
 
-    def start(self, count: int, constants: Mapping[str, Tensor]) -> State:
+    def start(self, count: int, constants: Mapping[str, Tensor]) -> SimulationState:
         """``count`` images at rest. constants: currents (N, ...) of the sites whose input does not change."""
-        return State(self, count, constants)
+        return SimulationState(self, count, constants)
 
 
-class State:
+class SimulationState:
     """One batch of images as its simulation goes on."""
 
     def __init__(self, simulation: Simulation, count: int, constants: Mapping[str, Tensor]) -> None:
@@ -240,7 +240,9 @@ class Balancing:
 
         def work(start: int, stop: int) -> None:
             for i in range(start, stop):
-                _loops().fire(c.table, c.weights, sources[i], constants[i], np.float32(threshold), out[i])
+                _loops().spike_bits(
+                    c.table, c.weights, sources[i], constants[i], np.float32(threshold), out[i]
+                )
 
         _share(len(sources), work)
         return out

@@ -247,7 +247,7 @@ class _Batch:
                     self.real[p.site] = F.relu(stepper.current(p, self.real))
         if by_events is not None:
             constants = {p.site: stepper.current(p, self.real) for p in _spiking(network) if p.static}
-            self.parts: list[tuple[slice, _Part | events.State]] = [
+            self.parts: list[tuple[slice, _Part | events.SimulationState]] = [
                 (slice(None), by_events.start(len(images), constants))
             ]
             return
