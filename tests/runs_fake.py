@@ -73,6 +73,10 @@ def minutes(spec: Spec) -> float:
     return 0.25 * spec.epochs
 
 
+def memory(spec: Spec) -> float:
+    return 100.0
+
+
 def entries(profile: str, tables: Any, seeds: Any) -> list[Entry]:
     if os.environ.get("RUNS_FAKE_NAMES"):
         grid = {"8": os.environ["RUNS_FAKE_NAMES"].split(","), "10": []}
