@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .energy import EnergyReport, report
     from .network import Network, NetworkConfig, detach
     from .neurons import IF, LIF, NeuronState, fire
+    from .nir import to_nir
+    from .nir_reader import from_nir
+    from .pretrained import Pretrained, load_pretrained, pretrained_names
     from .simulation import simulate
     from .stdp import StdpConfig
     from .stdp_layers import train_layerwise
@@ -45,6 +48,9 @@ _MODULES = {
     "energy": ("EnergyReport", "report"),
     "network": ("Network", "NetworkConfig", "detach"),
     "neurons": ("IF", "LIF", "NeuronState", "fire"),
+    "nir": ("to_nir",),
+    "nir_reader": ("from_nir",),
+    "pretrained": ("Pretrained", "load_pretrained", "pretrained_names"),
     "simulation": ("simulate",),
     "stdp": ("StdpConfig",),
     "stdp_layers": ("train_layerwise",),
@@ -72,6 +78,11 @@ __all__ = [  # noqa: RUF022 (in the order of _MODULES; a test compares the two)
     "LIF",
     "NeuronState",
     "fire",
+    "to_nir",
+    "from_nir",
+    "Pretrained",
+    "load_pretrained",
+    "pretrained_names",
     "simulate",
     "StdpConfig",
     "train_layerwise",
