@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .conversion import ConversionConfig, convert
     from .data import DataConfig, load
     from .energy import EnergyReport, report
+    from .folders import open_folder
     from .network import Network, NetworkConfig, detach
     from .neurons import IF, LIF, NeuronState, fire
     from .nir import to_nir
@@ -46,6 +47,7 @@ _MODULES = {
     "conversion": ("ConversionConfig", "convert"),
     "data": ("DataConfig", "load"),
     "energy": ("EnergyReport", "report"),
+    "folders": ("open_folder",),
     "network": ("Network", "NetworkConfig", "detach"),
     "neurons": ("IF", "LIF", "NeuronState", "fire"),
     "nir": ("to_nir",),
@@ -71,6 +73,7 @@ __all__ = [  # noqa: RUF022 (in the order of _MODULES; a test compares the two)
     "load",
     "EnergyReport",
     "report",
+    "open_folder",
     "Network",
     "NetworkConfig",
     "detach",
