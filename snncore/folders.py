@@ -295,9 +295,14 @@ class _Images(Dataset[Any]):
             return f"{path} is damaged or not an image that can be used ({error})"
         if self.seed is None:
             return self.transform(image), int(self.manifest.labels[which])
-        with torch.random.fork_rng(devices=[]):  # torchvision's transforms draw from PyTorch's own generator
-            torch.manual_seed((self.seed + which) % 2**63)
+        # torchvision's transforms draw from PyTorch's own generator, which is given back as it was
+        own = torch.default_generator
+        before = own.get_state()
+        own.manual_seed((self.seed + which) % 2**63)
+        try:
             return self.transform(image), int(self.manifest.labels[which])
+        finally:
+            own.set_state(before)
 
 
 def _pixels(opened: Image.Image) -> data.Pixels:
