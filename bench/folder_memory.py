@@ -1,8 +1,8 @@
 """Memory of a pass over images that stay on disk: ``python -m bench.folder_memory --images 10000 100000 --folder DIR``.
 
 Makes folders of small JPEG files and reads each twice, in processes of their own: once with the listing of the folder, once
-from the manifest. Prints how far the reading process rises above what its imports take, and the peak of its largest worker; that neither
-grows with the images but for their names is the claim.
+from the manifest. Prints how far the reading process rises above what its imports take, and the peak of its largest worker:
+neither grows with the images, but for their names.
 """
 
 from __future__ import annotations
