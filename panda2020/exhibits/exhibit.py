@@ -140,7 +140,9 @@ def headline(text: str, *, records: Sequence[Record]) -> None:
         raise ValueError("a headline needs the records it was computed from, got none")
     profiles = sorted({str(r.labels["profile"]) for r in records})
     if "quick" in profiles:
-        raise ValueError("a headline cannot rest on records of profile 'quick'; allowed: laptop, paper")
+        raise ValueError(
+            "a headline cannot rest on records of profile 'quick'; allowed: first, laptop, paper"
+        )
     badges = " ".join(badge(tag, profiles, _witnesses(records, tag)) for tag in _tags(records))
     page = f'<div class="snn-exhibit">{_style()}<p><strong>{inline_html(text)}</strong> {badges}</p></div>'
     found = {"text": text, "profiles": profiles, "keys": sorted({r.key for r in records})}

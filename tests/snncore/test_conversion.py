@@ -30,6 +30,7 @@ from snncore.data import Part
 from snncore.energy import report
 from snncore.network import Network, NetworkConfig
 from snncore.neurons import IF, LIF, fire
+from snncore.peaks import Percentile
 from snncore.simulation import classify, simulate
 from snncore.stepper import Neurons
 from snncore.streams import stream
@@ -206,6 +207,18 @@ def test_blocks_are_found_in_every_arrangement():
     assert [len(block) for block in blocks] == [1, 4, 3, 2, 1, 1]
 
 
+@pytest.mark.parametrize(("how", "of"), [("first", lambda v: v[0]), ("mean", lambda v: sum(v) / len(v))])
+def test_a_shared_threshold_may_be_that_of_the_first_step_or_their_mean(how, of):
+    text = "4C3 P [4C3]x3 P F8 F3"
+    net, apart = converted(text, options={"steps": 100})
+    _, shared = converted(text, options={"shared": True, "shared_as": how, "steps": 100})
+    passes = [p.site for p in net.plan if p.layer == "conv2"]
+    assert len(passes) == 3 and len({apart[site] for site in passes}) == 3
+    assert [shared[site] for site in passes] == pytest.approx([of([apart[site] for site in passes])] * 3)
+    with pytest.raises(ValueError, match="shared_as must be one of 'max', 'first', 'mean', got 'last'"):
+        ConversionConfig(shared_as="last")
+
+
 def test_what_follows_a_block_is_balanced_against_the_shared_threshold():
     net, shared = converted("4C3 P [4C3]x3 P F8 F3", options={"shared": True})
     x = dataclasses.replace(POISSON, steps=30)(pictures(), generator=stream(0, "calibration"))[0]
@@ -220,7 +233,7 @@ def test_percentiles_lie_below_the_maximum_and_match_a_sort():
         torch.randn(5, 3000, generator=stream(0, "values"), dtype=torch.float64) * torch.arange(1, 6)[:, None]
     )
     for percent in (60.0, 90.0, 99.0, 99.9):
-        found = conversion._Percentile(percent)
+        found = Percentile(percent)
         for chunk in values:  # the range grows from chunk to chunk
             found(chunk)
         rank = math.ceil(values.numel() * percent / 100)
@@ -228,14 +241,14 @@ def test_percentiles_lie_below_the_maximum_and_match_a_sort():
         assert exact <= found.value() <= exact + values.max().item() / 16384
     most, lower = converted()[1], converted(options={"percentile": 99.0})[1]
     assert lower["conv1"] < most["conv1"]
-    assert conversion._Percentile(10.0).value() == 0
+    assert Percentile(10.0).value() == 0
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(-3, 12), min_size=1, max_size=30), st.sampled_from([1.0, 50.0, 90.0]))
 def test_percentiles_of_any_whole_numbers(numbers, percent):
     values = torch.tensor(numbers, dtype=torch.float64)
-    found = conversion._Percentile(percent)
+    found = Percentile(percent)
     found(values)
     exact = values.kthvalue(math.ceil(len(numbers) * percent / 100)).values.item()
     assert found.value() == pytest.approx(max(exact, 0.0), abs=12 / 16384)
@@ -521,7 +534,7 @@ def test_weights_that_are_not_finite_are_named_when_balancing(percentile, wrong)
     with torch.no_grad():
         net.layers["conv2"].weight[0] = wrong
     config = ConversionConfig(images=4, steps=5, percentile=percentile)
-    with pytest.raises(ValueError, match=r"weights must give finite sums, got .* at conv2 in step 0"):
+    with pytest.raises(ValueError, match=r"weights must give finite sums, got .* at conv2"):
         convert(net, part().images, POISSON, config, generator=stream(0, "calibration"))
 
 
