@@ -119,6 +119,18 @@ def fire(
     shape = current.shape if constant else current.shape[1:]
     if state is not None:
         _check_state(state, shape)
+    if torch.compiler.is_exporting():  # a program for other machines holds plain operations alone
+        return fire_reference(current, neuron, steps=steps, state=state)
+    if (
+        torch.compiler.is_dynamo_compiling()
+    ):  # which cannot look into the compiled loops; not at import, it takes seconds
+        return torch.compiler.disable(_scan)(current, neuron, steps, state)
+    return _scan(current, neuron, steps, state)
+
+
+def _scan(
+    current: Tensor, neuron: LIF, steps: int | None, state: NeuronState | None
+) -> tuple[Tensor, NeuronState]:
     membrane, before, held = (None, None, None) if state is None else state
     differentiable = torch.is_grad_enabled() and any(
         x is not None and x.requires_grad for x in (current, membrane)
