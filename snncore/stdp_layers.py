@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import stdp_events
 from ._check import one_of, whole
 from .coding import _require_floating, poisson
 from .neurons import IF, LIF, NeuronState, fire
@@ -391,7 +392,12 @@ def features(
     decay = 1.0 if config.low_pass is None else math.exp(-1.0 / config.low_pass)
     gain = sum(decay**t for t in range(config.steps))
     out = []
+    by_events = stdp_events.Stack(trained, tuple(images.shape[1:])) if stdp_events.usable(trained) else None
     for part in images.split(whole("batch", batch)):
+        if by_events is not None:
+            spikes = poisson(part * config.input_rate, config.steps, generator=generator)
+            out.append(by_events.features(spikes, decay, probe) / gain)
+            continue
         stack = _Stack(config, trained.weights, trained.thresholds)
         filtered: Tensor | None = None
         for _ in range(config.steps):

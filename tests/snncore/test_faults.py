@@ -14,7 +14,8 @@ from torch.utils.checkpoint import checkpoint
 from snncore import coding, conversion, energy
 from snncore.activity import ActivityProbe, SiteActivity
 from snncore.data import Part, Splits
-from snncore.network import Layer, Network, NetworkConfig, detach
+from snncore.layers import Layer
+from snncore.network import Network, NetworkConfig, detach
 from snncore.neurons import IF, LIF, NeuronState, fire, surrogate
 from snncore.stdp import StdpConfig
 from snncore.topology import plan
