@@ -221,6 +221,8 @@ class Network(nn.Module):
         steps: T, where images meet spiking layers. probe: called as ``probe(site, values, timed=...)`` on the
         input and on every site's output. generator: draws dropout masks while training, and the spikes of ``R``;
         under ``torch.utils.checkpoint``, which computes twice, make it inside of what is checkpointed.
+        Time comes first: a batch-first (N, T, C, H, W) cannot be told from it. Its scores are T rows, which ``head.loss``
+        refuses unless there are as many labels, and a ``state`` of N neurons is refused by ``run``.
         features: return what the classifier reads, as ``features`` does, but by way of wrappers such as DDP.
         Raises ``ValueError`` for input of the wrong shape, for missing ``steps`` or ``generator``, or for
         ``steps`` beside input that has its own time dimension.
@@ -307,6 +309,9 @@ class Network(nn.Module):
         if not isinstance(state, Mapping) or set(state) != set(wanted):
             got = ", ".join(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
             raise ValueError(f"state must hold {', '.join(wanted)}, as run returned it, got {got}")
+        for site, neurons in state.items():
+            if not isinstance(neurons, NeuronState):
+                raise ValueError(f"state of {site} must be a NeuronState, got {type(neurons).__name__}")
 
     def _walk(
         self, nodes: tuple[Node, ...], path: tuple[int, ...], signal: _Signal, unroll: int, run: _Run

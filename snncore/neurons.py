@@ -141,7 +141,10 @@ def _scan(
     differentiable = torch.is_grad_enabled() and any(
         x is not None and x.requires_grad for x in (current, membrane)
     )
-    if kernels.take(current, neuron, membrane):
+    if torch.jit.is_tracing() or torch.compiler.is_exporting():
+        return fire_reference(current, neuron, steps=steps, state=state)
+    # torch.compile cannot look into compiled loops; PyTorch's operations give the same bits
+    if not torch.compiler.is_compiling() and kernels.take(current, neuron, membrane):
         spikes, last_membrane = _Kernel.apply(current, membrane, before, neuron, steps, differentiable)
         last_held = None
     else:

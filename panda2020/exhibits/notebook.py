@@ -51,7 +51,8 @@ class Parameter:
     def check(self, value: Any) -> Any:
         """Return ``value`` in this parameter's type.
 
-        Lists may come as text, "[5, 10]" or "5,10", which is what ``papermill -r`` hands over. Raises ``ValueError``
+        Lists may come as text, "[5, 10]" or "5,10", which is what ``papermill -r`` hands over, or as their only item, as
+        from ``papermill -p timesteps 5``. Raises ``ValueError``
         with one sentence naming the parameter, the value and what is allowed.
         """
         if self.kind.startswith("list["):
@@ -60,21 +61,21 @@ class Parameter:
         return self._item(value, self.kind, value)
 
     def _parse(self, value: Any) -> list[Any]:
-        if isinstance(value, str):
-            text = value.strip()
-            if not text.startswith("[") and "," in text:
-                text = f"[{text}]"
-            try:
-                found = ast.literal_eval(text)
-            except (ValueError, SyntaxError):
-                found = None
-                if self.kind == "list[str]" and re.fullmatch(
-                    r"\[[\w\s,:.\-]*\]", text
-                ):  # names need no quotes
-                    found = [part.strip() for part in text[1:-1].split(",") if part.strip()]
-            if isinstance(found, list):
-                return found
-        raise self._refusal(value)
+        """The items of a list that came as text, or as its only item."""
+        if not isinstance(value, str):
+            return [value]
+        text = value.strip()
+        if not text.startswith(("[", "(")):
+            text = f"[{text}]"
+        try:
+            found = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            found = None
+            if self.kind == "list[str]" and re.fullmatch(r"\[[\w\s,:.\-]*\]", text):  # names need no quotes
+                found = [part.strip() for part in text[1:-1].split(",") if part.strip()]
+        if not isinstance(found, list | tuple) or not value.strip():
+            raise self._refusal(value)
+        return list(found)
 
     def _item(self, item: Any, kind: str, given: Any) -> Any:
         if kind == "float" and isinstance(item, int) and not isinstance(item, bool):

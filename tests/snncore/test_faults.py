@@ -374,6 +374,8 @@ def test_a_state_with_other_sites_is_refused():
     for given in wrong:
         with pytest.raises(ValueError, match="state must hold conv1, conv2, as run returned it, got"):
             net.run(SPIKES[3:], state=given)
+    with pytest.raises(ValueError, match="state of conv2 must be a NeuronState, got NoneType"):
+        net.run(SPIKES[3:], state=state | {"conv2": None})  # which would have meant a start from rest
     with pytest.raises(ValueError, match="state of conv1 must be a NeuronState, got Tensor"):
         net.run(SPIKES[3:], state=state | {"conv1": torch.zeros(4, 8, 8, 8)})
     with pytest.raises(ValueError, match=r"state of conv1 must have the shape \(2, 8, 8, 8\) of one step"):
@@ -569,3 +571,23 @@ def test_neurons_that_are_none_are_refused():
     for wrong, words in ((0, "threshold must be"), (None, "threshold must be")):
         with pytest.raises(ValueError, match=words):
             surrogate(torch.ones(2), threshold=wrong)
+
+
+def test_a_batch_in_the_place_of_time_does_not_meet_its_labels():
+    net = build(gain=2.0)
+    first = SPIKES.transpose(0, 1)  # (N, T, ...) as other libraries have it
+    with pytest.raises(ValueError, match=r"target must be int64 of shape \(6,\), got .* of shape \(4,\)"):
+        net.head.loss(net.features(first), torch.arange(4))
+
+
+def test_a_compiled_network_computes_the_same_after_an_eager_call():
+    net = build("4C3 [4C3]x2 P F10", gain=2.0)
+    expected = net(SPIKES)
+    compiled = torch.compile(net, backend="aot_eager")
+    assert torch.equal(compiled(SPIKES), expected)
+
+
+def test_a_network_can_be_exported():
+    net = build("4C3 [4C3]x2 P F10", gain=2.0).eval()
+    exported = torch.export.export(net, (SPIKES,))
+    assert torch.equal(exported.module()(SPIKES), net(SPIKES))

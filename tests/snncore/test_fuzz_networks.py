@@ -158,7 +158,7 @@ def test_run_with_state(network: Network, x: Tensor, steps: Any, spoil: str, see
             state["module." + name] = state.pop(name)
     again = answered(network.run, x, steps=steps, state=state, generator=draws)
     assert again is None or bool(again[0].isfinite().all())
-    assert again is None or not state or spoil not in ("site", "nan", "list", "dtype")
+    assert again is None or not state or spoil not in ("site", "none", "nan", "list", "dtype")
 
 
 @MANY

@@ -72,7 +72,10 @@ def test_names_in_a_text_list_need_no_quotes() -> None:
     [
         ("timesteps", "five", "a list of whole numbers"),
         ("timesteps", "[5, ", "a list of whole numbers"),
-        ("timesteps", 5, "a list of whole numbers"),
+        ("timesteps", "", "a list of whole numbers"),
+        ("timesteps", "5 10", "a list of whole numbers"),
+        ("timesteps", None, "a list of whole numbers"),
+        ("timesteps", 5.0, "a list of whole numbers"),
         ("timesteps", [5.5], "a list of whole numbers"),
         ("timesteps", [True], "a list of whole numbers"),
         ("timesteps", "[5, 'a']", "a list of whole numbers"),
@@ -212,3 +215,21 @@ def test_a_misspelt_parameter_makes_papermill_fail(tmp_path: Path) -> None:
     done = papermill(tmp_path, "-p", "profle", "first")
     assert done.returncode != 0
     assert "unknown papermill parameter 'profle'; allowed: profile, timesteps" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("timesteps", 5, [5]),
+        ("timesteps", "5", [5]),
+        ("timesteps", "(5, 10)", [5, 10]),
+        ("timesteps", " 5,10 ", [5, 10]),
+        ("timesteps", "[]", []),
+        ("networks", "VGG5", ["VGG5"]),
+        ("networks", "VGG3x2-v2, VGG5", ["VGG3x2-v2", "VGG5"]),
+        ("run_missing", "true", True),
+        ("run_missing", "FALSE", False),
+    ],
+)
+def test_spellings_of_papermill(name, given, value):
+    assert PARAMETERS[name].check(given) == value
