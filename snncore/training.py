@@ -230,7 +230,8 @@ def train(
     if loss or gradient stop being finite (the last checkpoint is kept), ``ValueError`` for a part without images, a
     checkpoint of another recipe, coder, seed, network or data set, and batches that the processes cannot share.
     """
-    wrapped, network = network, unwrapped(network)
+    wrapped: nn.Module = network
+    network = unwrapped(network)
     for name, part in (("train", splits.train), ("validation", splits.validation)):
         if len(part) == 0:
             raise ValueError(f"splits must hold at least one {name} image, got none")

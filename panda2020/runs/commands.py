@@ -23,12 +23,17 @@ from .executing import execute, results_directory
 from .importing import import_record
 from .scheduling import PROGRAM, Found, look_up, make, memory, minutes
 from .spec import SpecError, key, task_of, to_dict
-from .store import Record, RecordError, Store, StoreError
+from .store import Record, RecordError, Store, StoreError, discard_finished
 from .verifying import Verdict, verify
 
 #: What ends in one sentence: the first by what was asked, the second by what there is.
 REQUESTS = (Usage, SpecError)
-FAILURES = (RecordError, StoreError, provenance.ProvenanceError, FileNotFoundError)  # the last: a data set
+FAILURES = (
+    RecordError,
+    StoreError,
+    provenance.ProvenanceError,
+    OSError,
+)  # the last: no data set, a full disk
 
 MOST_THREADS = max(64, os.cpu_count() or 1)
 
@@ -258,6 +263,8 @@ def _record(options: argparse.Namespace, commit: provenance.Commit) -> int:
     for task in {task_of(entry.spec) for entry in entries}:
         sources.of_task(task)  # of the code as it is loaded now: hours later, files on disk may have changed
     found = look_up(entries, lambda entry: [store]).values()
+    done = [key(one.entry.spec) for one in found if one.record is not None]
+    discard_finished(work_directory(options), done)
     unreadable = [one for one in found if one.error is not None]
     for one in unreadable:
         print(f"not started: {one.entry}: {one.error}", file=sys.stderr, flush=True)

@@ -16,7 +16,8 @@ from panda2020.runs import weights
 from panda2020.runs.outcome import Outcome
 from snncore.activity import SiteActivity
 from snncore.data import DataConfig, Splits, batches, load
-from snncore.network import STATE_OF_NEURONS, Network, NetworkConfig
+from snncore.layers import STATE_OF_NEURONS
+from snncore.network import Network, NetworkConfig
 from snncore.operations import event_count, macs
 from snncore.processes import process
 from snncore.streams import stream
