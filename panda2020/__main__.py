@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import re
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,16 +18,23 @@ if TYPE_CHECKING:
 PROGRAM = "python -m panda2020"
 
 OVERVIEW = """\
-The runs, records and verdicts of Panda, Aketi and Roy 2020. Each command has its own --help.
-
+The runs, records and verdicts of Panda, Aketi and Roy 2020. COMMAND --help has examples of each.
+  claims [CLAIM ...]          the verdict on every claim, or some of them in full
+  headline                    the verdicts in short, as README.md has them
   list                        all recorded runs with what made them
   show KEY                    one record
-  plan --profile laptop       which runs are missing, and how long they would take
-  record --profile laptop     make them, most informative first (--table 8, --minutes 60)
+  plan --profile quick        which runs are missing, and how long they would take
+  record --profile quick      make them, most informative first (--table 8, --minutes 60)
   verify --sample 3           run the first epoch of three records again and compare
   import FILES --commit SHA   take over records made on another machine
-  claims [CLAIM ...]          the verdict on every claim, or some of them in full
-  headline                    the verdicts in short, as README.md has them"""
+Many runs at once, on one machine or on a cluster: snakemake --cores 8 (book/cluster.md)."""
+
+
+#: Of the commands that judge claims, see ``runs.commands.EXAMPLES``.
+EXAMPLES = {
+    "claims": ("claims", "claims agd-loss --profile paper", "claims --json > verdicts.json"),
+    "headline": ("headline",),
+}
 
 
 def main(arguments: Sequence[str] | None = None, *, contents: Contents | None = None) -> int:
@@ -47,11 +57,27 @@ def main(arguments: Sequence[str] | None = None, *, contents: Contents | None = 
     except KeyboardInterrupt:
         print("stopped; the next attempt goes on from the last checkpoint", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        if options.debug or (error.name or __package__).split(".")[0] in ("snncore", __package__):
+            raise
+        print(f"error: {error.name} is not installed: {_install_line(error.name)}", file=sys.stderr)
+        return 1
     except (*commands.REQUESTS, *commands.FAILURES) as error:
         if options.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, commands.REQUESTS) else 1
+
+
+def _install_line(module: str) -> str:
+    """What installs the package of a module: with the extra that asks for it, if one does."""
+    package = module.split(".")[0]
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for text in metadata.requires("snncore") or ():
+            extra = re.search(r"extra == ['\"]([\w-]+)['\"]", text)
+            if extra and re.match(r"[\w.-]+", text)[0].replace("-", "_") == package:  # type: ignore[index]
+                return f"pip install 'snncore[{extra[1]}]'"
+    return f"pip install {package}"
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
@@ -65,7 +91,12 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     subs = parser.add_subparsers(required=True, metavar="COMMAND", help=argparse.SUPPRESS)
     commands.add_commands(subs, common)
     for name in ("claims", "headline"):
-        sub = subs.add_parser(name, parents=[common])
+        sub = subs.add_parser(
+            name,
+            parents=[common],
+            epilog=commands.examples(EXAMPLES[name]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         if name == chosen:  # what judges claims is slow to import
             from .ledger import command
 

@@ -263,7 +263,7 @@ def train(
         curve, best = _restore(checkpoint, network, optimizer, streams, recipe)
     if not same_everywhere(len(curve)):
         raise ValueError(f"checkpoint must be a file that all processes see, got {checkpoint}")
-    wrapped = wrap(wrapped)
+    module = wrap(wrapped)
     training, validation = splits.train, splits.validation
     if training.images.numel() + validation.images.numel() <= _RESIDENT:
         training, validation = training.to(device), validation.to(device)
@@ -274,7 +274,7 @@ def train(
         if processes() > 1:  # layers see a share of a batch, and the head, which draws on, the whole
             layers = stream(seed, f"layers of process {process()} in epoch {epoch}", device=device)
         drawn = {**streams, "layers": layers}
-        entry = _epoch(wrapped, training, coder, config, epoch, optimizer, drawn, device, progress)
+        entry = _epoch(module, training, coder, config, epoch, optimizer, drawn, device, progress)
         checked = evaluate(
             network,
             validation,

@@ -52,7 +52,7 @@ EXAMPLES = {
         "record --profile paper --table 2 --device cuda",
     ),
     "verify": ("verify 0123", "verify --sample 3", "verify --witness --json"),
-    "import": ("import elsewhere/results/*.json --commit $(git rev-parse HEAD)",),
+    "import": ('import elsewhere/results/*.json --commit "$(git rev-parse HEAD)"',),
 }
 
 
@@ -379,9 +379,14 @@ def verify_runs(options: argparse.Namespace) -> int:
         records = random.SystemRandom().sample(known, min(options.sample, len(known)))
     outcomes = []
     out = sys.stderr if options.json else sys.stdout
-    for number, record in enumerate(records, 1):
+    for number, record in enumerate(records):
         if len(records) > 1:
-            print(f"record {number} of {len(records)}", file=sys.stderr, flush=True)
+            left = sum(map(_epoch_minutes, records[number:]))
+            print(
+                f"record {number + 1} of {len(records)}, about {left:.1f} min left",
+                file=sys.stderr,
+                flush=True,
+            )
         if why := standing(record).why:
             print(why, file=sys.stderr)
         verdict = verify(
@@ -398,11 +403,16 @@ def verify_runs(options: argparse.Namespace) -> int:
     return 0 if all(outcome["agrees"] for outcome in outcomes) else 1
 
 
+def _epoch_minutes(record: Record) -> float:
+    """What one epoch, or step, of the run took, on the machine that recorded it."""
+    return float(record.provenance["seconds"] / len(record.result["curve"]) / 60)
+
+
 def _witnesses(records: Sequence[Record]) -> list[Record]:
     """One record per task and network family, the one that took the least time per epoch; the quickest first."""
 
     def cost(record: Record) -> tuple[float, str]:
-        return record.provenance["seconds"] / len(record.result["curve"]), record.key
+        return _epoch_minutes(record), record.key
 
     chosen: dict[tuple[str, str], Record] = {}
     for record in sorted(records, key=cost):

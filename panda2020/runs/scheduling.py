@@ -90,11 +90,10 @@ def make(
     to another process. failed: told of a run that fails, and the others go on; without it the error is raised.
     """
     work, began, worked, estimated = Work(), time.perf_counter(), 0.0, 0.0
-    for number, entry in enumerate(due, 1):
-        estimate = minutes(entry.spec)
-        expected = estimate * (
-            worked / estimated if worked > 1 else 1
-        )  # in this machine's minutes, once known
+    estimates = [minutes(entry.spec) for entry in due]
+    for number, (entry, estimate) in enumerate(zip(due, estimates, strict=True), 1):
+        pace = worked / estimated if worked > 1 else 1  # this machine's minutes in one estimated, once known
+        expected, rest = estimate * pace, sum(estimates[number - 1 :]) * pace
         left = max_minutes - (time.perf_counter() - began) / 60
         if expected > left:
             work.stopped = (
@@ -102,7 +101,8 @@ def make(
                 f"{len(due) - number + 1} of {len(due)} runs are still to do"
             )
             break
-        say(f"run {number} of {len(due)}: {entry}, about {expected:.1f} min")
+        of_all = f" of {rest:.1f} min that are left" if number < len(due) else " min"
+        say(f"run {number} of {len(due)}: {entry}, about {expected:.1f}{of_all}")
         start = time.perf_counter()
         try:
             record = run(entry)
