@@ -33,7 +33,8 @@ from torch.nn import functional as F
 
 from . import events
 from ._check import between, one_of, positive, whole
-from .network import Layer, Network
+from .layers import Layer
+from .network import Network
 from .neurons import IF
 from .packing import Packed, pack
 from .peaks import Peak, Percentile

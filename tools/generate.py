@@ -206,9 +206,10 @@ def api(root: Path = ROOT) -> dict[str, str]:
     return pages
 
 
-def main(root: Path = ROOT) -> int:
+def pages(root: Path = ROOT) -> dict[str, str]:
+    """Every generated part of the book: its name below book/_generated/, and its text."""
     notebooks, records = executed(root), calculator.results()
-    pages = {
+    found = {
         "ledger.md": headline.start_page(notebooks),
         "headlines.md": headlines(notebooks),
         "statements.md": statements(notebooks),
@@ -217,9 +218,13 @@ def main(root: Path = ROOT) -> int:
         "verified.md": verified(ROOT / "results" / verifications.NAME, records),
         **api(),
     }
-    pages["static/exhibits.css"] = (ROOT / "panda2020" / "exhibits" / "exhibits.css").read_text("utf-8")
-    pages.update({f"static/{name}": text for name, text in calculator.scripts(records).items()})
-    for name, text in pages.items():
+    found["static/exhibits.css"] = (ROOT / "panda2020" / "exhibits" / "exhibits.css").read_text("utf-8")
+    found.update({f"static/{name}": text for name, text in calculator.scripts(records).items()})
+    return found
+
+
+def main(root: Path = ROOT) -> int:
+    for name, text in pages(root).items():
         write_if_changed(root / "book" / "_generated" / name, text)
     return 0
 
