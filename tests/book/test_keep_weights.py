@@ -62,7 +62,8 @@ def test_a_recorded_run_becomes_a_network_to_load(run, capsys):
 
 def test_what_cannot_be_kept_is_refused(run, tmp_path, capsys):
     place, record = run
-    shutil.copy(record.path, tmp_path)
+    for file in record.path.parent.glob(f"{record.key}.*"):  # with its arrays
+        shutil.copy(file, tmp_path)
     folders = ["--results", str(tmp_path), "--runs", str(tmp_path)]
     assert keep_weights.main(["0" * 16, *folders]) == 1
     assert "KEY must name a record in" in capsys.readouterr().err
