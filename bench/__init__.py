@@ -20,10 +20,13 @@ TOPICS: tuple[str, ...] = (
     "peak_memory",
     "neuron_layer",
     "training_step",
+    "number_formats",
     "step_parts",
     "network_step",
+    "scaling",
     "hybrid_step",
     "poisson_code",
     "stdp_update",
+    "conversion",
     "time_chunks",
 )

@@ -21,6 +21,7 @@ from panda2020.runs.launch import TUNED
 
 from . import TOPICS
 from .contenders import peers
+from .machine import features
 from .report import CLOCKS, SIZES, Options, table
 
 
@@ -74,6 +75,7 @@ def measure(topics: Sequence[str], *, size: str, repeats: int, threads: int, clo
         "machine": {
             "cpu": machine["cpu"],
             "platform": machine["platform"],
+            "features": list(features()),
             "cores": os.cpu_count(),
             "threads": threads,
             "allocator": {name: os.environ.get(name) for name in TUNED if name.startswith("MALLOC")},

@@ -31,7 +31,7 @@ BATCH = {1.0: 4, 0.25: 16, 1 / 16: 2}  # by width
 
 STEPS = {"full": 25, "small": 3}
 
-OVER_CONVOLUTIONS = Aim("at most", 1.3)
+OVER_CONVOLUTIONS = Aim("at most", 1.1)
 
 
 def run(options: Options) -> Topic:

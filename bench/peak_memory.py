@@ -27,8 +27,8 @@ STATUS = Path("/proc/self/status")
 RESTART = Path("/proc/self/clear_refs")
 
 BELOW = {
-    1: Aim("at most", 1.0),
-    2: Aim("at most", 0.7),
+    1: Aim("at most", 0.35),
+    2: Aim("at most", 0.35),
 }  # SpikingJelly's peak; by multiple of the setting's T
 
 

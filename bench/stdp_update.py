@@ -25,7 +25,7 @@ TITLE = "One STDP update of a convolution's weights"
 
 SHAPES = {"full": (16, 16, 36, 28, 5), "small": (2, 2, 3, 6, 3)}  # images, maps in, maps out, side, kernel
 
-AIM = Aim("at least", 10.0)
+AIM = Aim("at least", 15.0)
 
 STEPS = 4  # time steps of different spikes, one per call, again and again
 

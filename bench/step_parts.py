@@ -1,4 +1,4 @@
-"""Where the time of the training step goes, and what a tighter scan of the neurons would save."""
+"""Where the time of the training step goes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from torch.nn import functional as F
 from snncore.neurons import fire
 
 from .contenders import NEURON, Setting
-from .report import Check, Options, Ratio, Topic
+from .report import Options, Ratio, Topic
 from .timing import interleaved
 from .training_step import SETTINGS
 
 TITLE = "Parts of a training step: the convolutional layers, forward and backward"
-
-IMAGES_AT_ONCE = 8  # the tighter scan's block: what it reads and writes per time step then stays in the cache
 
 
 class _Stage(NamedTuple):
@@ -45,9 +43,6 @@ def run(options: Options) -> Topic:
     parts = {
         "convolutions": _conv,
         "neurons": _neurons,
-        "neurons, tighter scan": lambda stage: tighter(
-            stage.timed(stage.current), stage.timed(stage.gradient)
-        ),
         "ReLU": lambda stage: _apply(F.relu, stage.current, stage.gradient),
         "average pooling": lambda stage: _apply(
             partial(F.avg_pool2d, kernel_size=2), stage.current, stage.pooled
@@ -60,13 +55,11 @@ def run(options: Options) -> Topic:
     )
     ratios = [
         Ratio.between("neurons / convolutions", timings["neurons"], timings["convolutions"]),
-        Ratio.between("neurons / tighter scan", timings["neurons"], timings["neurons, tighter scan"]),
     ]
     return Topic(
         {"topology": setting.topology, "steps": setting.steps, "batch": setting.batch},
         tuple(timings.values()),
         ratios=tuple(ratios),
-        checks=(_agreement(stages[-1]),),
     )
 
 
@@ -107,43 +100,3 @@ def _neurons(stage: _Stage) -> None:
 
 def _apply(function: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> None:
     function(x.detach().requires_grad_()).backward(gradient)
-
-
-def tighter(current: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Spikes and dL/dI of ``NEURON`` as ``neurons.fire`` gives them, in less memory traffic.
-
-    Two changes: a few images go through all time steps before the next ones start, and backward adds the next step's
-    dL/dU in place instead of keeping leak times it in a tensor of its own.
-    """
-    spikes, potential, out = (torch.empty_like(current) for _ in range(3))
-    height, threshold = NEURON.gamma / NEURON.threshold, NEURON.threshold
-    for start in range(0, current.shape[1], IMAGES_AT_ONCE):
-        I, S, U = (x[:, start : start + IMAGES_AT_ONCE] for x in (current, spikes, potential))
-        U[0].copy_(I[0])
-        torch.gt(U[0], threshold, out=S[0])
-        for t in range(1, len(I)):
-            torch.add(I[t], U[t - 1], alpha=NEURON.alpha, out=U[t]).sub_(S[t - 1], alpha=threshold)
-            torch.gt(U[t], threshold, out=S[t])
-    for start in range(0, current.shape[1], IMAGES_AT_ONCE):
-        G, U, D = (x[:, start : start + IMAGES_AT_ONCE] for x in (gradient, potential, out))
-        for t in range(len(U) - 1, -1, -1):
-            torch.sub(U[t], threshold, out=D[t])
-            D[t].abs_().mul_(-height / threshold).add_(height).clamp_(min=0).mul_(G[t])
-            if t + 1 < len(U):
-                D[t].add_(D[t + 1], alpha=NEURON.alpha)
-    return spikes, out
-
-
-def _agreement(stage: _Stage) -> Check:
-    current, gradient = stage.timed(stage.current), stage.timed(stage.gradient)
-    leaf = current.clone().requires_grad_()
-    spikes, _ = fire(leaf, NEURON)
-    spikes.backward(gradient)
-    assert leaf.grad is not None
-    tight, slope = tighter(current, gradient)
-    differing, distance = int((tight != spikes).sum()), float((slope - leaf.grad).abs().max())
-    return Check(
-        "the tighter scan agrees",
-        f"{differing} of {tight.numel()} spikes differ, gradients by at most {distance:.1g}",
-        differing == 0 and distance < 1e-4,
-    )

@@ -31,6 +31,7 @@ NAMES = {
     "spikingjelly": "SpikingJelly",
     "snntorch": "snnTorch",
     "norse": "norse",
+    "copy": "a copy of its tensors",
 }
 
 _COLOURS = {
@@ -109,6 +110,7 @@ def machine_table(bench: Benchmark) -> pd.DataFrame:
     rows = {
         "processor": machine["cpu"],
         "system": machine["platform"],
+        "vector and matrix units": ", ".join(machine.get("features", ())) or "not recorded",
         "threads": f"{machine['threads']} of {machine['cores']} cores",
         "versions": versions,
         "skipped": ", ".join(f"{name}: {why}" for name, why in made["skipped"].items()) or "none",
@@ -161,7 +163,7 @@ def timings_table(bench: Benchmark, topic: str) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "what": [_spoken(row["contender"]) for row in rows],
-            "weights": [row["layout"].replace("_", " ") for row in rows],
+            "setting": [row["layout"].replace("_", " ") for row in rows],
             "median (ms)": [1e3 * row["summary"]["median"] for row in rows],
             "quartiles (ms)": [
                 f"{1e3 * row['summary']['lower']:.0f} to {1e3 * row['summary']['upper']:.0f}" for row in rows
@@ -169,8 +171,8 @@ def timings_table(bench: Benchmark, topic: str) -> pd.DataFrame:
             f"over {_spoken(rows[0]['contender'])}": [row["summary"]["median"] / first for row in rows],
         }
     )
-    if not any(table["weights"]):
-        table = table.drop(columns="weights")
+    if not any(table["setting"]):
+        table = table.drop(columns="setting")
     return table.sort_values("median (ms)", kind="stable").reset_index(drop=True)
 
 
@@ -226,7 +228,7 @@ def checks_table(bench: Benchmark) -> pd.DataFrame:
 def ceilings(bench: Benchmark) -> pd.DataFrame:
     """By how much neurons that cost nothing would beat each peer: its step over the convolutions' own.
 
-    Both in their faster memory format; median of the rounds.
+    Both in their fastest setting; median of the rounds.
     """
     rows = bench.topics["training_step"]["timings"]
     fastest = {
@@ -248,12 +250,49 @@ def _paired(over: list[float], under: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(over, under, strict=True))
 
 
-def tighter_saving(bench: Benchmark) -> tuple[float, float]:
-    """Share of the neurons' own time, and of the whole training step, that the tighter scan would save."""
-    parts = {row["contender"]: row["seconds"] for row in bench.topics["step_parts"]["timings"]}
-    share = 1 - 1 / _paired(parts["neurons"], parts["neurons, tighter scan"])
-    step = next(row for row in bench.topics["training_step"]["timings"] if row["contender"] == "snncore")
-    return share, share * statistics.median(parts["neurons"]) / step["summary"]["median"]
+def conversion_table(bench: Benchmark) -> pd.DataFrame:
+    """Images times time steps per second of simulating a converted network."""
+    topic = bench.topics["conversion"]
+    work = topic["setting"]["images"] * topic["setting"]["steps"]
+    rows = topic["timings"]
+    mine = rows[0]["seconds"]
+    return pd.DataFrame(
+        {
+            "what": [_spoken(row["contender"]) for row in rows],
+            "image-steps per second": [work / row["summary"]["median"] for row in rows],
+            "over snncore": [_paired(row["seconds"], mine) for row in rows],
+        }
+    )
+
+
+def formats_table(bench: Benchmark) -> pd.DataFrame:
+    """Milliseconds of a convolution in both number formats, and how many times as fast bfloat16 is."""
+    topic = bench.topics["number_formats"]
+    middle = {row["contender"]: 1e3 * row["summary"]["median"] for row in topic["timings"]}
+    shapes = [row["name"].removesuffix(", float32 / bfloat16") for row in topic["ratios"]]
+    return pd.DataFrame(
+        {
+            "convolution": shapes,
+            "float32 (ms)": [middle[f"{shape}, float32"] for shape in shapes],
+            "bfloat16 (ms)": [middle[f"{shape}, bfloat16"] for shape in shapes],
+            "float32 / bfloat16": [row["summary"]["median"] for row in topic["ratios"]],
+            "quartiles": [_quartiles(row) for row in topic["ratios"]],
+        }
+    )
+
+
+def growth_table(bench: Benchmark) -> pd.DataFrame:
+    """Growth of time over growth of what is varied, from the smallest to the largest value: 1 is in proportion."""
+    rows = bench.topics["scaling"]["ratios"]
+    names = [row["name"].split(": growth of time over growth of ") for row in rows]
+    return pd.DataFrame(
+        {
+            "what": [_spoken(name) for name, _ in names],
+            "varied": [axis for _, axis in names],
+            "growth of time / growth": [row["summary"]["median"] for row in rows],
+            "quartiles": [_quartiles(row) for row in rows],
+        }
+    )
 
 
 def _quartiles(row: Mapping[str, Any]) -> str:
@@ -269,7 +308,9 @@ def _topic(topic: Mapping[str, Any]) -> str:
 
 def _spoken(name: str) -> str:
     """Names in code as readers know them."""
-    words = " ".join(NAMES.get(word, word) for word in name.split(" "))
+    words = " ".join(
+        NAMES.get(word.rstrip(","), word.rstrip(",")) + "," * word.endswith(",") for word in name.split(" ")
+    )
     return words.replace("channels_last", "(channels last)").replace("contiguous", "(contiguous)")
 
 
@@ -366,16 +407,21 @@ def draw_ratios(bench: Benchmark) -> Figure:
     panels = [
         ("neuron_layer", "neuron layer"),
         ("training_step", "training step"),
+        ("conversion", "conversion"),
         ("poisson_code", "Poisson code"),
     ]
     rows = [
-        (label, row) for name, label in panels for row in bench.topics[name]["ratios"] if not _inverse(row)
+        (label, row)
+        for name, label in panels
+        if name in bench.topics
+        for row in bench.topics[name]["ratios"]
+        if not _inverse(row)
     ]
     figure = Figure(figsize=(6.4, 0.34 * len(rows) + 1.0))
     axes = figure.subplots()
     for y, (_, row) in enumerate(rows):
         at = row["summary"]
-        colour = _COLOURS[row["name"].split(" ")[0]]
+        colour = _COLOURS[row["name"].split(" ")[0].rstrip(",")]
         axes.plot(
             [at["lower"], at["upper"]], [y, y], color=colour, linewidth=3, alpha=0.4, solid_capstyle="butt"
         )
@@ -412,4 +458,32 @@ def draw_step(bench: Benchmark) -> Figure:
     axes.invert_yaxis()
     axes.set_xlabel("milliseconds per training step; dashed: the convolutions, pooling and ReLU alone")
     axes.grid(axis="y", visible=False)
+    return figure
+
+
+def draw_growth(bench: Benchmark) -> Figure:
+    """Milliseconds of a training step against T, batch and width, with quartiles, on logarithmic axes."""
+    topic = bench.topics["scaling"]
+    axes_of = list(dict.fromkeys(row["name"].rpartition(" ")[2] for row in topic["ratios"]))
+    figure = Figure(figsize=(6.8, 2.6), layout="constrained")
+    panels = figure.subplots(1, len(axes_of), sharey=True)
+    for panel, axis in zip(panels, axes_of, strict=True):
+        for name in ("snncore", "conv-only"):
+            rows = [row for row in topic["timings"] if row["contender"].startswith(f"{name}, {axis} ")]
+            at = [float(row["contender"].rpartition(" ")[2]) for row in rows]
+            middle = [1e3 * row["summary"]["median"] for row in rows]
+            spread = [
+                [1e3 * abs(row["summary"][edge] - row["summary"]["median"]) for row in rows]
+                for edge in ("lower", "upper")
+            ]
+            panel.errorbar(
+                at, middle, spread, marker="o", markersize=4, color=_COLOURS[name], label=NAMES[name]
+            )
+        panel.set(
+            xscale="log", yscale="log", xlabel={"T": "time steps T", "width": "width factor"}.get(axis, axis)
+        )
+        panel.set_xticks(at, [f"{value:g}" for value in at])
+        panel.minorticks_off()
+    panels[0].set_ylabel("milliseconds per training step")
+    panels[0].legend(fontsize="small")
     return figure

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from snncore.precision import warn_unless_bfloat16_pays
+
 from . import provenance, sources
 from .confirming import freshness, standing
 from .entry import Entry
@@ -103,6 +105,8 @@ def execute(
         resumed = prepare(work, {"source": source, "machine": machine})
         if not resumed:  # what a record says to have made was made then, not taken from an earlier run
             weights_file(entry.spec, work).unlink(missing_ok=True)
+        if device == "cpu" and _mixes_precision(to_dict(entry.spec)):
+            warn_unless_bfloat16_pays()
         started = time.perf_counter()
         with provenance.deterministic():
             outcome = run_task(entry.spec, work=work, device=device, progress=progress)
@@ -223,6 +227,13 @@ def prepare(work: Path, stamp: Mapping[str, Any]) -> bool:
         empty(work)
         file.write_text(json.dumps(stamp))
     return any(path.name not in ("lock", "stamp.json") for path in work.iterdir())
+
+
+def _mixes_precision(spec: Any) -> bool:
+    """Whether anything in a spec trains in mixed precision."""
+    if isinstance(spec, Mapping):
+        return spec.get("mixed_precision") is True or any(map(_mixes_precision, spec.values()))
+    return isinstance(spec, list) and any(map(_mixes_precision, spec))
 
 
 def _checked(outcome: Outcome) -> dict[str, Any]:

@@ -16,12 +16,14 @@ from bench import (
     TOPICS,
     contenders,
     hybrid_step,
+    machine,
     network_step,
     peak_memory,
+    scaling,
     stdp_update,
-    step_parts,
     time_chunks,
     timing,
+    training_step,
 )
 from bench import command as bench_command
 from bench.report import Aim, Amount, Check, Options, Ratio, Timing, Topic, table
@@ -181,20 +183,6 @@ def test_the_order_of_leak_and_reset_can_be_the_peers():
     assert contenders.layer("snncore", order="reset-then-leak")(between)[:, 0].tolist() == [1, 0, 1]
 
 
-def test_the_tighter_scan_equals_fire():
-    generator = torch.Generator().manual_seed(0)
-    current = torch.randn(
-        6, 2 * step_parts.IMAGES_AT_ONCE + 3, 2, 3, 3, generator=generator, dtype=torch.float64
-    )
-    gradient = torch.randn(current.shape, generator=generator, dtype=torch.float64)
-    leaf = current.clone().requires_grad_()
-    spikes, _ = fire(leaf, contenders.NEURON)
-    spikes.backward(gradient)
-    mine, slope = step_parts.tighter(current, gradient)
-    assert torch.equal(mine, spikes) and spikes.sum() > 20
-    torch.testing.assert_close(slope, leaf.grad)
-
-
 def test_stdp_updates_by_hand():
     """One pixel, one weight and two steps: pre spikes at step 0, post at step 1."""
     pre, post = (torch.tensor(values).view(2, 1, 1, 1, 1) for values in ([1.0, 0.0], [0.0, 1.0]))
@@ -233,6 +221,47 @@ def test_topics_run_without_any_peer(name):
     assert all(len(row["seconds"]) == 1 for row in entry["timings"])
     assert all(row["aim"] is None for row in entry["ratios"])
     assert json.loads(json.dumps(entry)) == entry
+
+
+def test_the_fastest_setting_counts():
+    settings = {"contiguous": 3.0, "channels_last": 2.0, "channels_last bfloat16": 1.0}
+    timings = {("norse", layout): Timing("norse", (at,), (at,), layout) for layout, at in settings.items()}
+    found = [training_step._fastest(timings, "norse", kind).seconds[0] for kind in (None, False, True)]
+    assert found == [1.0, 2.0, 1.0]
+
+
+def test_in_bfloat16_weights_and_their_gradients_stay_float32():
+    net = contenders.network("snncore", TINY)
+    seen = []
+    net.head.register_forward_hook(lambda module, given, out: seen.append(out.dtype))
+    contenders.training_step(net, *TINY.spikes(), bfloat16=True)()
+    assert seen == [torch.bfloat16] and all(p.dtype == torch.float32 for p in net.parameters())
+
+
+def test_growth_is_one_where_time_is_in_proportion(monkeypatch):
+    """By a clock that moves on as T, batch and width say, and by 1 s for every call of the convolutions."""
+    now = [0.0]
+    monkeypatch.setitem(timing.CLOCK, "cpu", lambda: now[0])
+
+    def step(net, spikes, labels):
+        cost = spikes.shape[0] * spikes.shape[1] * net[1] if net[0] == "snncore" else 1.0
+        return lambda: now.__setitem__(0, now[0] + cost)
+
+    monkeypatch.setattr(scaling, "training_step", step)
+    monkeypatch.setattr(scaling, "network", lambda name, setting, layout: (name, setting.features))
+    ratios = {ratio.name: ratio.samples[0] for ratio in scaling.run(SMALL).ratios}
+    for axis in scaling.AXES:
+        assert ratios[f"snncore: growth of time over growth of {axis}"] == pytest.approx(1.0)
+        assert ratios[f"conv-only: growth of time over growth of {axis}"] == pytest.approx(0.5)
+
+
+def test_features_of_the_processor(monkeypatch, tmp_path):
+    file = tmp_path / "cpuinfo"
+    file.write_text("processor : 0\nflags : fpu avx2 fma amx_bf16\n\nprocessor : 1\nflags : avx2\n")
+    monkeypatch.setattr(machine, "_CPUINFO", file)
+    assert machine.features() == ("avx2", "fma", "amx_bf16")
+    monkeypatch.setattr(machine, "_CPUINFO", tmp_path / "none")
+    assert machine.features() == ()
 
 
 def test_chunks_that_disagree_are_noticed(monkeypatch):
@@ -327,13 +356,15 @@ def test_absent_peers_are_skipped_by_name(monkeypatch, tmp_path, capsys):
     assert report["skipped"] == dict.fromkeys(contenders.PEERS, "not installed")
     assert report["versions"]["norse"] is None and report["versions"]["torch"] == torch.__version__
     assert report["settings"] == {"size": "small", "repeats": 2, "clock": "cpu"}
-    assert {"cpu", "cores", "threads", "load_before", "load_after", "allocator"} <= set(report["machine"])
+    assert {"cpu", "features", "cores", "threads", "load_before", "load_after", "allocator"} <= set(
+        report["machine"]
+    )
     assert [topic["name"] for topic in report["topics"]] == ["neuron_layer", "time_chunks"]
     assert (
         report["topics"][0]["source"] == benchmark.source("neuron_layer") != benchmark.source("time_chunks")
     )
     rows = report["topics"][0]["timings"]
-    assert [row["contender"] for row in rows] == ["snncore"]
+    assert [row["contender"] for row in rows] == ["snncore", "copy"]
     assert len(rows[0]["seconds"]) == len(rows[0]["wall"]) == 2
     assert set(rows[0]["summary"]) == {"median", "lower", "upper"}
     printed = capsys.readouterr().out

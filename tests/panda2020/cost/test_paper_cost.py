@@ -47,7 +47,6 @@ def bench(tmp_path):
         (
             timed("convolutions", "", 1.0, 1.0),
             timed("neurons", "", 0.5, 0.5),
-            timed("neurons, tighter scan", "", 0.25, 0.25),
         ),
     )
     layer = Topic({"shape": (3, 2)}, (timed("snncore", "", 0.5, 0.5),))
@@ -108,18 +107,12 @@ def test_free_neurons_by_hand(bench):
     assert row["with free neurons"] == pytest.approx(3.0)
 
 
-def test_the_tighter_scans_saving_by_hand(bench):
-    assert cost_tables.tighter_saving(bench) == pytest.approx(
-        (0.5, 0.25 / 1.625)
-    )  # snncore's median is 1.625 s
-
-
 def test_timings_stand_in_order_beside_the_first(bench):
     table = cost_tables.timings_table(bench, "training_step")
     assert table["what"].tolist() == ["convolutions with ReLU", "snncore", "norse", "norse"]
-    assert table["weights"].tolist() == ["channels last", "channels last", "channels last", "contiguous"]
+    assert table["setting"].tolist() == ["channels last", "channels last", "channels last", "contiguous"]
     assert table["over snncore"].tolist() == pytest.approx([1 / 1.625, 1, 3 / 1.625, 4 / 1.625])
-    assert "weights" not in cost_tables.timings_table(bench, "step_parts")
+    assert "setting" not in cost_tables.timings_table(bench, "step_parts")
 
 
 def test_networks_stand_beside_their_convolutions(bench):
@@ -134,13 +127,60 @@ def test_networks_stand_beside_their_convolutions(bench):
     assert row[["spiking (ms)", "convolutions (ms)", "ratio"]].tolist() == pytest.approx([1750, 1000, 1.75])
 
 
+def test_number_formats_stand_side_by_side(bench):
+    slow, quick = timed("3 to 64 maps, float32", "", 0.2, 0.4), timed("3 to 64 maps, bfloat16", "", 0.1, 0.1)
+    ratio = Ratio.between("3 to 64 maps, float32 / bfloat16", slow, quick)
+    bench.data["topics"].append(Topic({}, (slow, quick), ratios=(ratio,)).to_dict("number_formats", "t"))
+    row = cost_tables.formats_table(bench).iloc[0]
+    assert row["convolution"] == "3 to 64 maps" and row["quartiles"] == "2.50–3.50"
+    assert row[["float32 (ms)", "bfloat16 (ms)", "float32 / bfloat16"]].tolist() == pytest.approx(
+        [300, 100, 3]
+    )
+
+
+def test_image_steps_per_second(bench):
+    mine, peer = timed("snncore", "", 0.1, 0.1), timed("spikingjelly, step by step", "", 0.5, 0.5)
+    ratio = Ratio.between("spikingjelly, step by step / snncore", peer, mine, Aim("at least", 3.0))
+    setting = {"images": 5, "steps": 20}
+    bench.data["topics"].append(Topic(setting, (mine, peer), ratios=(ratio,)).to_dict("conversion", "t"))
+    table = cost_tables.conversion_table(bench)
+    assert table["what"].tolist() == ["snncore", "SpikingJelly, step by step"]
+    assert table["image-steps per second"].tolist() == pytest.approx([1000, 200])
+    assert table["over snncore"].tolist() == pytest.approx([1, 5])
+    labels = [text.get_text() for text in cost_tables.draw_ratios(bench).axes[0].get_yticklabels()]
+    assert labels[-1] == "conversion: SpikingJelly, step by step"
+
+
+def test_growth_against_each_axis(bench):
+    timings = [
+        timed(f"{name}, {axis} {value}", "", seconds, seconds)
+        for axis in ("T", "width")
+        for name, own in (("snncore", 2.0), ("conv-only", 1.0))
+        for value, seconds in ((1, own), (4, 4 * own))
+    ]
+    ratios = [
+        Ratio(f"{name}: growth of time over growth of {axis}", (1.0, 1.5), 1.0)
+        for axis in ("T", "width")
+        for name in ("snncore", "conv-only")
+    ]
+    bench.data["topics"].append(Topic({}, tuple(timings), ratios=tuple(ratios)).to_dict("scaling", "t"))
+    table = cost_tables.growth_table(bench)
+    assert table["what"].tolist() == ["snncore", "convolutions with ReLU"] * 2
+    assert table["varied"].tolist() == ["T", "T", "width", "width"]
+    figure = cost_tables.draw_growth(bench)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["time steps T", "width factor"]
+    mine, bare = figure.axes[0].containers
+    assert mine.lines[0].get_xydata().tolist() == [[1, 2000], [4, 8000]]
+    assert bare.lines[0].get_xydata().tolist() == [[1, 1000], [4, 4000]]
+
+
 def test_memory_in_mib(bench):
     table = cost_tables.memory_table(bench)
     assert table["peak (MiB)"].tolist() == [2, 8] and table["snncore / this"].tolist() == [1, 0.25]
 
 
 def test_noise_is_the_typical_spread(bench):
-    # of nine timings only snncore's step varies
+    # of eight timings only snncore's step varies
     assert cost_tables.noise(bench) == 0
     assert "norse: not installed" in cost_tables.machine_table(bench).set_index("what").loc["skipped"].item()
 

@@ -21,6 +21,7 @@ from panda2020.runs import (
     Store,
     collect,
     execute,
+    executing,
     freshness,
     key,
     provenance,
@@ -325,3 +326,26 @@ def test_threads(monkeypatch):
 def test_seal_covers_everything_else():
     one = seal({"a": 1})
     assert seal(one) == one and seal({"a": 2})["sha256"] != one["sha256"]
+
+
+def test_mixed_precision_is_looked_at_before_a_run(monkeypatch, places):
+    looked = []
+    monkeypatch.setattr(executing, "warn_unless_bfloat16_pays", lambda: looked.append(1))
+    collect([entry("one")], run_missing=True, progress=False, **places)
+    assert not looked
+    monkeypatch.setattr(executing, "_mixes_precision", lambda spec: spec["name"] == "two")
+    collect([entry("two")], run_missing=True, progress=False, **places)
+    assert looked == [1]
+
+
+@pytest.mark.parametrize(
+    ("spec", "mixes"),
+    [
+        ({"training": {"mixed_precision": True}}, True),
+        ({"ann": {"training": {"mixed_precision": False}}}, False),
+        ({"classifiers": [{"training": {"mixed_precision": True}}]}, True),
+        ({"name": "mixed_precision"}, False),
+    ],
+)
+def test_mixed_precision_is_found_wherever_a_spec_has_it(spec, mixes):
+    assert executing._mixes_precision(spec) is mixes

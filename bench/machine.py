@@ -1,0 +1,19 @@
+"""What the processor can do, as far as it decides which numbers are fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_CPUINFO = Path("/proc/cpuinfo")
+
+#: Vector units, and matrix units for bfloat16.
+KNOWN = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
+
+
+def features() -> tuple[str, ...]:
+    """Those of ``KNOWN`` that Linux reports; none where there is no /proc/cpuinfo or another kind of processor."""
+    if not _CPUINFO.exists():
+        return ()
+    lines = _CPUINFO.read_text(encoding="utf-8").splitlines()
+    flags = next((line for line in lines if line.startswith("flags")), "").split()
+    return tuple(name for name in KNOWN if name in flags)
