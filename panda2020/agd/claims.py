@@ -25,7 +25,7 @@ from panda2020.claims.quantities import (
 )
 from panda2020.claims.registry import Finding, estimates
 from panda2020.claims.verdicts import Quantity, Range, above, around, at_least, at_most, below
-from panda2020.records import LEARNT, Sample, Series
+from panda2020.samples import LEARNT, Sample, Series
 from panda2020.statistics import Interval
 from snncore.gradients import Split
 

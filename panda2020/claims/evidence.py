@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from panda2020.planning import seed_of, steps_of
-from panda2020.records import (
+from panda2020.records import settled_at
+from panda2020.runs import Entry, Record
+from panda2020.samples import (
     DEFAULT,
     Conditions,
     Sample,
@@ -20,9 +22,7 @@ from panda2020.records import (
     own_reading,
     run_name,
     samples,
-    settled_at,
 )
-from panda2020.runs import Entry, Record
 from snncore._check import one_of
 
 #: Profiles whose runs may judge a claim.

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from panda2020 import statistics
-from panda2020.records import LEARNT, Sample, Series
+from panda2020.samples import LEARNT, Sample, Series
 from panda2020.statistics import Interval
 
 from .evidence import Case

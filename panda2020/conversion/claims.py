@@ -21,7 +21,7 @@ from panda2020.claims.quantities import (
 from panda2020.claims.registry import Finding, estimates
 from panda2020.claims.verdicts import Quantity, Range, above, around, at_least, at_most, below
 from panda2020.networks import network
-from panda2020.records import Sample, Series
+from panda2020.samples import Sample, Series
 from snncore.topology import parameter_count
 
 PLAIN = "VGG7-conv"

@@ -15,9 +15,9 @@ from panda2020.claims.evidence import PROFILES
 from panda2020.claims.verdicts import QuantityVerdict
 from panda2020.exhibits.exhibit import seed_text
 from panda2020.networks import names, readings
-from panda2020.records import DEFAULT, Conditions
 from panda2020.runs import Record
 from panda2020.runs.choosing import Usage
+from panda2020.samples import DEFAULT, Conditions
 from snncore.energy import CONVENTIONS, PRICES
 
 from . import headline, words

@@ -20,9 +20,9 @@ from panda2020.claims.evidence import PROFILES, Case, Evidence, Run
 from panda2020.claims.registry import Estimator
 from panda2020.claims.verdicts import NOT_TESTED, VERDICTS, ClaimVerdict, conclude
 from panda2020.planning import total_minutes
-from panda2020.records import DEFAULT, Conditions
 from panda2020.runs import Entry, Record, RecordError, Store, executing, key, results_directory
 from panda2020.runs.scheduling import record_commands
+from panda2020.samples import DEFAULT, Conditions
 from snncore._check import one_of
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 
 from panda2020 import contents
 from panda2020.exhibits.exhibit import NO_VALUE
-from panda2020.records import DEFAULT, LEARNT, Sample, run_name, samples
 from panda2020.runs import Record
+from panda2020.samples import DEFAULT, LEARNT, Sample, run_name, samples
 from snncore.stochmax import collapsed
 
 RISING = 0.01  # of validation accuracy, in the last epoch, above every epoch before

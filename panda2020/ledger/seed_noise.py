@@ -23,7 +23,7 @@ from panda2020.claims.evidence import Evidence
 from panda2020.claims.verdicts import QuantityVerdict
 from panda2020.exhibits.style import PALETTE
 from panda2020.planning import seed_of
-from panda2020.records import Sample, entry_reading, run_name, samples
+from panda2020.samples import Sample, entry_reading, run_name, samples
 from panda2020.statistics import image_error, mean_over_seeds
 
 from .ledger import Judgement, Ledger, evidence

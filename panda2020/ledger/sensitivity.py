@@ -25,7 +25,7 @@ from panda2020.claims.verdicts import NOT_TESTED, SIGNS
 from panda2020.exhibits.exhibit import NO_VALUE
 from panda2020.planning import seed_of, steps_of
 from panda2020.profiles import profile
-from panda2020.records import DEFAULT, Conditions, entry_reading, own_reading
+from panda2020.samples import DEFAULT, Conditions, entry_reading, own_reading
 from snncore.energy import CONVENTIONS, PRICES
 
 from .ledger import Ledger, evidence, ledger

@@ -12,8 +12,9 @@ from panda2020.claims.claims import Claim
 from panda2020.claims.verdicts import NOT_TESTED, SIGNS, VERDICTS, QuantityVerdict
 from panda2020.exhibits.numbers import NO_INTERVAL, interval, number
 from panda2020.profiles import profile
-from panda2020.records import data_in_words, nearest, run_name, share_of_width
+from panda2020.records import data_in_words, share_of_width
 from panda2020.runs import Entry, Record
+from panda2020.samples import nearest, run_name
 from panda2020.statistics import CONFIDENCE
 from snncore.data import DataConfig
 from snncore.training import TrainingConfig

@@ -20,7 +20,7 @@ from panda2020.claims.quantities import (
 )
 from panda2020.claims.registry import Finding, estimates
 from panda2020.claims.verdicts import Quantity, Range, above, around, at_least, at_most, below
-from panda2020.records import Series
+from panda2020.samples import Series
 
 NETS = ("ResNet2", "ResNet2x2", "ResNet3")
 

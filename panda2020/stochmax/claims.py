@@ -9,7 +9,7 @@ from panda2020.claims.evidence import Case
 from panda2020.claims.quantities import PAIR, POINT, difference, longest, ratio
 from panda2020.claims.registry import Finding, estimates
 from panda2020.claims.verdicts import Quantity, Range, above, around, below
-from panda2020.records import Sample, Series
+from panda2020.samples import Sample, Series
 
 SOFT, STOCH = "snn", "snn-stochmax"
 
