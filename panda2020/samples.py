@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -33,7 +33,10 @@ ROLES = {
     "snn": "SNN {}",
     "snn-stochmax": "SNN {} with stochmax",
     "converted": "converted {}",
-    "converted-shared": "converted {} with shared thresholds",
+    "converted-shared": "converted {} with shared thresholds, the largest",
+    "converted-shared-max": "converted {} with shared thresholds, the largest",
+    "converted-shared-first": "converted {} with shared thresholds, the first pass's",
+    "converted-shared-mean": "converted {} with shared thresholds, their mean",
     "converted-relu-2": "converted {} with ReLU first layers",
     "converted-stochmax": "converted {} with stochmax",
     "stdp": "STDP-trained {}",
@@ -57,6 +60,7 @@ ROLES = {
 #: The same for a view of a run that holds several results (see ``samples``), after the role.
 VIEWS = {
     "": "",
+    "early": "",
     "fc/learned": " under FC1 and FC2",
     "convnn/learned": " under ConvNN",
     "fc-stochmax/learned": " under stochmax",
@@ -65,7 +69,7 @@ VIEWS = {
 
 def run_name(network: str, role: str, steps: int | None = None, view: str = "") -> str:
     """A run in words: "SNN VGG5, T = 25"."""
-    if view == "ann":
+    if view in ("ann", "ann-all"):
         return f"ANN {network}"
     return ROLES.get(role, role + " {}").format(network) + VIEWS[view] + (f", T = {steps}" if steps else "")
 
@@ -131,6 +135,14 @@ class Sample:
         return str(held.get("topology") or nearest(self.record["spec"], "topology"))
 
     @property
+    def stochmax(self) -> bool:
+        """Whether its classifier is stochmax, which has a layer more: psi (section 5)."""
+        if self.record["task"] == "stdp":
+            return "stochmax" in str(self.measured.get("classifier", ""))
+        head = nearest(self.record["spec"], "head")
+        return head == "stochmax" or (head is None and "stochmax" in str(self.record.labels["role"]))
+
+    @property
     def at_chance(self) -> bool:
         """Whether the net has not learnt to classify (see ``LEARNT``)."""
         return self.accuracy <= self.chance + LEARNT
@@ -154,12 +166,20 @@ class Sample:
         self, convention: str = "paper", prices: str = "int32", *, spiking_only: bool = False
     ) -> EnergyReport:
         """The energy per image beside that of the ANN, see ``energy_of``."""
-        return energy_of(self, convention, prices, spiking_only=spiking_only)
+        asked = convention, prices, spiking_only
+        if asked not in self._reports:
+            self._reports[asked] = energy_of(self, convention, prices, spiking_only=spiking_only)
+        return self._reports[asked]
+
+    @cached_property
+    def _reports(self) -> dict[tuple[str, str, bool], EnergyReport]:
+        return {}
 
     @property
     def parameters(self) -> int:
-        """Weights of the network, shared ones counted once."""
-        return parameter_count(self.topology, self.input_shape)
+        """Weights of the network, shared ones counted once; with stochmax also ``W_psi`` and ``b_psi``, as inference uses rho."""
+        found = parameter_count(self.topology, self.input_shape)
+        return found + self.passes[-1].weights if self.stochmax else found
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -204,7 +224,8 @@ def samples(record: Record, view: str = "") -> dict[int | None, Sample]:
     """What a record holds, by T, rising.
 
     view: of a run that holds several results. Of an STDP run, the classifier and what it reads, "fc/learned"; of a
-    conversion, "ann" for the network it started from, on the images that were simulated.
+    conversion, "ann" for the network it started from, on the images that were simulated, and "ann-all" for the same on all test
+    images, where the record has them; of a network trained at one T, "early" for the smaller T at which it was read as well.
     """
     result = record.result
     if record["task"] == "stdp":
@@ -212,15 +233,21 @@ def samples(record: Record, view: str = "") -> dict[int | None, Sample]:
         if classifier not in result["classifiers"] or source not in result["classifiers"][classifier]:
             return {}
         found = result["classifiers"][classifier]
-        return {found["steps"]: Sample(record, found["steps"], {**found, **found[source]})}
+        measured = {**found, **found[source], "classifier": classifier}
+        return {found["steps"]: Sample(record, found["steps"], measured)}
     if record["task"] == "convert":
         if view == "ann":
             return {None: Sample(record, None, result["ann"])}
+        if view == "ann-all":
+            return {None: Sample(record, None, result.get("ann_all", result["ann"]))}
         simulated = sorted(
             (int(steps), measured) for steps, measured in result["snn"].items()
         )  # as text "50" follows "2000"
         return {steps: Sample(record, steps, measured) for steps, measured in simulated}
     steps = result.get("steps")
+    if view == "early":
+        found = {int(T): {**result, **measured} for T, measured in result.get("early", {}).items()}
+        return {T: Sample(record, T, measured) for T, measured in sorted([*found.items(), (steps, result)])}
     return {steps: Sample(record, steps, result)}
 
 
@@ -237,11 +264,20 @@ def nearest(spec: Mapping[str, Any], name: str) -> Any:
 
 @dataclass(frozen=True)
 class Series:
-    """The runs of one net in one role at one T, by seed. missing: in words, where there is none at all."""
+    """The runs of one network in one role at one T, by seed.
+
+    missing: in words, where there is none at all. network, role, view: which. planned: the seeds that the grid asks for, in its
+    order; () where it is not known. others: the same role, T and view of every network of the family, itself included.
+    """
 
     name: str
     samples: Mapping[int, Sample]
     missing: str = ""
+    network: str = ""
+    role: str = ""
+    view: str = ""
+    planned: tuple[int, ...] = ()
+    others: Callable[[], Mapping[str, Mapping[int, Sample]]] = field(default=dict, compare=False)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -296,4 +332,10 @@ def energy_of(
     one_of("prices", prices, PRICES)
     activity = {site: SiteActivity.from_dict(values) for site, values in sample.measured["activity"].items()}
     passes = [p for p in sample.passes if p.neuron in SPIKING or not spiking_only]
-    return report(passes, activity, sample.steps, prices=PRICES[prices], convention=convention)  # type: ignore[arg-type]
+    found = report(passes, activity, sample.steps, prices=PRICES[prices], convention=convention)  # type: ignore[arg-type]
+    if not sample.stochmax or spiking_only:
+        return found
+    psi = replace(
+        found.rows[-1], site="psi", layer="psi", ann_pj=0.0
+    )  # the ANN's classifier is softmax, without it
+    return replace(found, rows=(*found.rows, psi))

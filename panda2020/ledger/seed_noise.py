@@ -206,4 +206,4 @@ def _measured(one: Ledger) -> list[tuple[Claim, tuple[float, float], QuantityVer
 
 def _sized(judgement: Judgement, j: QuantityVerdict) -> bool:
     """Whether it is this quantity whose size the sentence gives: not one that only shows a direction or is an estimator's own."""
-    return j not in judgement.conclusion.weaker and _OF.get(judgement.claim.id, "") in j.quantity.what
+    return not j.quantity.beside and _OF.get(judgement.claim.id, "") in j.quantity.what
