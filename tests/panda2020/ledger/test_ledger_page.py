@@ -217,6 +217,24 @@ def test_the_gate_compares_start_page_and_ledger(laptop: Ledger):
         assert list(start_page_against_ledger(BeautifulSoup(start.replace(old, new), "html.parser"), whole))
 
 
+def test_a_statement_that_two_claims_make_is_counted_once():
+    found = made(ids=("conv-lossless", "conv-bounded"))
+    assert (
+        found.counts["supported"] == 1 and [j.verdict for j in found.judgements.values()] == ["supported"] * 2
+    )
+    whole = ledger_html([found], name="Table N12-1", caption="Claims.")
+    row = "".join(f"<td>{count}</td>" for count in (1, 0, 0, 0, 0, 0, 0))
+    start = f"<main><table><tr><td>{FIRST}</td>{row}</tr></table></main>"
+    assert list(start_page_against_ledger(BeautifulSoup(start, "html.parser"), whole)) == []
+
+
+def test_q_and_power_stand_beside_a_central_claim():
+    text = body(page(made(ids=("conv-lossless",))), "conv-lossless").get_text(" ")
+    assert "q among central claims" in text and "could have shown" in text and "shown by a mean of" in text
+    alone = body(page(made(ids=("agd-ee",), seeds=(0,))), "agd-ee").get_text(" ")
+    assert "no outcome of these runs could have supported it, for any of its quantities" in alone
+
+
 def test_the_same_ledger_is_the_same_page(laptop: Ledger):
     one, two = (ledger_html([laptop], name="Table N12-1", caption="Claims.") for _ in range(2))
     assert one == two
