@@ -140,7 +140,8 @@ def ledger(
     }
     central = [name for name, claim in known.items() if claim.group and name in estimators]
     if readings:
-        for name, moved in _moved(found, conditions, {n: known[n] for n in central}, estimators).items():
+        asked, shown = {n: known[n] for n in central}, {n: judgements[n].verdict for n in central}
+        for name, moved in _moved(found, conditions, asked, estimators, shown).items():
             judgements[name] = replace(judgements[name], moved=moved)
     counted = {name: judgements[name].conclusion for name in central if known[name].counted}
     for name, q in q_values(counted).items():
@@ -152,16 +153,21 @@ def ledger(
 
 
 def _moved(
-    found: Evidence, conditions: Conditions, known: Mapping[str, Claim], estimators: Mapping[str, Estimator]
+    found: Evidence,
+    conditions: Conditions,
+    known: Mapping[str, Claim],
+    estimators: Mapping[str, Estimator],
+    shown: Mapping[str, str],
 ) -> dict[str, dict[str, str]]:
-    """Of central claims whose verdict is another under a recorded reading, over the same runs: reading -> verdict."""
+    """Of central claims whose verdict is another under a recorded reading, than the one shown and than that over the same runs:
+    reading -> verdict."""
     moved: dict[str, dict[str, str]] = {}
     asked = {name: claim for name, claim in known.items() if claim.group in JUDGED}
     for reading in recorded_readings(found, conditions) if asked else ():
         for name, claim in asked.items():
             here = _judge(claim, estimators[name], reading.evidence.case(reading.conditions)).verdict
             same = _judge(claim, estimators[name], reading.baseline.case(conditions)).verdict
-            if here not in (same, NOT_RECORDED):
+            if here not in (same, shown[name], NOT_RECORDED):
                 moved.setdefault(name, {})[reading.name] = here
     return moved
 

@@ -104,18 +104,18 @@ def _plain(value: float) -> str:
 
 CHECKS: tuple[SanityCheck, ...] = (
     SanityCheck(
-        f"underfitted: training accuracy below {100 * LEARNT_SHARE:g} %, and the best epoch in the last {LAST_SHARE:.0%}",
+        f"underfitted: training accuracy below {100 * LEARNT_SHARE:g} %, and the best epoch in the last {100 * LAST_SHARE:g} %",
         "the network has not learnt what it can, and a gap to another may be one of speed",
         _underfitted,
         lambda seen: LEARNT_SHARE - seen,
         _percent,
     ),
     SanityCheck(
-        f"still learning: the best validation epoch is in the last {LAST_SHARE:.0%} of the schedule",
+        f"still learning: the best validation epoch is in the last {100 * LAST_SHARE:g} % of the schedule",
         "the comparison is one of networks trained this long, and longer training may turn it",
         _late,
         lambda share: share - (1 - LAST_SHARE) - 1e-9,
-        lambda share: f"at {share:.0%}",
+        lambda share: f"at {_percent(share)}",
     ),
     SanityCheck(
         f"overfitted: training accuracy more than {_points(OVERFITTED)} above test accuracy",

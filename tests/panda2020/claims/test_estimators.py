@@ -480,10 +480,15 @@ def test_every_conversion_of_the_family_counts():
 
 
 def test_a_fall_counts_beyond_what_image_noise_gives():
-    dip = {("acc", "VGG7-conv", CONV, 250): 0.495}  # half a point, which 10,000 images do not tell from luck
-    parts = judged("conv-monotone-T", World(conv(0.2, 10) | dip).evidence()).conclusion.parts
-    fall = next(j for j in parts if "fall" in j.quantity.what and "VGG7" in j.quantity.what)
-    assert fall.verdict == SUPPORTED and abs(fall.estimate.mean) < 0.5
+    def fall(after: float):
+        dip = conv(0.2, 10) | {("acc", "VGG7-conv", CONV, 500): after}
+        parts = judged("conv-monotone-T", World(dip).evidence()).conclusion.parts
+        return next(j for j in parts if "fall" in j.quantity.what and "VGG7" in j.quantity.what)
+
+    assert fall(0.5).verdict == SUPPORTED and fall(0.5).estimate.mean == 0  # it does not fall at all
+    assert fall(0.495).verdict == SUPPORTED and fall(0.495).estimate.mean == pytest.approx(0.5, abs=0.1)
+    deep = fall(0.45)  # five points, of which the curve that never falls explains nothing
+    assert deep.verdict == CONTRADICTED and deep.estimate.mean == pytest.approx(5, abs=0.3)
 
 
 def test_a_record_of_another_profile_or_protocol_is_named_and_left_out():
