@@ -140,8 +140,8 @@ def ledger(
     }
     central = [name for name, claim in known.items() if claim.group and name in estimators]
     if readings:
-        asked, shown = {n: known[n] for n in central}, {n: judgements[n].verdict for n in central}
-        for name, moved in _moved(found, conditions, asked, estimators, shown).items():
+        groups, shown = {n: known[n] for n in central}, {n: judgements[n].verdict for n in central}
+        for name, moved in _moved(found, conditions, groups, estimators, shown).items():
             judgements[name] = replace(judgements[name], moved=moved)
     counted = {name: judgements[name].conclusion for name in central if known[name].counted}
     for name, q in q_values(counted).items():
