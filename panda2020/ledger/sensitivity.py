@@ -270,6 +270,7 @@ def choice_table(profile_name: str) -> pd.DataFrame:
             rows += [
                 _choice(f"{option} ({role})", getattr(place, option), other, text)
                 for option, other in values.items()
+                if getattr(place, option) != other  # which the profile has already
             ]
     rows.append(
         _choice(
