@@ -228,19 +228,25 @@ def ledger_against_csv(exhibit: str) -> Iterator[str]:
             yield f"{name_of(piece)} shows {', '.join(shown)} for {claim}, which is not what its CSV has"
 
 
-def ledger_rows(piece: BeautifulSoup) -> dict[str, dict[str, str]]:
-    """The verdicts in a ledger's CSV download: claim -> profile -> verdict."""
+def ledger_csv(piece: BeautifulSoup) -> list[dict[str, str]]:
+    """The rows of a ledger's CSV download."""
     link = piece.select_one('a[download$=".csv"]')
     text = base64.b64decode(str(link["href"]).split(",", 1)[1]).decode() if link else ""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def ledger_rows(piece: BeautifulSoup) -> dict[str, dict[str, str]]:
+    """The verdicts in a ledger's CSV download: claim -> profile -> verdict."""
     found: dict[str, dict[str, str]] = {}
-    for row in csv.DictReader(io.StringIO(text)):
+    for row in ledger_csv(piece):
         found.setdefault(row["claim"], {})[row["profile"]] = row["verdict"]
     return found
 
 
 def start_page_against_ledger(page: BeautifulSoup, exhibit: str) -> Iterator[str]:
     """The start page counts and states the verdicts that the ledger has."""
-    kept = ledger_rows(BeautifulSoup(exhibit, "html.parser"))
+    piece = BeautifulSoup(exhibit, "html.parser")
+    kept, counted = ledger_rows(piece), {row["claim"] for row in ledger_csv(piece) if row["counted"] == "yes"}
     for item in page.select("main li"):
         verdict = item.strong.get_text().partition(" ")[2] if item.strong else ""
         for link in item.select('a[href*="#claim-"]'):
@@ -249,7 +255,7 @@ def start_page_against_ledger(page: BeautifulSoup, exhibit: str) -> Iterator[str
                 yield f"the start page says {verdict or 'something'} of {claim}, which the ledger does not"
     for row in page.select("main table tr"):
         name, *counts = (cell.get_text().strip() for cell in row.find_all(["th", "td"]))
-        found = [verdicts[name] for verdicts in kept.values() if name in verdicts]
+        found = [verdicts[name] for claim, verdicts in kept.items() if name in verdicts and claim in counted]
         if found and counts != [str(found.count(word)) for word in VERDICTS]:
             yield f"the start page counts {', '.join(counts)} for profile {name}, which the ledger does not"
 

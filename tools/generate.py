@@ -4,6 +4,9 @@
 
 ledger.md      the counts of verdicts and the main ones, as the executed ledger declared them (tools.headline)
 headlines.md   what the executed notebooks declared as headline findings (panda2020.exhibits.exhibit.headline)
+protocol_*.md  statements, verdicts, tolerances, limits and profiles of the evaluation protocol (tools.protocol_page)
+rule_history.md  which commits changed a rule, a range or a sentence (tools.rule_history)
+compute.md     minutes of the recorded runs behind each claim (panda2020.ledger.compute)
 statements.md  every sentence of the article that is judged, with its place and what a run must show, linked to its verdict
 parameters.md  the papermill parameters (panda2020.exhibits.notebook.PARAMETERS) and which notebook takes which
 times.md       seconds each notebook took in this build
@@ -22,10 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from panda2020.claims.claims import claims
+from panda2020.claims.evidence import PROFILES
 from panda2020.exhibits import exhibit, notebook
+from panda2020.ledger import compute
 from panda2020.ledger import words as ledger_words
+from panda2020.ledger.ledger import ledger
 from panda2020.runs import Record, verifications, verifying
-from tools import calculator, headline
+from tools import calculator, headline, protocol_page, rule_history
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
 
@@ -213,6 +219,9 @@ def pages(root: Path = ROOT) -> dict[str, str]:
         "ledger.md": headline.start_page(notebooks),
         "headlines.md": headlines(notebooks),
         "statements.md": statements(notebooks),
+        "rule_history.md": rule_history.page(rule_history.commits(), rule_history.changes()),
+        "compute.md": compute.markdown([ledger(name, readings=False) for name in PROFILES]),
+        **protocol_page.parts(),
         "parameters.md": parameters(notebooks),
         "times.md": times(notebooks),
         "verified.md": verified(ROOT / "results" / verifications.NAME, records),

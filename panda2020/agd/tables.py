@@ -13,9 +13,7 @@ from panda2020.claims.claims import NOT_GIVEN, sentence
 from panda2020.exhibits.exhibit import origin
 from panda2020.exhibits.numbers import gap
 from panda2020.records import (
-    LEARNT,
     Place,
-    Sample,
     accuracy_columns,
     by_place,
     difference_columns,
@@ -25,6 +23,7 @@ from panda2020.records import (
     scale,
 )
 from panda2020.runs import Record
+from panda2020.samples import LEARNT, Sample
 from snncore.energy import CONVENTIONS
 
 #: role of an ANN -> how it is called: the plain one of Table 8, then those of ``grid.baselines``.

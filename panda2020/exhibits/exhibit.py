@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from panda2020.records import nearest
+from panda2020.samples import nearest
 from panda2020.statistics import Interval
 
 from . import notebook as nb
