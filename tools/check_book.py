@@ -37,6 +37,7 @@ LOADED_LINKS = {
     "modulepreload",
     "manifest",
 }
+BRACKETS = str.maketrans("", "", "[]")
 FIGURE = re.compile(r'<figure class="snn-exhibit".*?</figure>', re.DOTALL)
 FAILED_GLUE = re.compile(
     r"<(?:Figure size|AxesSubplot|Axes:|IPython\.core|pandas\.)|\{glue[:}]|\{numref\}|\{cite[:}]"
@@ -141,7 +142,10 @@ def css_requests(sheet: str) -> Iterator[str]:
 
 
 def missing_alt(page: BeautifulSoup) -> Iterator[str]:
-    """Every image says in words what it shows."""
+    """Every image and every inline drawing says in words what it shows."""
+    for drawing in page.find_all("svg", attrs={"role": "img"}):
+        if not str(drawing.get("aria-label") or "").strip():
+            yield f"a drawing has no label: {str(drawing)[:60]}"
     for image in page.find_all("img"):
         if not str(image.get("alt") or "").strip():
             yield f"an image has no alt text: {str(image.get('src'))[:60]}"
@@ -248,8 +252,11 @@ def same_value(shown: str, kept: str) -> bool:
     if shown.translate(typed) == kept.translate(typed) or (shown == "–" and kept == ""):
         return True
     ends, values = shown.translate(typed).split(" to "), kept.split(" to ")
-    if len(ends) == len(values) == 2:  # an interval
+    if len(ends) == len(values) == 2 and "[" not in shown:  # an interval
         return all(map(same_value, ends, values))
+    words, others = (text.translate(typed).translate(BRACKETS).split() for text in (shown, kept))
+    if len(words) == len(others) > 1:  # a cell of several parts: our value, its interval, the article's
+        return all(map(same_value, words, others))
     plain = shown.replace(",", "").replace("−", "-").rstrip("%")
     try:
         a, b = float(plain), float(kept)
