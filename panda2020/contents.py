@@ -1,6 +1,6 @@
 """The table of contents: every chapter's runs and the estimators of its claims.
 
-entries("laptop", ["8"], [0])  ->  the ANN and spiking runs of Table 8 with seed 0
+entries("first", ["8"], [0])  ->  the ANN and spiking runs of Table 8 with seed 0
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ from dataclasses import replace
 from panda2020.agd import claims as agd_claims
 from panda2020.agd.grid import (
     baselines,
+    choices,
     followed_gradients,
     map_runs,
     others,
+    pilot,
+    precisions,
     readings,
+    recipes,
     table8,
     tuning,
     tuning_alone,
@@ -71,6 +75,10 @@ GRIDS: tuple[Grid, ...] = (
     tuning_alone,
     tuning,
     tuning_hybrid,
+    pilot,
+    recipes,
+    choices,
+    precisions,
 )
 
 #: Table (or "tuning") -> its runs.
@@ -103,6 +111,58 @@ def entries(
                 shown = tuple(dict.fromkeys(first.tables + entry.tables))
                 if shown != first.tables:
                     found[entry.spec] = replace(first, tables=shown)
+    return list(found.values())
+
+
+#: The order of recording that the protocol fixes (its section 7): stage -> its (table, networks), () for all networks of it.
+STAGES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "pilot": (("pilot", ()),),
+    "R1": (("2", ()), ("2-variants", ())),
+    "R2": (("8", ("VGG7-agd", "VGG3x4")), ("8-recipe", ())),
+    "R3": (("8", ("VGG5", "VGG3x2-v2")),),
+    "R4": (("14", ()), ("14-relu", ())),
+    "R5": (("10", ()), ("11", ()), ("10-variants", ()), ("2-stochmax", ())),
+    "R6": (("6", ()), ("12", ())),
+    "R7": (("4", ()), ("16", ())),
+    "R8": tuple(
+        (table, ())
+        for table in (
+            "8-choices",
+            "8-precision",
+            "8",  # what is left of it: T = 50
+            "8-readings",
+            "8-baselines",
+            "8-others",
+            "figure-1",
+            "9.2-binary",
+            "9.1-latency",
+            "figure-5",
+            "unstated",
+            "6-samples",
+            "16-readings",
+            "16-recipe",
+        )
+    ),
+}
+
+
+def stage(profile_name: str, name: str, seeds: Sequence[int] | None = None) -> list[Entry]:
+    """The planned runs of one stage of ``STAGES``, seed by seed; without the longer T of a table, which come last.
+
+    Raises ``ValueError`` for an unknown profile or stage.
+    """
+    parts, p = STAGES[one_of("stage", name, tuple(STAGES))], profile(profile_name)
+    found: dict[object, Entry] = {}
+    for number, seed in enumerate(seeds or p.seeds):
+        for table, networks in parts:
+            if number and table in ONE_SEED:
+                continue
+            for entry in entries(profile_name, [table], [seed]):
+                longest = p.steps[table][0] if table in p.steps and table != "10" else None
+                steps = getattr(getattr(entry.spec, "input", None), "steps", None)
+                later = name != "R8" and longest is not None and (steps or 0) > longest
+                if (not networks or entry.network in networks) and not later:
+                    found.setdefault(entry.spec, entry)
     return list(found.values())
 
 

@@ -1,13 +1,16 @@
-"""The three scales at which every exhibit runs, and the training recipes, in one place.
+"""The scales at which every exhibit runs, and the training recipes, in one place.
 
-What the paper leaves open (learning rate, initialisation, epochs, optimiser) is chosen here. The laptop recipes
-were chosen from a recorded grid by validation images, with as many points for ANNs as for spiking networks
-(``agd.grid.tuning``, ``agd.tables``); a test holds them to that.
+``laptop`` and ``paper`` are those of the protocol (``book/protocol.md``): plain training, without batch normalisation,
+dropout, augmentation or weight decay, the weights of the best validation epoch kept. Their learning rates come from the pilot
+(``agd.grid.pilot``), which looks at validation images only. ``quick`` trains on digits within seconds. ``first`` is the scale of
+the first records, 2,000 images; its recipes were chosen from a recorded grid (``agd.grid.tuning``). It goes once
+``laptop`` is complete.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from snncore._check import one_of
 from snncore.conversion import ConversionConfig
@@ -45,7 +48,7 @@ class Profile:
     data: CIFAR-10 or what stands in for it; imagenet: the ImageNet subset or what stands in for it.
     width: factor on the maps and features of every network. seeds: what the exhibits average over.
     ann, snn: training recipes. ann_network, snn_network: initialisation and neurons.
-    tuned: the longer recipe of regularised ANN baselines; dropout: theirs, before fc1.
+    tuned: the recipe of the regularised regime, with augmentation; dropout: its share, before fully connected layers.
     deep_ann, deep_snn, deep_network: the same for the deeper networks of Tables 14 and 16 (``hybrid.grid.tuning_hybrid``).
     imagenet_rate: learning rate of Table 16, whose images and network are others than those that were tuned on; that of
     the tuning is run beside it (``hybrid.grid.vgg13_recipes``).
@@ -53,6 +56,7 @@ class Profile:
     gains, gammas, leaks: the axes of the map behind Table 8, the paper's leak first.
     signed: whether images are coded on [-1, 1].
     steps: time steps T shown by each table.
+    other_readout_rate: learning rate of spiking networks under the readout that is not ``snn_network``'s.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Profile:
     deep_network: NetworkConfig
     imagenet_rate: float
     alone: StandaloneAnn
+    other_readout_rate: float
     dropout: float = 0.3
     gains: tuple[float, ...] = (1.0, 1.4, 2.0)
     gammas: tuple[float, ...] = (0.3, 1.0)
@@ -88,6 +93,55 @@ class Profile:
 
 
 _STEPS = {"8": (25, 50), "10": (5, 10, 25), "11": (25, 50), "14": (25,), "16": (10,)}
+
+
+def _of_protocol(
+    name: str,
+    data: DataConfig,
+    imagenet: DataConfig,
+    *,
+    width: float,
+    seeds: tuple[int, ...],
+    epochs: int,
+    batch_size: int,
+) -> Profile:
+    """A profile of the protocol: one recipe for ANN and SNN, but for the learning rates that the pilot has chosen."""
+
+    def recipe(rate: float, **changes: Any) -> TrainingConfig:
+        return replace(
+            TrainingConfig(epochs, batch_size, learning_rate=rate, mixed_precision=True, keep="best"),
+            **changes,
+        )
+
+    ann_network = NetworkConfig(neuron="relu", gain=1.4)
+    return Profile(
+        name=name,
+        data=data,
+        imagenet=imagenet,
+        width=width,
+        imagenet_width=width,
+        seeds=seeds,
+        ann=recipe(ANN_RATE),
+        snn=recipe(SNN_RATE),
+        ann_network=ann_network,
+        snn_network=NetworkConfig(neuron="lif", gain=1.0, readout="sum"),
+        signed=False,
+        steps=_STEPS,
+        tuned=recipe(ANN_RATE, augment=True),
+        deep_ann=recipe(DEEP_RATE),
+        deep_snn=recipe(DEEP_RATE),
+        deep_network=NetworkConfig(neuron="lif", gain=1.4, readout="sum"),
+        imagenet_rate=1e-3,
+        # converted networks are simulated in float32
+        alone=StandaloneAnn(data, ann_network, recipe(ANN_RATE, mixed_precision=False)),
+        alphas=(0.95, 0.99),
+        other_readout_rate=MEAN_RATE,
+    )
+
+
+#: Learning rates of the protocol's profiles, chosen by the pilot (MEAN_RATE: of spiking networks that read the mean of their
+#: spikes); that of networks of nine layers and more by ``first``'s grid.
+ANN_RATE, SNN_RATE, MEAN_RATE, DEEP_RATE = 1e-3, 1e-3, 1e-3, 3e-4
 
 PROFILES: dict[str, Profile] = {
     "quick": Profile(
@@ -108,6 +162,7 @@ PROFILES: dict[str, Profile] = {
         deep_snn=TrainingConfig(epochs=4, learning_rate=2e-3),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
         imagenet_rate=2e-3,
+        other_readout_rate=3e-3,
         alone=StandaloneAnn(
             DataConfig("digits", train=1000, validation=200, test=300, size=16),
             NetworkConfig(neuron="relu"),
@@ -117,8 +172,8 @@ PROFILES: dict[str, Profile] = {
         gammas=(0.3,),
         alphas=(0.95,),
     ),
-    "laptop": Profile(
-        name="laptop",
+    "first": Profile(
+        name="first",
         data=DataConfig("cifar10", train=2000, validation=500, test=2000),
         imagenet=DataConfig("imagenette-128", train=4000, validation=500, test=1000, size=64),
         width=1 / 4,
@@ -135,37 +190,30 @@ PROFILES: dict[str, Profile] = {
         deep_snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-4),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
         imagenet_rate=1e-3,
+        other_readout_rate=1e-3,
         alone=StandaloneAnn(
             DataConfig("cifar10", train=5000, validation=1000, test=2000),
             NetworkConfig(neuron="relu", gain=1.4),
             TrainingConfig(epochs=8, learning_rate=3e-3),
         ),
     ),
-    "paper": Profile(
-        name="paper",
-        data=DataConfig("cifar10", train=45000, validation=5000, test=10000),
-        imagenet=DataConfig("imagenette-128", train=6000, validation=500, test=1500, size=128),
+    "laptop": _of_protocol(
+        "laptop",
+        DataConfig("cifar10", train=10000, validation=2000, test=10000),
+        DataConfig("imagenette-128", train=6000, validation=500, test=1500, size=64),
+        width=1 / 4,
+        seeds=(0, 1, 2, 3, 4),
+        epochs=15,
+        batch_size=32,
+    ),
+    "paper": _of_protocol(
+        "paper",
+        DataConfig("cifar10", train=45000, validation=5000, test=10000),
+        DataConfig("imagenette-128", train=6000, validation=500, test=1500, size=128),
         width=1.0,
-        imagenet_width=1.0,
-        seeds=(0, 1, 2),
-        ann=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
-        snn=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True, mixed_precision=True),
-        ann_network=NetworkConfig(neuron="relu", gain=1.4),
-        snn_network=NetworkConfig(neuron="lif", gain=1.0),
-        signed=False,
-        steps=_STEPS,
-        tuned=TrainingConfig(epochs=120, batch_size=64, learning_rate=1e-3, augment=True),
-        deep_ann=TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
-        deep_snn=TrainingConfig(
-            epochs=60, batch_size=64, learning_rate=1e-3, augment=True, mixed_precision=True
-        ),
-        deep_network=NetworkConfig(neuron="lif", gain=1.4),
-        imagenet_rate=1e-3,
-        alone=StandaloneAnn(
-            DataConfig("cifar10", train=45000, validation=5000, test=10000),
-            NetworkConfig(neuron="relu", gain=1.4),
-            TrainingConfig(epochs=60, batch_size=64, learning_rate=1e-3, augment=True),
-        ),
+        seeds=(0, 1, 2, 3, 4),
+        epochs=30,
+        batch_size=64,
     ),
 }
 
@@ -184,20 +232,24 @@ class ConversionScale:
     test: int
 
 
+_READ = (10, 25, 50, 100, 250, 500, 1000, 1500, 2000, 2500)
+
 CIFAR_CONVERSION: dict[str, ConversionScale] = {
     "quick": ConversionScale(ConversionConfig(images=20, steps=40), (10, 25, 50, 100), 60),
-    "laptop": ConversionScale(
+    "first": ConversionScale(
         ConversionConfig(images=100, steps=500), (10, 25, 50, 100, 250, 500, 1000, 2000), 400
     ),
-    "paper": ConversionScale(
-        ConversionConfig(images=512, steps=2500), (10, 50, 100, 250, 500, 1000, 1500, 2000, 2500), 10000
-    ),
+    "laptop": ConversionScale(ConversionConfig(images=1000, steps=2000), _READ, 2000),
+    "paper": ConversionScale(ConversionConfig(images=1000, steps=2000), _READ, 10000),
 }
 
 IMAGENET_CONVERSION: dict[str, ConversionScale] = {
     "quick": ConversionScale(ConversionConfig(images=10, steps=100), (25, 50, 100), 40),
-    "laptop": ConversionScale(
+    "first": ConversionScale(
         ConversionConfig(images=50, steps=300), (50, 100, 250, 500, 1000, 1500, 2500), 150
+    ),
+    "laptop": ConversionScale(
+        ConversionConfig(images=100, steps=1000), (50, 100, 250, 500, 1000, 1500, 2500), 1500
     ),
     "paper": ConversionScale(
         ConversionConfig(images=128, steps=2500), (50, 100, 250, 500, 1000, 1500, 2500), 1500
@@ -226,6 +278,7 @@ class StdpScale:
 
 STDP_SCALES: dict[str, StdpScale] = {
     "quick": StdpScale(1 / 6, 20, 300, 50, 150, 200, (0, 100, 200), settle=8),
-    "laptop": StdpScale(1 / 2, 100, 2500, 250, 1000, 1000, (0, 250, 500, 1000)),
+    "first": StdpScale(1 / 2, 100, 2500, 250, 1000, 1000, (0, 250, 500, 1000)),
+    "laptop": StdpScale(1 / 2, 100, 10000, 1000, 10000, 2000, (0, 500, 1000, 2000)),
     "paper": StdpScale(1.0, 100, 45000, 5000, 10000, 5000, (0, 1000, 2500, 5000)),
 }

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any, NoReturn
 
 import torch
@@ -42,6 +43,9 @@ _BATCH = {"cpu": 16, "cuda": 256}  # images updated together: their state fits a
 
 _BINS = 1 << 16
 
+#: From the thresholds of a layer's unrolling steps, in order, to the one that all of them take.
+_SHARED: Mapping[str, Callable[[list[float]], float]] = {"max": max, "first": lambda v: v[0], "mean": fmean}
+
 
 @dataclass(frozen=True)
 class ConversionConfig:
@@ -51,7 +55,8 @@ class ConversionConfig:
     percentile: of all weighted inputs (over time, images, positions), in percent; 100 is the maximum. Found
     in a histogram, to a 32768th of the largest.
     scale: factor on every threshold after balancing; below 1 it raises all rates (for small T).
-    shared: one threshold for all unrolling steps of a layer, the largest of them, instead of one each.
+    shared: one threshold for all unrolling steps of a layer instead of one each: by ``shared_as`` the "max"imum of theirs,
+    that of the "first" step, or their "mean".
     relu_layers: this many first layers stay ReLU and read the image itself ("direct" input).
     """
 
@@ -61,6 +66,7 @@ class ConversionConfig:
     scale: float = 1.0
     shared: bool = False
     relu_layers: int = 0
+    shared_as: str = "max"
 
     def __post_init__(self) -> None:
         whole("images", self.images)
@@ -68,6 +74,7 @@ class ConversionConfig:
         between("percentile", positive("percentile", self.percentile), 0.0, 100.0)
         positive("scale", self.scale)
         one_of("shared", self.shared, (False, True))
+        one_of("shared_as", self.shared_as, tuple(_SHARED))
         whole("relu_layers", self.relu_layers, least=0)
 
 
@@ -295,7 +302,8 @@ class _Balance:
             if shared:
                 found = {p: thresholds[p.site] for p in block}
                 for p in block:
-                    thresholds[p.site] = max(found[q] for q in block if q.layer == p.layer)
+                    of_layer = [found[q] for q in block if q.layer == p.layer]
+                    thresholds[p.site] = _SHARED[self.config.shared_as](of_layer)
                     if p is not passes[-1]:
                         self._fire(p, thresholds[p.site], keep=False)
         return thresholds

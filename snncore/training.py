@@ -32,6 +32,8 @@ _RESIDENT = 8 << 30  # bytes of pixels up to which they are kept on the device
 
 SCHEDULES = ("constant", "cosine", "step")
 
+KEPT = ("last", "best")
+
 
 @dataclass(frozen=True)
 class InputConfig:
@@ -85,7 +87,9 @@ class TrainingConfig:
     schedule: "constant", "cosine" to zero over all epochs, or "step": a tenth at half and at three quarters.
     warmup: epochs of linear increase from zero. clip: largest gradient norm, None for none.
     augment: random crops (padding 4) and horizontal flips. label_smoothing is left out: the paper has none.
-    mixed_precision: bfloat16 convolutions under autocast; membranes stay float32.
+    mixed_precision: bfloat16 convolutions under autocast while training; membranes stay float32, and so does evaluation.
+    keep: the weights that training ends with, those of the "last" epoch or of the "best" by validation accuracy (the first
+    of several that are equal; ``kept_epoch``).
     """
 
     epochs: int = 8
@@ -98,6 +102,7 @@ class TrainingConfig:
     clip: float | None = 1.0
     augment: bool = False
     mixed_precision: bool = False
+    keep: str = "last"
 
     def __post_init__(self) -> None:
         whole("epochs", self.epochs, least=0)
@@ -111,6 +116,7 @@ class TrainingConfig:
             positive("clip", self.clip)
         for name in ("augment", "mixed_precision"):
             flag(name, getattr(self, name))
+        one_of("keep", self.keep, KEPT)
 
     def rate(self, progress: float) -> float:
         """Learning rate after ``progress`` epochs (a fraction counts the batches done)."""
@@ -204,9 +210,9 @@ def train(
 
     checkpoint: file written after every epoch; if it exists, training goes on from it exactly as if it had
     never stopped. stop_after: leave after this many epochs of the schedule (for verifying a run by its first
-    epoch). Raises ``FloatingPointError`` naming epoch and batch if loss or gradient stop being finite (the
-    last checkpoint is kept), ``ValueError`` for a part without images or a checkpoint of another recipe, coder, seed, network or
-    data set.
+    epoch), with the weights of the last of them, whatever ``config.keep``. Raises ``FloatingPointError`` naming epoch and batch
+    if loss or gradient stop being finite (the last checkpoint is kept), ``ValueError`` for a part without images or a
+    checkpoint of another recipe, coder, seed, network or data set.
     """
     wrapped, network = network, unwrapped(network)
     for name, part in (("train", splits.train), ("validation", splits.validation)):
@@ -233,9 +239,10 @@ def train(
         for name in ("order", "augment", "coding", "masks")
     }
     curve: list[dict[str, Any]] = []
+    best: dict[str, Tensor] | None = None
     recipe = f"{config} {coder} {network.topology.text} {network.config} seed={seed} data={splits.sha256}"
     if checkpoint is not None and checkpoint.exists():
-        curve = _restore(checkpoint, network, optimizer, streams, recipe)
+        curve, best = _restore(checkpoint, network, optimizer, streams, recipe)
     training, validation = splits.train, splits.validation
     if training.images.numel() + validation.images.numel() <= _RESIDENT:
         training, validation = training.to(device), validation.to(device)
@@ -256,10 +263,22 @@ def train(
         if on_epoch is not None:
             entry |= _storable(on_epoch(epoch, network), taken=entry)
         curve.append(entry)
+        if config.keep == "best" and kept_epoch(curve, config) == len(curve):
+            best = {name: value.detach().clone() for name, value in network.state_dict().items()}
         if checkpoint is not None and _first_process():
-            _save(checkpoint, network, optimizer, streams, curve, recipe)
+            _save(checkpoint, network, optimizer, streams, curve, best, recipe)
+    if best is not None and len(curve) == config.epochs:
+        network.load_state_dict(best)
     network.eval()
     return curve
+
+
+def kept_epoch(curve: list[dict[str, Any]], config: TrainingConfig) -> int:
+    """The epoch, from 1, whose weights a training of this curve ends with; 0 where there was none."""
+    if config.keep == "last" or not curve:
+        return len(curve)
+    accuracies = [entry["validation_accuracy"] for entry in curve]
+    return accuracies.index(max(accuracies)) + 1
 
 
 def unwrapped(network: nn.Module) -> Network:
@@ -403,7 +422,7 @@ def _numbered(part: Part, size: int, order: torch.Generator) -> Iterator[tuple[i
     return enumerate(batches(part, size, generator=order))
 
 
-def _save(path: Path, network, optimizer, streams, curve, recipe: str) -> None:  # type: ignore[no-untyped-def]
+def _save(path: Path, network, optimizer, streams, curve, best, recipe: str) -> None:  # type: ignore[no-untyped-def]
     """Write everything that continuing needs, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -412,6 +431,7 @@ def _save(path: Path, network, optimizer, streams, curve, recipe: str) -> None: 
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "curve": curve,
+            "best": best,
             "streams": {name: generator.get_state() for name, generator in streams.items()},
             "recipe": recipe,
         },
@@ -420,7 +440,9 @@ def _save(path: Path, network, optimizer, streams, curve, recipe: str) -> None: 
     os.replace(part, path)
 
 
-def _restore(path: Path, network, optimizer, streams, recipe: str) -> list[dict[str, Any]]:  # type: ignore[no-untyped-def]
+def _restore(  # type: ignore[no-untyped-def]
+    path: Path, network, optimizer, streams, recipe: str
+) -> tuple[list[dict[str, Any]], dict[str, Tensor] | None]:
     """Read a checkpoint back; a file that is none, or another recipe's, stops with its name."""
     try:
         kept = torch.load(path, weights_only=True, map_location="cpu")
@@ -430,6 +452,6 @@ def _restore(path: Path, network, optimizer, streams, recipe: str) -> list[dict[
         optimizer.load_state_dict(kept["optimizer"])
         for name, generator in streams.items():
             generator.set_state(kept["streams"][name])
-        return list(kept["curve"])
+        return list(kept["curve"]), kept["best"]
     except Exception as error:
         raise ValueError(f"checkpoint must be one that this run wrote, got {path} ({error})") from error

@@ -98,7 +98,7 @@ class World:
         noisy = [v * (1 + size * luck.uniform(-1, 1)) for v in several]
         return noisy if isinstance(value, list) else noisy[0]
 
-    def evidence(self, *, profile: str = "laptop", seeds: Sequence[int] = (0, 1, 2)) -> Evidence:
+    def evidence(self, *, profile: str = "first", seeds: Sequence[int] = (0, 1, 2)) -> Evidence:
         return Evidence(
             profile,
             tuple(

@@ -20,6 +20,29 @@ MAPPED = ("VGG7-agd", "VGG3x4")
 
 MAP_STEPS = 10
 
+PILOT = ("VGG5", "VGG3x4")
+
+PILOT_SEEDS = (100, 101)
+
+PILOT_RATES = (3e-4, 1e-3, 3e-3)
+
+PILOT_EPOCHS = (
+    4  # of spiking networks; ANNs, of which an epoch takes seconds, run the schedules of ``PILOT_SCHEDULES``
+)
+
+PILOT_SCHEDULES = (10, 15)
+
+RECIPE = (
+    "VGG5",
+    "VGG7-agd",
+    "VGG3x4",
+)  # VGG5 is the control: a recipe that kills it says nothing about depth
+
+RECIPE_EPOCHS = 5
+
+#: Optimiser, learning rate and gradient clipping of the specification curve.
+OPTIMIZERS = (("adam", None, 1.0), ("sgd", 1e-2, None), ("sgd", 1e-3, None))
+
 TUNED = ("VGG5",)
 
 FOLLOWED = ("VGG3x2-v2", "VGG3x4")
@@ -54,6 +77,77 @@ def readings(at: Place) -> Iterator[Entry]:
     """Table 8 in the networks' other readings, at the first T: its claims depend on which networks are meant."""
     yield at.ann()
     yield at.snn()
+
+
+@grid("8-choices", networks=TABLE_8, steps="8", first_steps=True)
+def choices(at: Place) -> Iterator[Entry]:
+    """Table 8 at its first T under the other readings of what the article leaves open about its neurons.
+
+    Roles: "snn-readout-mean" or "snn-readout-sum", whichever Table 8's is not; "snn-leak-0.99".
+    """
+    yield other_readout(at)
+    yield at.snn("snn-leak-0.99", network=replace(at.snn().spec.network, alpha=0.99))
+
+
+def other_readout(at: Place) -> Entry:
+    """The spiking network under the readout that Table 8 does not use, at that readout's learning rate."""
+    run = at.snn().spec
+    other = {"sum": "mean", "mean": "sum"}[run.network.readout]
+    training = replace(run.training, learning_rate=at.p.other_readout_rate)
+    return at.snn(f"snn-readout-{other}", network=replace(run.network, readout=other), training=training)
+
+
+@grid("8-precision", networks=PILOT, steps="8", first_steps=True, one_seed=True)
+def precisions(at: Place) -> Iterator[Entry]:
+    """Pairs of Table 8 with float32 convolutions: roles "ann-float32", "snn-float32"."""
+    for run in (at.ann("ann-float32"), at.snn("snn-float32")):
+        training = replace(run.spec.training, mixed_precision=False)
+        yield replace(run, spec=replace(run.spec, training=training))
+
+
+@grid("pilot", networks=PILOT, steps="8", first_steps=True, one_seed=True, sweep=lambda p: PILOT_SEEDS)
+def pilot(at: Place) -> Iterator[Entry]:
+    """The pilot of the protocol: which learning rate, on seeds that no other run has and on validation images alone.
+
+    Roles "pilot-ann" (every rate by every schedule) and "pilot-snn" (every rate by both readouts, ``PILOT_EPOCHS``). The
+    records hold 500 test images, which nobody looks at.
+    """
+    here = replace(at, seed=at.sweep)
+    ann, snn = here.ann("pilot-ann"), here.snn("pilot-snn")
+    data = replace(ann.spec.data, test=500)
+    for rate, epochs in product(PILOT_RATES, PILOT_SCHEDULES):
+        training = replace(ann.spec.training, learning_rate=rate, epochs=epochs)
+        yield replace(ann, spec=replace(ann.spec, data=data, training=training))
+    for rate, readout in product(PILOT_RATES, ("sum", "mean")):
+        training = replace(snn.spec.training, learning_rate=rate, epochs=PILOT_EPOCHS)
+        network = replace(snn.spec.network, readout=readout)
+        yield replace(snn, spec=replace(snn.spec, data=data, network=network, training=training))
+
+
+@grid(
+    "8-recipe",
+    networks=RECIPE,
+    steps="8",
+    first_steps=True,
+    one_seed=True,
+    sweep=lambda p: product(("sum", "mean"), (1.0, 1.4), (0.95, 0.99), OPTIMIZERS),
+)
+def recipes(at: Place) -> Iterator[Entry]:
+    """Does VGG7 fail? The specification curve: optimiser, leak, gain and readout, short runs, role "recipe".
+
+    A network that learns is above chance after ``RECIPE_EPOCHS``.
+    """
+    readout, gain, alpha, (optimizer, rate, clip) = at.sweep
+    run = at.snn("recipe")
+    training = replace(
+        run.spec.training,
+        epochs=RECIPE_EPOCHS,
+        optimizer=optimizer,
+        learning_rate=rate or run.spec.training.learning_rate,
+        clip=clip,
+    )
+    network = replace(run.spec.network, readout=readout, gain=gain, alpha=alpha)
+    yield replace(run, spec=replace(run.spec, network=network, training=training))
 
 
 @grid("8-others", networks=OTHERS, steps="8", first_steps=True)

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from panda2020.agd.grid import TABLE_8
+from panda2020.agd.grid import TABLE_8, other_readout
 from panda2020.planning import Place, grid
 from panda2020.runs import Entry
 from panda2020.tasks import binary
-from snncore.network import NetworkConfig
 from snncore.training import InputConfig
 
 BINARY = TABLE_8
@@ -35,8 +34,9 @@ UNSTATED: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "snn-reset-then-leak": ({"order": "reset-then-leak"}, {}),
     "snn-fires-at-equality": ({"fire_at_equality": True}, {}),
     "snn-signed": ({}, {"signed": True}),  # of profiles whose images are coded on [0, 1], which all are
-    "snn-readout-sum": ({"readout": "sum"}, {}),
     "snn-gain": ({"gain": 1.4}, {}),
+    "snn-readout-sum": ({"readout": "sum"}, {}),
+    "snn-readout-mean": ({"readout": "mean"}, {}),
 }
 
 
@@ -48,7 +48,7 @@ def binary_networks(at: Place) -> Iterator[Entry]:
     """
     recipe = replace(at.p.snn, epochs=max(BINARY_EPOCHS, at.p.snn.epochs))
     for head, role in BINARY_HEADS.items():
-        network = NetworkConfig(neuron="lif", alpha=0.0, gain=BINARY_GAIN, head=head)
+        network = replace(at.p.snn_network, alpha=0.0, gain=BINARY_GAIN, head=head)
         spec = binary.Spec(at.topology, at.data, network, InputConfig("direct", steps=1), recipe, at.seed)
         yield at.entry(spec, role)
 
@@ -73,5 +73,8 @@ def unstated(at: Place) -> Iterator[Entry]:
     run = at.snn().spec
     yield at.entry(run, "snn")
     for role, (network, code) in UNSTATED.items():
-        changed = {"network": replace(run.network, **network), "input": replace(run.input, **code)}
-        yield at.entry(replace(run, **changed), role)
+        if "readout" in network:  # it has a learning rate of its own
+            continue
+        changed = replace(run, network=replace(run.network, **network), input=replace(run.input, **code))
+        yield at.entry(changed, role)
+    yield other_readout(at)

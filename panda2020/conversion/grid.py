@@ -21,9 +21,16 @@ TABLE_4 = ("VGG16", "VGG11x2")
 
 #: Role, network and change of the variants around Table 2.
 VARIANTS = (
-    ("converted-shared", "VGG2x4", {"shared": True}),
+    *(
+        (role, name, {"shared": True, "shared_as": how})
+        for name in ("VGG2x4", "VGG3x2-v1")
+        for role, how in (
+            ("converted-shared", "max"),
+            ("converted-shared-first", "first"),
+            ("converted-shared-mean", "mean"),
+        )
+    ),
     ("converted-relu-2", "VGG7-conv", {"relu_layers": 2}),
-    ("converted-shared", "VGG3x2-v1", {"shared": True}),
     ("converted-percentile", "VGG7-conv", {"percentile": 99.9}),
     ("converted-percentile", "VGG2x4", {"percentile": 99.9}),
 )
@@ -46,7 +53,8 @@ def table2(at: Place) -> Iterator[Entry]:
 def table2_variants(at: Place) -> Iterator[Entry]:
     """What the paper asserts or leaves open around Table 2, one change each.
 
-    converted-shared: one threshold for all unrolling steps of a layer (section 2.1.1 says that several are needed).
+    converted-shared: one threshold for all unrolling steps of a layer (section 2.1.1 says that several are needed), the largest
+    of theirs; converted-shared-first, converted-shared-mean: that of the first step, and their mean.
     converted-relu-2: the first two layers stay ReLU (section 6 says that this adds nothing).
     converted-percentile: the 99.9th percentile of the weighted inputs instead of their maximum, which nobody states.
     """

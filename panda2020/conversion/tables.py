@@ -27,7 +27,9 @@ CONVERTED = "converted"
 #: role of a run -> how its row is called, in the order of a table's rows.
 NAMES: Mapping[str, str] = {
     CONVERTED: "a threshold per step, maximum",
-    "converted-shared": "one threshold for all steps",
+    "converted-shared": "one threshold for all steps, the largest",
+    "converted-shared-first": "one threshold for all steps, the first",
+    "converted-shared-mean": "one threshold for all steps, their mean",
     "converted-relu-2": "first two layers stay ReLU",
     "converted-percentile": "99.9th percentile, not maximum",
     "converted-stochmax": "stochmax classifier",

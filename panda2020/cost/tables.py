@@ -318,7 +318,7 @@ def minutes_table(results: str | Path) -> pd.DataFrame:
             }
         rows.append(row)
     table = pd.DataFrame(rows).rename(
-        columns={"quick hours": "quick minutes", "laptop measured": "laptop hours measured"}
+        columns={"quick hours": "quick minutes", "first measured": "first hours measured"}
     )
     table["quick minutes"] *= 60
     columns = [
@@ -326,10 +326,10 @@ def minutes_table(results: str | Path) -> pd.DataFrame:
         "runs of",
         "quick runs",
         "quick minutes",
-        "laptop runs",
-        "laptop hours",
-        "laptop recorded",
-        "laptop hours measured",
+        "first runs",
+        "first hours",
+        "first recorded",
+        "first hours measured",
         "paper runs",
         "paper hours",
         "paper recorded",
@@ -338,13 +338,13 @@ def minutes_table(results: str | Path) -> pd.DataFrame:
 
 
 def total_hours(results: str | Path) -> dict[str, float]:
-    """Of all planned runs, each counted once: by profile the estimated hours; at laptop scale also those that the recorded ones
+    """Of all planned runs, each counted once: by profile the estimated hours; at first scale also those that the recorded ones
     took, "measured", and what had been "expected" of the same."""
     seconds, found = _recorded(results), {}
     for profile in PROFILES.values():
         planned = contents.entries(profile.name)
         found[profile.name] = total_minutes(planned) / 60
-        if profile.name == "laptop":
+        if profile.name == "first":
             found["measured"] = sum(seconds.get(key(entry.spec), 0.0) for entry in planned) / 3600
             found["expected"] = total_minutes([entry for entry in planned if key(entry.spec) in seconds]) / 60
     return found

@@ -172,7 +172,9 @@ def headline(text: str, *, records: Sequence[Record]) -> None:
         raise ValueError("a headline needs the records it was computed from, got none")
     profiles = sorted({str(r.labels["profile"]) for r in records})
     if "quick" in profiles:
-        raise ValueError("a headline cannot rest on records of profile 'quick'; allowed: laptop, paper")
+        raise ValueError(
+            "a headline cannot rest on records of profile 'quick'; allowed: first, laptop, paper"
+        )
     page = f'<div class="snn snn-said">{_style()}<p>{inline_html(text)} {_badges(records)}</p></div>'
     found = {"text": text, "profiles": profiles, "keys": sorted({r.key for r in records})}
     show_html(page, text, metadata={HEADLINE: found})

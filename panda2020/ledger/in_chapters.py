@@ -25,7 +25,7 @@ COLUMNS = ("claim", "the paper", "quantity", "our estimate", "interval", "interv
 
 
 def claim_table(
-    names: Sequence[str], *, profile: str = "laptop", reading: str = "A", results: str | Path | None = None
+    names: Sequence[str], *, profile: str = "first", reading: str = "A", results: str | Path | None = None
 ) -> tuple[pd.DataFrame, list[Record], list[str]]:
     """One row per quantity behind each of the claims ``names``, 95 % intervals; the runs behind them; what has no estimate.
 

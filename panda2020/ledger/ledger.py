@@ -1,6 +1,6 @@
 """The ledger: the paper's statements, each with the verdict that tested code reaches from the recorded runs.
 
-    ledger("laptop").judgements["agd-ee"].verdict
+    ledger("first").judgements["agd-ee"].verdict
     python -m panda2020 claims agd-ee
 
 A verdict belongs to a profile, that is to a scale. Nothing is left out in silence: a claim without estimator, runs that

@@ -60,8 +60,15 @@ def entries_of(options: argparse.Namespace) -> list[Entry]:
     for seed in options.seeds or ():
         if not 0 <= seed <= LARGEST_SEED:
             raise Usage(f"--seeds must be between 0 and {LARGEST_SEED}, got {seed}")
+    if options.stage is not None and options.table:
+        raise Usage("--stage stands without --table")
+    contents = options.contents()
     try:
-        entries: list[Entry] = options.contents().entries(options.profile, options.table, options.seeds)
+        entries: list[Entry] = (
+            contents.entries(options.profile, options.table, options.seeds)
+            if options.stage is None
+            else contents.stage(options.profile, options.stage, options.seeds)
+        )
     except ValueError as error:
         raise Usage(str(error)) from None
     if not entries:
@@ -70,8 +77,8 @@ def entries_of(options: argparse.Namespace) -> list[Entry]:
 
 
 def _from_spec(options: argparse.Namespace) -> Entry:
-    if options.profile is not None or options.table or options.seeds:
-        raise Usage("--spec stands alone, without --profile, --table and --seeds")
+    if options.profile is not None or options.table or options.seeds or options.stage is not None:
+        raise Usage("--spec stands alone, without --profile, --table, --stage and --seeds")
     try:
         fields = json.loads(options.spec)
         task = fields.pop("task")

@@ -45,9 +45,14 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         return sub
 
     def choice(sub: argparse.ArgumentParser, *, required: bool) -> None:
-        sub.add_argument("--profile", required=required, help="scale of the runs: quick, laptop or paper")
+        sub.add_argument(
+            "--profile", required=required, help="scale of the runs: quick, laptop, paper or first"
+        )
         sub.add_argument(
             "--table", nargs="+", action="extend", metavar="N", help="only the runs of these exhibits"
+        )
+        sub.add_argument(
+            "--stage", help="instead of --table: the runs of one stage of the protocol, pilot or R1 to R8"
         )
         sub.add_argument(
             "--seeds",

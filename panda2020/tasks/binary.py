@@ -55,7 +55,7 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
     network, curve = _trained(spec, splits, work=work, device=device, progress=progress)
     tested = evaluate(network, splits.test, spec.input, seed=spec.seed, device=device)
     seen = evaluate(
-        network, train._first(splits, 1000), spec.input, seed=spec.seed, device=device, activity=False
+        network, train._first(splits, train.SEEN), spec.input, seed=spec.seed, device=device, activity=False
     )
     unique = {p.layer: p.weights for p in network.plan}
     result = {

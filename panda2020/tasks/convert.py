@@ -17,11 +17,15 @@ from snncore.network import Network
 from snncore.operations import macs
 from snncore.simulation import Agreement, Snapshot, classify, simulate
 from snncore.streams import stream
-from snncore.training import Evaluation, InputConfig
+from snncore.training import Evaluation, InputConfig, evaluate, kept_epoch
 
 from . import train
 
 POINTS = 300  # pairs of expected and measured rate kept per site and T
+
+CALIBRATION_BYTES = (
+    10 << 30
+)  # of packed spikes: 1,000 images x 2,000 steps at a quarter of the width take 8 GiB
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,14 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
     splits = load(spec.ann.data)
     check_convertible(train.build(spec.ann, splits))  # before hours of training
     ann, curve = train.train_or_load(spec.ann, splits, work=work, device=device, progress=progress)
+    seen = evaluate(
+        ann,
+        train._first(splits, train.SEEN),
+        spec.ann.input,
+        seed=spec.ann.seed,
+        device=device,
+        activity=False,
+    )
     coder = _coder(spec)
     network, thresholds = convert(
         ann,
@@ -76,6 +88,7 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         coder,
         spec.conversion,
         generator=stream(spec.ann.seed, "calibration", device=device),
+        max_bytes=CALIBRATION_BYTES,
     )
     count = spec.ann.data.test if spec.test is None else spec.test
     part = Part(splits.test.images[:count], splits.test.labels[:count])
@@ -106,6 +119,8 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         "snn": {str(T): _read(snapshot, reference) for T, snapshot in found.items()},
         "thresholds": thresholds,
         "scales": scales(network),
+        "train_accuracy": seen.accuracy,
+        "kept_epoch": kept_epoch(curve, spec.ann.training),
         "curve": curve,
         "data": {
             "sha256": splits.sha256,

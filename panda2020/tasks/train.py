@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from panda2020.runs import weights
@@ -18,7 +19,11 @@ from snncore.network import STATE_OF_NEURONS, Network, NetworkConfig
 from snncore.operations import event_count, macs
 from snncore.streams import stream
 from snncore.topology import SPIKING, Pass
-from snncore.training import Evaluation, InputConfig, TrainingConfig, evaluate, train
+from snncore.training import Evaluation, InputConfig, TrainingConfig, evaluate, kept_epoch, train
+
+SEEN = 2000  # training images on which a trained network's training accuracy is measured
+
+RASTER_IMAGES, RASTER_NEURONS = 8, 64
 
 
 @dataclass(frozen=True)
@@ -81,10 +86,11 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
     splits = load(spec.data)
     network, curve = train_or_load(spec, splits, work=work, device=device, progress=progress)
     tested = evaluate(network, splits.test, spec.input, seed=spec.seed, device=device, positions=True)
-    seen = evaluate(network, _first(splits, 1000), spec.input, seed=spec.seed, device=device, activity=False)
+    seen = evaluate(network, _first(splits, SEEN), spec.input, seed=spec.seed, device=device, activity=False)
     result = {
         **counts(tested),
         "train_accuracy": seen.accuracy,
+        "kept_epoch": kept_epoch(curve, spec.training),
         "curve": curve,
         **measure_sites(network.plan, tested.sites, spec.input.steps),
         "data": {
@@ -97,7 +103,29 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
     }
     if spec.network.head == "stochmax":
         result["rho"] = mean_retain(network, splits, spec, device=device)
-    return Outcome(result)
+    spikes = raster(network, splits, spec, device=device)
+    return Outcome(result, {"raster": spikes} if spikes else {})
+
+
+def raster(network: Network, splits: Splits, spec: Spec, *, device: str) -> dict[str, np.ndarray]:
+    """Spikes of the first test images by site, uint8 (images, T, neurons): 64 neurons of each, evenly spaced.
+
+    Signed spikes are 255 for -1. Sites without time steps are left out, so an ANN has none.
+    """
+    found: dict[str, np.ndarray] = {}
+
+    def probe(site: str, values: torch.Tensor, *, timed: bool) -> None:
+        if timed:
+            flat = values.detach().flatten(2)  # (T, N, neurons)
+            index = torch.linspace(0, flat.shape[2] - 1, min(RASTER_NEURONS, flat.shape[2])).long()
+            chosen = flat[..., index.to(flat.device)].transpose(0, 1)
+            found[site] = chosen.round().to(torch.int8).cpu().numpy().view(np.uint8)
+
+    generator = stream(spec.seed, "raster", device=device)
+    with torch.no_grad():
+        x, steps = spec.input(splits.test.images[:RASTER_IMAGES].to(device), generator=generator)
+        network(x, steps=steps, probe=probe, generator=generator)
+    return found
 
 
 def first_epoch(spec: Spec, *, work: Path, device: str, progress: bool) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def recorded() -> list[Record]:
             },
             **({"steps": 10} if spiking else {}),
         }
-        labels = {"network": "N", "role": role, "profile": "laptop", "tables": [], "note": ""}
+        labels = {"network": "N", "role": role, "profile": "first", "tables": [], "note": ""}
         data = {
             "key": name * 16,
             "task": "train",

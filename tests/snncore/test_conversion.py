@@ -206,6 +206,18 @@ def test_blocks_are_found_in_every_arrangement():
     assert [len(block) for block in blocks] == [1, 4, 3, 2, 1, 1]
 
 
+@pytest.mark.parametrize(("how", "of"), [("first", lambda v: v[0]), ("mean", lambda v: sum(v) / len(v))])
+def test_a_shared_threshold_may_be_that_of_the_first_step_or_their_mean(how, of):
+    text = "4C3 P [4C3]x3 P F8 F3"
+    net, apart = converted(text, options={"steps": 100})
+    _, shared = converted(text, options={"shared": True, "shared_as": how, "steps": 100})
+    passes = [p.site for p in net.plan if p.layer == "conv2"]
+    assert len(passes) == 3 and len({apart[site] for site in passes}) == 3
+    assert [shared[site] for site in passes] == pytest.approx([of([apart[site] for site in passes])] * 3)
+    with pytest.raises(ValueError, match="shared_as must be one of 'max', 'first', 'mean', got 'last'"):
+        ConversionConfig(shared_as="last")
+
+
 def test_what_follows_a_block_is_balanced_against_the_shared_threshold():
     net, shared = converted("4C3 P [4C3]x3 P F8 F3", options={"shared": True})
     x = dataclasses.replace(POISSON, steps=30)(pictures(), generator=stream(0, "calibration"))[0]

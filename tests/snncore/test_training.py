@@ -15,7 +15,7 @@ from snncore.activity import ActivityProbe
 from snncore.data import DataConfig, Part, Splits, load
 from snncore.network import Network, NetworkConfig
 from snncore.streams import stream
-from snncore.training import CODES, InputConfig, TrainingConfig, evaluate, train
+from snncore.training import CODES, InputConfig, TrainingConfig, evaluate, kept_epoch, train
 
 SPIKES = InputConfig("poisson", steps=4)
 SHORT = TrainingConfig(epochs=3, batch_size=16, augment=True, warmup=0.5)
@@ -456,3 +456,55 @@ def test_mixed_precision_learns_and_keeps_full_weights(digits, neuron, coder):
     assert {p.dtype for p in net.parameters()} == {torch.float32}
     full = TrainingConfig(epochs=2, batch_size=20, learning_rate=5e-3)
     assert fit(build(neuron=neuron), digits, coder, full) != curve
+
+
+# --- the weights that are kept ------------------------------------------------------------------------------
+
+BEST = replace(SHORT, epochs=6, learning_rate=0.05, schedule="constant", warmup=0.0, keep="best")
+
+
+def test_the_best_validation_epoch_is_kept(few, tmp_path):
+    states = {}
+
+    def remember(epoch, net):
+        states[epoch + 1] = {name: value.clone() for name, value in net.state_dict().items()}
+        return {}
+
+    net = build()
+    curve = fit(net, few, config=BEST, on_epoch=remember)
+    accuracies = [entry["validation_accuracy"] for entry in curve]
+    best = accuracies.index(max(accuracies)) + 1
+    assert best < 6, "the schedule must overshoot, or this test says nothing"
+    assert kept_epoch(curve, BEST) == best and kept_epoch(curve, SHORT) == 6
+    assert all(torch.equal(value, states[best][name]) for name, value in net.state_dict().items())
+    assert not all(torch.equal(value, states[6][name]) for name, value in net.state_dict().items())
+    found = evaluate(net, few.validation, SPIKES, seed=0, batch_size=BEST.batch_size)
+    assert found.accuracy == max(accuracies)
+    last = build()
+    assert fit(last, few, config=replace(BEST, keep="last")) == curve
+    assert all(torch.equal(value, states[6][name]) for name, value in last.state_dict().items())
+
+
+def test_the_best_epoch_survives_an_interruption(few, tmp_path):
+    whole = build()
+    curve = fit(whole, few, config=BEST)
+    file = tmp_path / "run.pt"
+    for stop in (2, 5):
+        part = build()
+        fit(part, few, config=BEST, checkpoint=file, stop_after=stop)
+    resumed = build()
+    assert fit(resumed, few, config=BEST, checkpoint=file) == curve and same_weights(resumed, whole)
+
+
+def test_a_training_left_early_has_the_weights_of_its_last_epoch(few):
+    one, other = build(), build()
+    fit(one, few, config=BEST, stop_after=3)
+    fit(other, few, config=replace(BEST, keep="last"), stop_after=3)
+    assert same_weights(one, other)
+
+
+def test_kept_epoch_of_equal_ones_is_the_first():
+    curve = [{"validation_accuracy": a} for a in (0.2, 0.5, 0.5, 0.4)]
+    assert kept_epoch(curve, BEST) == 2 and kept_epoch([], BEST) == 0
+    with pytest.raises(ValueError, match="keep must be one of 'last', 'best', got 'first'"):
+        TrainingConfig(keep="first")

@@ -39,7 +39,7 @@ def run(
     network="VGG5",
     steps=None,
     seed=0,
-    profile="laptop",
+    profile="first",
     note="reading A",
     tag="recorded",
     ee=None,
@@ -153,7 +153,7 @@ def test_rows_are_not_mixed():
 
 
 def test_table8_refuses_what_it_would_mix_up():
-    with pytest.raises(ValueError, match="records must be of one profile, got laptop, quick"):
+    with pytest.raises(ValueError, match="records must be of one profile, got first, quick"):
         agd_tables.table8([ann(), ann(profile="quick", seed=1)])
     with pytest.raises(ValueError, match="records must hold each run once, got VGG5 A ann seed 0 twice"):
         agd_tables.table8([ann(), ann()])
@@ -239,15 +239,15 @@ def test_tuning_caption(best, ending):
 )
 def test_the_laptop_recipe_is_the_chosen_recorded_tuning_point(grid, table, recipe):
     """As many points for ANN and SNN, all recorded, and the profile uses what is chosen of each."""
-    entries = grid("laptop")
+    entries = grid("first")
     store = Store(results_directory())
     records = [store.read(key(entry.spec)) for entry in entries]
     assert None not in records, (
-        f"tuning runs are not recorded: python -m panda2020 record --profile laptop --table {table}"
+        f"tuning runs are not recorded: python -m panda2020 record --profile first --table {table}"
     )
     assert sum(entry.role == "tuning-ann" for entry in entries) * 2 == len(entries)
     best = {role: agd_tables.tuning_point(record) for role, record in agd_tables.tuned(records).items()}
-    ann, ann_network, snn, snn_network = recipe(profile("laptop"))
+    ann, ann_network, snn, snn_network = recipe(profile("first"))
     assert best == {
         "ANN": (ann.learning_rate, ann_network.gain),
         "SNN": (snn.learning_rate, snn_network.gain),
@@ -256,15 +256,15 @@ def test_the_laptop_recipe_is_the_chosen_recorded_tuning_point(grid, table, reci
 
 def test_the_recipe_of_networks_alone_is_the_best_recorded_point():
     store = Store(results_directory())
-    records = [store.read(key(entry.spec)) for entry in agd_grid.tuning_alone("laptop")]
-    assert None not in records, "python -m panda2020 record --profile laptop --table alone-tuning"
-    alone = profile("laptop").alone
+    records = [store.read(key(entry.spec)) for entry in agd_grid.tuning_alone("first")]
+    assert None not in records, "python -m panda2020 record --profile first --table alone-tuning"
+    alone = profile("first").alone
     best = agd_tables.tuning_point(agd_tables.most_accurate(records))
     assert best == (alone.training.learning_rate, alone.network.gain)
 
 
 def test_recorded_and_missing(tmp_path):
-    entries = agd_grid.table8("laptop", seeds=[0, 1], timesteps=[25], names=["VGG5"])
+    entries = agd_grid.table8("first", seeds=[0, 1], timesteps=[25], names=["VGG5"])
     found, missing = recorded(entries, results=tmp_path)
     assert found == [] and missing == entries
     table = missing_table([*missing, *missing[:0]])
@@ -273,7 +273,7 @@ def test_recorded_and_missing(tmp_path):
     assert table["reading"].tolist() == ["A", "A"] and (table["minutes"] > 0).all()
     assert list(missing_table([])) == list(table)
     converted = missing_table(
-        contents.stochmax_converted("laptop", seeds=[3])
+        contents.stochmax_converted("first", seeds=[3])
     )  # its seed is that of its ANN, and it has every T
     assert converted["seeds"].tolist() == ["3"] and converted["T"].tolist() == [None]
     assert reading_of("") == "A" and reading_of("reading B") == "B"
@@ -285,8 +285,8 @@ def test_scale_in_words():
     assert scale(records) == (
         "Profile quick: digits at 16 pixels, 1,000 training and 300 test images, networks at 1/8 of the width, 6 epochs"
     )
-    other = agd_grid.table8("laptop", seeds=[0], timesteps=[5], names=["VGG5"])[0]
+    other = agd_grid.table8("first", seeds=[0], timesteps=[5], names=["VGG5"])[0]
     with pytest.raises(
-        ValueError, match=r"records must be of one scale, got Profile laptop: .*; Profile quick: "
+        ValueError, match=r"records must be of one scale, got Profile first: .*; Profile quick: "
     ):
         scale([*records, SimpleNamespace(labels=other.labels, spec=other.spec)])

@@ -32,8 +32,8 @@ def one(entries, role, steps=None):
 
 
 def test_every_baseline_is_compared_image_by_image():
-    plain = agd_grid.table8("laptop", seeds=[0], names=["VGG5"])
-    extra = agd_grid.baselines("laptop", seeds=[0], names=["VGG5"])
+    plain = agd_grid.table8("first", seeds=[0], names=["VGG5"])
+    extra = agd_grid.baselines("first", seeds=[0], names=["VGG5"])
     runs = [one(plain, "snn", 25), one(plain, "ann"), one(extra, "ann-tuned"), one(extra, "ann-poisson", 25)]
     table = tables.baseline_table(
         [*runs, one(extra, "ann-poisson", 50)]
@@ -45,13 +45,13 @@ def test_every_baseline_is_compared_image_by_image():
     assert tables.baseline_table(runs[1:]).empty
     with pytest.raises(ValueError, match="role of a record must be one of snn"):
         tables.baseline_table(
-            [record(next(e for e in hybrid_grid.table14("laptop", seeds=[0]) if e.role == "ann-bn"))]
+            [record(next(e for e in hybrid_grid.table14("first", seeds=[0]) if e.role == "ann-bn"))]
         )
 
 
 def mapped(accuracies):
     """The map's first runs with these validation accuracies on 100 images."""
-    found = agd_grid.map_runs("laptop")
+    found = agd_grid.map_runs("first")
     return [
         record(entry, curve=[{"validation_accuracy": value}], data={"validation": 100})
         for entry, value in zip(found, accuracies, strict=False)
@@ -70,7 +70,7 @@ def test_map_tells_who_trains_where():
         True,
     ]  # 20 of 100 are 13 to 29 %: not above 15 %
     first, second, *alone = tables.map_sentences(table)
-    point = agd_grid.map_runs("laptop")[4].spec.network
+    point = agd_grid.map_runs("first")[4].spec.network
     assert first == (
         f"VGG7 trains at 1 of 3 points; best 40% on validation images, with gain {point.gain:g}, "
         f"gamma {point.gamma:g}, leak {point.alpha:g}"

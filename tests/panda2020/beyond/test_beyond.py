@@ -52,7 +52,7 @@ def spiking(
     table=beyond_grid.latency_coded,
     network="VGG5",
 ):
-    entry = next(e for e in table("laptop", seeds=[seed], names=[network]) if e.role == role)
+    entry = next(e for e in table("first", seeds=[seed], names=[network]) if e.role == role)
     sites = {p.site: rate for p in passes_of(entry.spec)[:-1]} | {"input": entering}
     return record(
         entry,
@@ -119,13 +119,13 @@ def test_refusals():
     with pytest.raises(ValueError, match="twice"):
         beyond_tables.role_table([one, spiking("snn", LATE)])
     other = spiking("snn", RATE)
-    with pytest.raises(ValueError, match="records must be of one profile, got laptop, paper"):
+    with pytest.raises(ValueError, match="records must be of one profile, got first, paper"):
         beyond_tables.role_table([one, other.tagged("recorded", {**other.labels, "profile": "paper"})])
 
 
 def binary(network, role, right, *, seed=0):
     entry = next(
-        e for e in beyond_grid.binary_networks("laptop", seeds=[seed], names=[network]) if e.role == role
+        e for e in beyond_grid.binary_networks("first", seeds=[seed], names=[network]) if e.role == role
     )
     sites = {"input": 0.5, "conv1": 0.2, "conv2": 0.4}
     return record(
@@ -162,7 +162,7 @@ def test_binary_networks():
 
 
 def ann(seed=0):
-    entry = next(e for e in table8("laptop", seeds=[seed], names=["VGG5"]) if e.role == "ann")
+    entry = next(e for e in table8("first", seeds=[seed], names=["VGG5"]) if e.role == "ann")
     sites = {p.site: 0.5 for p in passes_of(entry.spec)[:-1]} | {"input": 0.5}
     return record(
         entry, RATE, activity={site: {"kind": "real", "rate": r, "nonzero": r} for site, r in sites.items()}

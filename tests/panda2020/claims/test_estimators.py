@@ -293,7 +293,7 @@ EDGE: dict[str, Changes] = {
 
 def judged(name: str, evidence: Evidence) -> Judgement:
     only = {name: ESTIMATORS[name]}
-    return ledger("laptop", known={name: claim(name)}, estimators=only, found=evidence).judgements[name]
+    return ledger("first", known={name: claim(name)}, estimators=only, found=evidence).judgements[name]
 
 
 def rows(worlds: dict[str, dict[str, Changes]]) -> list:
@@ -335,7 +335,7 @@ def test_scattered_runs_can_leave_it_open(name: str):
 
 @pytest.mark.parametrize("name", sorted(WORLDS.keys() | AT_FULL_SCALE.keys()))
 def test_without_runs_it_is_not_tested_and_says_why(name: str):
-    found = judged(name, Evidence("laptop", ()))
+    found = judged(name, Evidence("first", ()))
     assert found.verdict == NOT_TESTED and found.conclusion.reason
 
 
@@ -357,7 +357,7 @@ def test_one_seed_decides_only_what_one_trained_network_shows(name: str, verdict
 @pytest.mark.parametrize("name, verdict", FIXED.items())
 def test_what_needs_no_run(name: str, verdict: str):
     assert (
-        judged(name, Evidence("laptop", ())).verdict == verdict == judged(name, Evidence("paper", ())).verdict
+        judged(name, Evidence("first", ())).verdict == verdict == judged(name, Evidence("paper", ())).verdict
     )
 
 
@@ -378,7 +378,7 @@ def test_a_net_that_trains_beside_one_that_should_fail_shows_half_of_the_claim()
     )  # which is where it is held against the paper
     one = World(acc("VGG7-agd", "snn", 0.1)).evidence(seeds=[0]).runs + World({}).evidence(seeds=[1]).runs
     assert (
-        "trains as well" not in judged("agd-vgg3x4-trains", Evidence("laptop", one)).conclusion.reason
+        "trains as well" not in judged("agd-vgg3x4-trains", Evidence("first", one)).conclusion.reason
     )  # it fails at times
 
 
@@ -452,8 +452,8 @@ def test_steps_at_equal_accuracy_stand_beside_those_at_own_accuracy():
     better = judged("agd-latency", World(changes | {("acc", "VGG5", "snn"): 0.7}).evidence())
     assert better.conclusion.parts[1].reason == "the converted VGG7 is never as accurate"
     runs = [("VGG7-conv", CONV, (10, 100), 1), ("VGG5", "snn", (25,), 0)]
-    made = tuple(run for *where, seed in runs for run in World({}).runs("laptop", *where, seed))
-    apart = judged("agd-latency", Evidence("laptop", made))
+    made = tuple(run for *where, seed in runs for run in World({}).runs("first", *where, seed))
+    apart = judged("agd-latency", Evidence("first", made))
     assert apart.verdict == NOT_TESTED and "no seed has both networks" in apart.conclusion.reason
 
 
@@ -472,7 +472,7 @@ def test_pairs_must_have_the_same_images():
             )
         else:
             runs.append(run)
-    found = judged("agd-loss", Evidence("laptop", tuple(runs)))
+    found = judged("agd-loss", Evidence("first", tuple(runs)))
     assert found.verdict == NOT_TESTED and "were not run on the same images" in found.conclusion.reason
 
 
@@ -487,7 +487,7 @@ def test_all_images_that_the_sentence_speaks_of_can_refute_it():
                     run.entry, run.key, type(run.record)(data, run.record.path, "recorded", run.entry.labels)
                 )
             )
-        return Evidence("laptop", tuple(runs))
+        return Evidence("first", tuple(runs))
 
     assert judged("stdp-few-samples", on(5000)).verdict == CONTRADICTED
     fewer = judged("stdp-few-samples", on(4999))
@@ -510,7 +510,7 @@ def test_variants_of_one_network_are_told_from_networks_trained_apart():
             )
     assert all(
         j.quantity.apart
-        for j in judged("conv-multi-threshold", Evidence("laptop", tuple(runs))).conclusion.parts
+        for j in judged("conv-multi-threshold", Evidence("first", tuple(runs))).conclusion.parts
     )
 
 

@@ -54,7 +54,7 @@ def run(
     snn=None,
     thresholds=(1, 2, 4, 3, 4, 9),
     note="",
-    profile="laptop",
+    profile="first",
     topology="4C3 P [4C3 4C3]x2 P F8 F10",
 ):
     data = {"name": "cifar10", "train": 100, "validation": 10, "test": IMAGES, "size": None, "seed": seed}
@@ -211,7 +211,7 @@ def test_rates_are_those_at_the_settled_t_and_means_over_seeds():
 
 
 def test_records_that_do_not_belong_together():
-    with pytest.raises(ValueError, match="one profile, got laptop, paper"):
+    with pytest.raises(ValueError, match="one profile, got first, paper"):
         t.grouped([run(), run(profile="paper")])
     with pytest.raises(ValueError, match="each run once, got VGG3x2-v1 A converted seed 0 twice"):
         t.grouped([run(), run()])
@@ -221,7 +221,7 @@ def test_records_that_do_not_belong_together():
 
 def test_every_planned_role_has_a_name():
     for grid in (conversion_grid.table2, conversion_grid.table2_variants, conversion_grid.table4):
-        assert {entry.role for entry in grid("laptop", seeds=[0])} <= set(t.NAMES)
+        assert {entry.role for entry in grid("first", seeds=[0])} <= set(t.NAMES)
 
 
 def test_claims_without_runs_have_no_estimate(tmp_path):

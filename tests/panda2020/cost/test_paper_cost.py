@@ -178,12 +178,12 @@ def test_another_schema_is_refused(tmp_path):
 def test_hours_per_grid(tmp_path):
     table = cost_tables.minutes_table(tmp_path)
     assert set(table["runs of"]) == set(contents.TABLES)
-    assert (table[["quick runs", "laptop runs", "paper runs"]] > 0).all(axis=None)
-    assert (table["laptop hours"] > 0).all() and (table["laptop recorded"] == 0).all()
-    assert (table["paper hours"] > table["laptop hours"]).all()
+    assert (table[["quick runs", "first runs", "paper runs"]] > 0).all(axis=None)
+    assert (table["first hours"] > 0).all() and (table["first recorded"] == 0).all()
+    assert (table["paper hours"] > table["first hours"]).all()
     once = cost_tables.total_hours(tmp_path)
     assert (
-        once["laptop"] < table["laptop hours"].sum() and once["paper"] < table["paper hours"].sum()
+        once["first"] < table["first hours"].sum() and once["paper"] < table["paper hours"].sum()
     )  # shared runs
     assert once["measured"] == once["expected"] == 0
 
@@ -192,11 +192,9 @@ def test_measured_hours_are_those_of_planned_runs():
     """A record that is no longer planned, or that another seed of the plan made, is in no row."""
     results = ROOT / "results"
     table, once = cost_tables.minutes_table(results).set_index("runs of"), cost_tables.total_hours(results)
-    assert (table["laptop recorded"] <= table["laptop runs"]).all()
-    assert 0 < once["measured"] <= table["laptop hours measured"].sum()
-    assert (
-        0 < once["expected"] < once["laptop"]
-    )  # of the recorded runs alone, so that the two can be compared
+    assert (table["first recorded"] <= table["first runs"]).all()
+    assert 0 < once["measured"] <= table["first hours measured"].sum()
+    assert 0 < once["expected"] < once["first"]  # of the recorded runs alone, so that the two can be compared
 
 
 def test_the_committed_benchmark_is_whole():

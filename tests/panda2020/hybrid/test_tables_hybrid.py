@@ -26,7 +26,7 @@ def bits(right):
 
 def made(table, name, role, right, *, seed=0, ee=2.0, pj=100.0, rate=0.1):
     entry = next(
-        e for e in contents.TABLES[table]("laptop", seeds=[seed]) if (e.network, e.role) == (name, role)
+        e for e in contents.TABLES[table]("first", seeds=[seed]) if (e.network, e.role) == (name, role)
     )
     result = {
         "accuracy": sum(right) / len(right),

@@ -36,47 +36,47 @@ def made(profile: str, *, seeds: tuple[int, ...] = (0, 1, 2), changes: dict | No
 
 
 def test_counts_are_the_ledgers_and_lines_their_verdicts():
-    ledgers = [made("laptop"), made("paper", seeds=())]
+    ledgers = [made("first"), made("paper", seeds=())]
     found = headline(ledgers)
     assert found.counts == {one.profile: one.counts for one in ledgers}
     assert [line.claim.id for line in found.key] == ["stochmax-acc", "hybrid-ee"]
     assert [line.claim.id for line in found.contradicted] == ["agd-vgg7-fails"]
-    assert found.computed == {"laptop": 1, "paper": 1} and found.alone == {"laptop": 0, "paper": 0}
-    assert found.runs["laptop"] > 0 == found.runs["paper"]
+    assert found.computed == {"first": 1, "paper": 1} and found.alone == {"first": 0, "paper": 0}
+    assert found.runs["first"] > 0 == found.runs["paper"]
     for line in (*found.key, *found.contradicted):
         assert line.judgement is ledgers[0].judgements[line.claim.id]
 
 
 def test_a_larger_scale_speaks_where_it_has_runs():
     changes = {("acc", name, "snn-stochmax"): 0.53 for name in ("VGG5", "VGG3x2-v2")}
-    found = headline([made("laptop"), made("paper", changes=changes)])
+    found = headline([made("first"), made("paper", changes=changes)])
     stochmax = found.key[0]
     assert (stochmax.judgement.profile, stochmax.judgement.verdict) == ("paper", SUPPORTED)
-    assert headline([made("laptop")]).key[0].judgement.verdict == CONTRADICTED
+    assert headline([made("first")]).key[0].judgement.verdict == CONTRADICTED
 
 
 def test_markdown_says_verdict_estimate_scale_and_seeds():
-    text = markdown(headline([made("laptop")]), link=lambda name: f"[{name}](x#{name})")
-    assert "Of the article's 6 statements" in text and "| `laptop` | 3 | 1 | 2 | 0 | 0 |" in text
+    text = markdown(headline([made("first")]), link=lambda name: f"[{name}](x#{name})")
+    assert "Of the article's 6 statements" in text and "| `first` | 3 | 1 | 2 | 0 | 0 |" in text
     quote = "“improves the performance by \\~3 - 4% as compared to softmax”"
     assert f"- **✘ contradicted** {quote} ([stochmax-acc](x#stochmax-acc))" in text
     assert (
-        "(`laptop`, 12 runs, 3 seeds)" in text
+        "(`first`, 12 runs, 3 seeds)" in text
         and "Of 6 that decide something, 0 rest on a single seed and 1 on" in text
     )
-    alone = markdown(headline([made("laptop", seeds=(0,))]))
-    assert "(`laptop`, 4 runs, 1 seed)" in alone and "EE of hybrid VGG9, T = 25: 10 × (no interval)" in alone
+    alone = markdown(headline([made("first", seeds=(0,))]))
+    assert "(`first`, 4 runs, 1 seed)" in alone and "EE of hybrid VGG9, T = 25: 10 × (no interval)" in alone
     assert (
-        "| `laptop` | 2 | 0 | 0 | 4 | 0 |" in alone
+        "| `first` | 2 | 0 | 0 | 4 | 0 |" in alone
     )  # what one trained network shows by itself, and what is computed
     assert "Of 2 that decide something, 1 rests on a single seed and 1 on no training run." in alone
 
 
 def test_what_is_not_tested_is_said_too():
-    text = markdown(headline([made("laptop", seeds=())]))
+    text = markdown(headline([made("first", seeds=())]))
     assert "- **○ not tested**: “improves the performance by" in text and "`hybrid-ee`" in text
     assert "Verdicts rest on no recorded runs." in text and "Contradicted" not in text
-    assert headline([made("laptop", seeds=())]).key[0].judgement.verdict == NOT_TESTED
+    assert headline([made("first", seeds=())]).key[0].judgement.verdict == NOT_TESTED
 
 
 def test_an_articles_marks_stay_its_own():
@@ -92,7 +92,7 @@ def test_the_start_page_takes_what_the_chapter_showed(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         "IPython.display.display", lambda data, raw, metadata: outputs.append({"metadata": metadata})
     )
-    found = headline([made("laptop")])
+    found = headline([made("first")])
     show(found)
     chapter = {"cells": [{"cell_type": "markdown"}, {"cell_type": "code", "outputs": outputs}]}
     text = tool.start_page({"12_claims": json.loads(json.dumps(chapter))})
@@ -127,7 +127,7 @@ def test_the_tool_notices_a_stale_readme_and_writes_it(
 ):
     asked = []
     monkeypatch.setattr(
-        module, "headline", lambda *, results: asked.append(results) or headline([made("laptop")])
+        module, "headline", lambda *, results: asked.append(results) or headline([made("first")])
     )
     readme = tmp_path / "README.md"
     readme.write_text(f"a\n{tool.BEGIN}\n{tool.END}\nb\n")

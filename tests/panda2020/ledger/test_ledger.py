@@ -59,7 +59,7 @@ def planned() -> list[Entry]:
     """The runs of VGG5 and VGG3x2-v2 that agd-loss counts, seeds 0 and 1."""
     return [
         e
-        for e in contents.entries("laptop", ["8"], [0, 1])
+        for e in contents.entries("first", ["8"], [0, 1])
         if e.network in ("VGG5", "VGG3x2-v2") and e.spec.input.steps in (None, 25)
     ]
 
@@ -73,7 +73,7 @@ def results(tmp_path: Path, planned: list[Entry]) -> Path:
 
 def loss(results: Path, **more: Any) -> Ledger:
     return ledger(
-        "laptop",
+        "first",
         results=results,
         known=LOSS,
         estimators={"agd-loss": contents.estimators()["agd-loss"]},
@@ -87,11 +87,11 @@ def test_recorded_runs_are_found_and_missing_ones_named(results: Path):
     seeds = sorted({entry.spec.seed for entry in found.missing if entry.spec.input.steps in (None, 25)})
     assert seeds == [2, 3, 4]
     assert found.minutes == pytest.approx(sum(executing.minutes(entry.spec) for entry in found.missing))
-    assert found.commands == ("python -m panda2020 record --profile laptop --table 8",)
+    assert found.commands == ("python -m panda2020 record --profile first --table 8",)
 
 
 def test_nothing_is_recorded(tmp_path: Path):
-    every = ledger("laptop", results=tmp_path)
+    every = ledger("first", results=tmp_path)
     assert list(every.judgements) == list(claims()) and len(every.judgements) == 60
     assert not every.problems and sum(every.counts.values()) == 60 and list(every.counts) == list(VERDICTS)
     found = every.judgements["agd-loss"]
@@ -104,7 +104,7 @@ def test_nothing_is_recorded(tmp_path: Path):
 
 def test_every_run_an_estimator_asks_for_is_planned(tmp_path: Path):
     """Or its exhibit is not planned at all, which the ledger says too."""
-    for profile in ("laptop", "paper"):
+    for profile in ("first", "paper"):
         for name, found in ledger(profile, results=tmp_path).judgements.items():
             assert "is planned for profile" not in found.conclusion.reason or found.unplanned, (
                 name,
@@ -143,7 +143,7 @@ def test_where_all_records_are_disputed_the_reason_says_so(results: Path, planne
 
 
 def test_a_claim_without_estimator_is_named(results: Path):
-    found = ledger("laptop", results=results, known=LOSS, estimators={})
+    found = ledger("first", results=results, known=LOSS, estimators={})
     assert found.judgements["agd-loss"].verdict == NOT_TESTED
     assert found.judgements["agd-loss"].conclusion.reason == "no estimator is written for this claim"
     assert found.problems == ("agd-loss has no estimator",)
@@ -152,21 +152,21 @@ def test_a_claim_without_estimator_is_named(results: Path):
 def test_an_estimator_without_claim_is_refused(results: Path):
     stray = {"agd-lost": Estimator(lambda case: Finding([]), "None.", ())}
     with pytest.raises(ValueError, match="estimators must estimate known claims, got agd-lost"):
-        ledger("laptop", results=results, known=LOSS, estimators=stray)
+        ledger("first", results=results, known=LOSS, estimators=stray)
 
 
 def test_quick_runs_never_count(results: Path):
     for call in (lambda: ledger("quick"), lambda: evidence("quick"), lambda: Evidence("quick", ())):
-        with pytest.raises(ValueError, match="profile must be one of 'laptop', 'paper', got 'quick'"):
+        with pytest.raises(ValueError, match="profile must be one of 'first', 'paper', got 'quick'"):
             call()
     entry = contents.entries("quick", ["8"])[0]
     with pytest.raises(ValueError, match=r"\(quick\) may not judge a claim"):
-        Evidence("laptop", (Run(entry, "0" * 16),))
+        Evidence("first", (Run(entry, "0" * 16),))
     # a quick record under the name of a laptop run, as only a hand could put it there
-    laptop = next(run for run in evidence("laptop", results=results).runs if run.record)
+    laptop = next(run for run in evidence("first", results=results).runs if run.record)
     quick = {**laptop.record.data, "labels": {**laptop.record.labels, "profile": "quick"}}
     with pytest.raises(ValueError, match="may not judge a claim"):
-        Evidence("laptop", (Run(laptop.entry, laptop.key, Record(quick, laptop.record.path)),))
+        Evidence("first", (Run(laptop.entry, laptop.key, Record(quick, laptop.record.path)),))
 
 
 def test_conditions_choose_convention_prices_and_reading():
@@ -181,14 +181,14 @@ def test_conditions_choose_convention_prices_and_reading():
         "known": {"agd-ee": claim("agd-ee")},
         "found": runs,
     }
-    assert ledger("laptop", **ee).judgements["agd-ee"].verdict == SUPPORTED
-    other = ledger("laptop", conditions=Conditions("full", "float32"), **ee)
+    assert ledger("first", **ee).judgements["agd-ee"].verdict == SUPPORTED
+    other = ledger("first", conditions=Conditions("full", "float32"), **ee)
     assert other.judgements["agd-ee"].verdict == "contradicted" and other.conditions.prices == "float32"
 
 
 def test_another_reading_takes_its_own_runs(results: Path):
     other = [
-        e for e in contents.entries("laptop", ["8-readings"], [0, 1]) if e.network in ("VGG5", "VGG3x2-v2")
+        e for e in contents.entries("first", ["8-readings"], [0, 1]) if e.network in ("VGG5", "VGG3x2-v2")
     ]
     for entry in other:
         record(entry, results, 3000)
@@ -214,14 +214,14 @@ def test_efficiency_of_one_seed_stays_open(tmp_path: Path, planned: list[Entry])
             record(entry, tmp_path, 5000)
     ee = {"agd-ee": claim("agd-ee")}
     found = ledger(
-        "laptop", results=tmp_path, known=ee, estimators={"agd-ee": contents.estimators()["agd-ee"]}
+        "first", results=tmp_path, known=ee, estimators={"agd-ee": contents.estimators()["agd-ee"]}
     ).judgements["agd-ee"]
     assert found.verdict == INCONCLUSIVE and "one seed gives no interval" in found.conclusion.reason
 
 
 def test_commands_and_minutes(planned: list[Entry]):
     assert commands([]) == () and minutes([]) == 0
-    assert commands(planned) == ("python -m panda2020 record --profile laptop --table 8",)
+    assert commands(planned) == ("python -m panda2020 record --profile first --table 8",)
     assert minutes(planned) == pytest.approx(sum(executing.minutes(entry.spec) for entry in planned))
 
 

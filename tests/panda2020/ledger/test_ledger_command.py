@@ -29,7 +29,7 @@ IDS = ("agd-loss", "agd-vgg7-fails")
 @pytest.fixture
 def made():
     return ledger(
-        "laptop",
+        "first",
         known={name: claim(name) for name in IDS},
         found=World({}).evidence(),
         estimators={name: contents.estimators()[name] for name in IDS},
@@ -39,7 +39,7 @@ def made():
 def test_one_claim_in_full(made):
     text = in_full(made.judgements["agd-loss"])
     assert text.startswith(
-        "agd-loss: ✔ supported, at profile laptop\n“minimal accuracy loss (~2 - 3%)” (section 8.1, Table 8)\n"
+        "agd-loss: ✔ supported, at profile first\n“minimal accuracy loss (~2 - 3%)” (section 8.1, Table 8)\n"
     )
     for said in (
         "1. SNN VGG5, T = 25 minus ANN VGG5 (decides): 0 points [−0.0196 to 0.0196] (95 % over 3 seeds and the test images)",
@@ -59,7 +59,7 @@ def test_all_claims_in_a_line_each(made):
     assert rows[1].startswith("✘ contradicted    agd-vgg7-fails")
     assert (
         rows[-1]
-        == "profile laptop, 2 claims: 1 supported, 0 direction only, 1 contradicted, 0 inconclusive, 0 not tested"
+        == "profile first, 2 claims: 1 supported, 0 direction only, 1 contradicted, 0 inconclusive, 0 not tested"
     )
 
 
@@ -67,10 +67,10 @@ def test_what_is_missing_comes_with_its_command(tmp_path: Path, capsys: pytest.C
     assert main(["agd-vanishing", "--results", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert (
-        "agd-vanishing: ○ not tested, at profile laptop" in text
+        "agd-vanishing: ○ not tested, at profile first" in text
         and "SNN VGG7-agd, T = 25: seeds 0, 1, 2, 3, 4" in text
     )
-    assert "record them: python -m panda2020 record --profile laptop --table 8" in text
+    assert "record them: python -m panda2020 record --profile first --table 8" in text
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_it_runs_as_a_module(tmp_path: Path):
     ]
     done = subprocess.run([*command, "--results", str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("conv-params-minimal: ✔ supported, at profile laptop")
+    assert done.stdout.startswith("conv-params-minimal: ✔ supported, at profile first")
 
 
 def test_the_headline_is_that_of_the_readme(capsys: pytest.CaptureFixture[str]):

@@ -28,7 +28,7 @@ IDS = ("agd-loss", "agd-vgg7-fails", "conv-params-minimal", "backres-channels")
 
 
 def made(
-    profile: str = "laptop", ids: tuple[str, ...] = IDS, *, seeds: tuple[int, ...] = (0, 1, 2), **more: Any
+    profile: str = "first", ids: tuple[str, ...] = IDS, *, seeds: tuple[int, ...] = (0, 1, 2), **more: Any
 ) -> Ledger:
     known = {name: claim(name) for name in ids}
     world = World({}).evidence(profile=profile, seeds=seeds)
@@ -98,7 +98,7 @@ def test_a_claim_opens_to_quote_estimate_tolerance_runs_and_command(laptop: Ledg
     assert "■ recorded" in cells and MADE["commit"][:10] in cells and "0" in cells
     assert (
         details.select("code.snn-command")[-1].get_text()
-        == "python -m panda2020 claims agd-loss --profile laptop"
+        == "python -m panda2020 claims agd-loss --profile first"
     )
 
 
@@ -153,7 +153,7 @@ def test_a_record_that_must_not_be_used_is_named():
     bad = next(run for run in runs if run.entry.network == "VGG5" and run.entry.role == "ann")
     torn = replace(bad, record=None, error="results/abc.json is torn")
     found = made(
-        ids=("agd-loss",), found=Evidence("laptop", tuple(torn if run is bad else run for run in runs))
+        ids=("agd-loss",), found=Evidence("first", tuple(torn if run is bad else run for run in runs))
     )
     assert "results/abc.json is torn" in body(page(found), "agd-loss").get_text()
     assert problems([found], results="none") == ["results/abc.json is torn"]
@@ -169,14 +169,14 @@ def test_a_torn_record_that_no_claim_asks_for_is_named(tmp_path: Path, laptop: L
 
 def test_missing_runs_are_named_with_their_time_and_command(tmp_path: Path):
     found = ledger(
-        "laptop",
+        "first",
         results=tmp_path,
         known={"agd-vanishing": claim("agd-vanishing")},
         estimators={"agd-vanishing": contents.estimators()["agd-vanishing"]},
     )
     text = body(page(found), "agd-vanishing").get_text(" ")
     assert "planned runs are not recorded" in text and "SNN VGG7-agd, T = 25: seeds 0, 1, 2, 3, 4" in text
-    assert "python -m panda2020 record --profile laptop --table 8" in text
+    assert "python -m panda2020 record --profile first --table 8" in text
     table = missing_table([found])
     assert list(table["claims"]) == [1] and list(table["runs"]) == [
         len(found.judgements["agd-vanishing"].missing)
@@ -204,7 +204,7 @@ def test_the_gate_compares_page_and_csv(laptop: Ledger):
 def test_the_gate_compares_start_page_and_ledger(laptop: Ledger):
     whole = ledger_html([laptop], name="Table N12-1", caption="Claims.")
     start = (
-        "<main><table><tr><td>laptop</td><td>2</td><td>0</td><td>1</td><td>0</td><td>1</td></tr></table><ul><li>"
+        "<main><table><tr><td>first</td><td>2</td><td>0</td><td>1</td><td>0</td><td>1</td></tr></table><ul><li>"
         '<strong>✔ supported</strong> <a href="../executed/12_claims.html#claim-agd-loss">agd-loss</a></li></ul></main>'
     )
     assert list(start_page_against_ledger(BeautifulSoup(start, "html.parser"), whole)) == []
@@ -251,4 +251,4 @@ def test_a_duration_in_words():
 
 
 def test_scale_in_words():
-    assert "networks at 1/4 of the width" in words.scale("laptop") and "full width" in words.scale("paper")
+    assert "networks at 1/4 of the width" in words.scale("first") and "full width" in words.scale("paper")

@@ -43,7 +43,7 @@ def record_of(loss=0.5, spec=SPEC, **provenance):
         "key": key(spec),
         "task": "fake",
         "spec": to_dict(spec),
-        "labels": {"network": "n", "role": "r", "profile": "laptop", "tables": ["8"], "note": ""},
+        "labels": {"network": "n", "role": "r", "profile": "first", "tables": ["8"], "note": ""},
         "result": {"curve": [{"loss": loss, "seconds": time.perf_counter()}], "data": {"sha256": "d"}},
         "provenance": {"source": {"sha256": "s", "modules": []}, "seconds": 1.0, **provenance},
     }

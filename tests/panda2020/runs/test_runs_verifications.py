@@ -30,7 +30,7 @@ def home(tmp_path, monkeypatch):
     """Three records in results/ and one in runs/, recorded at a clean commit; verified at another, with changes."""
     monkeypatch.setenv("SNNCORE_HOME", str(tmp_path))
     monkeypatch.setattr(provenance, "commit", lambda given=None: provenance.Commit(COMMIT, False))
-    assert call("record", "--quiet", "--threads", 1, "--profile", "laptop") == 0
+    assert call("record", "--quiet", "--threads", 1, "--profile", "first") == 0
     assert call("record", "--quiet", "--threads", 1, "--spec", '{"task": "fake", "name": "mine"}') == 0
     monkeypatch.setattr(provenance, "commit", lambda given=None: provenance.Commit("d" * 40, True))
     return tmp_path
@@ -46,7 +46,7 @@ def test_verify_adds_what_it_found(home, capsys, monkeypatch):
     log = home / "results" / NAME
     assert not log.exists() and read(log) == ([], [])
     capsys.readouterr()
-    assert call("verify", "--sample", 9, "--profile", "laptop") == 0
+    assert call("verify", "--sample", 9, "--profile", "first") == 0
     assert capsys.readouterr().out.count(f"added to {log} (--no-log keeps it out)") == 3
     monkeypatch.setattr(provenance, "cpu_model", lambda: "another")
     assert call("verify", key(Spec("one"))) == 0

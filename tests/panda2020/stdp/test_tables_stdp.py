@@ -114,7 +114,7 @@ def test_refusals(shown):
         stdp_tables.stdp_table([*records, record(stdp_grid.table6("quick", seeds=[0])[1])], table)
     with pytest.raises(ValueError, match="table must be one of"):
         stdp_tables.stdp_table(records, "8")
-    other = record(stdp_grid.table6("laptop", seeds=[0])[1])
+    other = record(stdp_grid.table6("first", seeds=[0])[1])
     with pytest.raises(ValueError, match="one profile"):
         stdp_tables.stdp_table([*records, other], table)
 
@@ -291,9 +291,9 @@ def test_a_finding_takes_all_seeds_that_both_sides_have(shown):
 
 
 def test_tables_share_one_stdp_run_and_anns_share_its_images():
-    six, twelve = stdp_grid.table6("laptop", seeds=[1]), stdp_grid.table12("laptop", seeds=[1])
+    six, twelve = stdp_grid.table6("first", seeds=[1]), stdp_grid.table12("first", seeds=[1])
     assert [e.spec for e in six if e.role == "stdp"] == [e.spec for e in twelve if e.role == "stdp"]
     for entry in (*six, *twelve):
         top = entry.spec.classifiers[0] if entry.role == "stdp" else entry.spec
-        assert (entry.spec.data.train, entry.spec.data.seed) == (profiles.STDP_SCALES["laptop"].train, 1)
+        assert (entry.spec.data.train, entry.spec.data.seed) == (profiles.STDP_SCALES["first"].train, 1)
         assert top.training.epochs == 8 and to_dict(entry.spec)

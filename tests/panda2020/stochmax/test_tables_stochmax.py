@@ -19,7 +19,7 @@ from panda2020.stochmax import tables
 pytestmark = pytest.mark.usefixtures("stated_energies")
 
 
-def made(role, right, *, network="VGG3", steps=5, seed=0, ee=10.0, rate=0.2, profile="laptop"):
+def made(role, right, *, network="VGG3", steps=5, seed=0, ee=10.0, rate=0.2, profile="first"):
     """A record of Table 10 or 11 whose every site spikes at ``rate`` (or at the rates of a list)."""
     table = stochmax_grid.table10 if network == "VGG3" else stochmax_grid.table11
     entry = next(
@@ -206,7 +206,7 @@ def test_finding():
 
 
 def variant(role, validation, *, others=0.5, target=0.9):
-    entry = next(e for e in stochmax_grid.stochmax_variants("laptop") if e.role == role)
+    entry = next(e for e in stochmax_grid.stochmax_variants("first") if e.role == role)
     last = {"validation_accuracy": validation, "rho_target": target, "rho_others": others, "kept": 0.6}
     before = {"validation_accuracy": 0.1, "rho_target": 0, "rho_others": 0, "kept": 0}
     result = {"curve": [before, last], "data": {"validation": 500}}
