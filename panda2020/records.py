@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,17 +12,13 @@ import numpy as np
 import pandas as pd
 
 from panda2020.runs.executing import minutes
-from panda2020.tasks import train
-from snncore._check import one_of
-from snncore.activity import SiteActivity
 from snncore.data import DataConfig
-from snncore.energy import PRICES, EnergyReport, report
-from snncore.topology import SPIKING, Pass, as_ann, parameter_count, plan
 
-from . import networks, statistics
+from . import statistics
 from .planning import seed_of, steps_of
 from .profiles import profile
 from .runs import Entry, MissingRuns, Record, collect, key
+from .samples import hits_of, sample_of
 from .statistics import Estimate
 
 
@@ -176,259 +170,6 @@ def settled_at(accuracies: Mapping[int, Mapping[int, float]]) -> int:
     return eligible[-1]
 
 
-#: A net whose accuracy is less than this above chance has not learnt to classify. With ten classes, one that only tells a
-#: single class from the others reaches 0.10 above chance; a guessing one stays within 0.02 at 1,000 test images or more.
-LEARNT = 0.05
-
-#: How a role is called in a sentence; "{}" stands for the network.
-ROLES = {
-    "ann": "ANN {}",
-    "ann-bn": "ANN {} with batch normalisation and dropout",
-    "ann-convnn": "ANN {} with ConvNN",
-    "snn": "SNN {}",
-    "snn-stochmax": "SNN {} with stochmax",
-    "converted": "converted {}",
-    "converted-shared": "converted {} with shared thresholds",
-    "converted-relu-2": "converted {} with ReLU first layers",
-    "converted-stochmax": "converted {} with stochmax",
-    "stdp": "STDP-trained {}",
-    "stdp-more": "STDP-trained {} on more images",
-    "hybrid": "hybrid {}",
-    "hybrid-stochmax": "hybrid {}",
-    "hybrid-softmax": "hybrid {} with softmax",
-    "relu-0": "{} with all layers spiking",
-    "hybrid-rate": "hybrid {} on rate-coded X",
-    "hybrid-lif4": "{} with 4 spiking layers",
-    "hybrid-lif6": "{} with 6 spiking layers",
-    "hybrid-lif8": "{} with 8 spiking layers",
-    "hybrid-backres": "hybrid {} with BackRes",
-    "gradients": "SNN {}",
-    "binary": "binary {}",
-    "binary-stochmax": "binary {} with stochmax",
-    "snn-latency": "SNN {} on latency-coded images",
-}
-
-#: The same for a view of a run that holds several results (see ``samples``), after the role.
-VIEWS = {
-    "": "",
-    "fc/learned": " under FC1 and FC2",
-    "convnn/learned": " under ConvNN",
-    "fc-stochmax/learned": " under stochmax",
-}
-
-
-def run_name(network: str, role: str, steps: int | None = None, view: str = "") -> str:
-    """A run in words: "SNN VGG5, T = 25"."""
-    if view == "ann":
-        return f"ANN {network}"
-    return ROLES.get(role, role + " {}").format(network) + VIEWS[view] + (f", T = {steps}" if steps else "")
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """The choices that verdicts may depend on and that need no new run of the default grid.
-
-    convention, prices: of the energy. reading: of the networks that have several.
-    """
-
-    convention: str = "paper"
-    prices: str = "int32"
-    reading: str = "A"
-
-
-DEFAULT = Conditions()
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What one run measured at one T (None: without time, an ANN)."""
-
-    record: Record
-    steps: int | None
-    measured: Mapping[str, Any]
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the test images."""
-        return float(self.measured["accuracy"])
-
-    @property
-    def total(self) -> int:
-        """Test images."""
-        return int(self.measured["total"])
-
-    @property
-    def correct(self) -> int:
-        """Test images classified correctly."""
-        return int(self.measured["correct"])
-
-    @cached_property
-    def hits(self) -> np.ndarray:
-        """Which test images were right, bool (total,)."""
-        return statistics.hits(self.measured["hits"], self.total)
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """The images it was trained and tested on."""
-        found: Mapping[str, Any] = nearest(self.record["spec"], "data")
-        return found
-
-    @property
-    def chance(self) -> float:
-        """The accuracy of guessing."""
-        return 1 / int(self.topology.split()[-1].removeprefix("F"))
-
-    @property
-    def topology(self) -> str:
-        """The whole network's."""
-        held: Mapping[str, Any] = self.measured if self.record["task"] == "stdp" else self.record.result
-        return str(held.get("topology") or nearest(self.record["spec"], "topology"))
-
-    @property
-    def at_chance(self) -> bool:
-        """Whether the net has not learnt to classify (see ``LEARNT``)."""
-        return self.accuracy <= self.chance + LEARNT
-
-    def efficiency(self, conditions: Conditions) -> float:
-        """EE against the ANN of the same shape."""
-        return self._energy(conditions).efficiency
-
-    def convolutions_efficiency(self, conditions: Conditions) -> float:
-        """EE of the spiking convolutions alone, EE_Conv of Table 6."""
-        return energy_of(self, conditions.convention, conditions.prices, spiking_only=True).efficiency
-
-    def energy(self, conditions: Conditions) -> float:
-        """Energy of the spiking network per image, pJ."""
-        return self._energy(conditions).snn
-
-    def _energy(self, conditions: Conditions) -> EnergyReport:
-        return self.report(conditions.convention, conditions.prices)
-
-    def report(
-        self, convention: str = "paper", prices: str = "int32", *, spiking_only: bool = False
-    ) -> EnergyReport:
-        """The energy per image beside that of the ANN, see ``energy_of``."""
-        return energy_of(self, convention, prices, spiking_only=spiking_only)
-
-    @property
-    def parameters(self) -> int:
-        """Weights of the network, shared ones counted once."""
-        return parameter_count(self.topology, self.input_shape)
-
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
-        channels, size = train._shape(DataConfig(**self.data))
-        return channels, size, size
-
-    @property
-    def rates(self) -> dict[str, float]:
-        """Spikes per neuron and step of every spiking site, from the first to the last."""
-        return {
-            p.site: float(self.measured["activity"][p.site]["rate"])
-            for p in self.passes
-            if p.neuron in ("lif", "if")
-        }
-
-    @property
-    def mean_rate(self) -> float:
-        """Spikes per neuron and step over all spiking neurons."""
-        sizes = {p.site: np.prod(p.out_shape) for p in self.passes}
-        return float(
-            sum(sizes[site] * rate for site, rate in self.rates.items())
-            / sum(sizes[site] for site in self.rates)
-        )
-
-    @cached_property
-    def passes(self) -> tuple[Pass, ...]:
-        """The network's plan."""
-        spec = self.record["spec"]
-        neuron, static = {"convert": "if", "stdp": "lif"}.get(self.record["task"], ""), False
-        if self.record["task"] in ("train", "train-head"):
-            neuron, static = (
-                spec["network"]["neuron"],
-                spec["input"]["code"] in ("real", "poisson-mean", "direct"),
-            )
-        elif self.record["task"] == "convert":
-            static = spec["conversion"]["relu_layers"] > 0
-        return plan(self.topology, self.input_shape, neuron, static_input=static)
-
-
-def samples(record: Record, view: str = "") -> dict[int | None, Sample]:
-    """What a record holds, by T, rising.
-
-    view: of a run that holds several results. Of an STDP run, the classifier and what it reads, "fc/learned"; of a
-    conversion, "ann" for the network it started from, on the images that were simulated.
-    """
-    result = record.result
-    if record["task"] == "stdp":
-        classifier, _, source = view.partition("/")
-        if classifier not in result["classifiers"] or source not in result["classifiers"][classifier]:
-            return {}
-        found = result["classifiers"][classifier]
-        return {found["steps"]: Sample(record, found["steps"], {**found, **found[source]})}
-    if record["task"] == "convert":
-        if view == "ann":
-            return {None: Sample(record, None, result["ann"])}
-        simulated = sorted(
-            (int(steps), measured) for steps, measured in result["snn"].items()
-        )  # as text "50" follows "2000"
-        return {steps: Sample(record, steps, measured) for steps, measured in simulated}
-    steps = result.get("steps")
-    return {steps: Sample(record, steps, result)}
-
-
-def nearest(spec: Mapping[str, Any], name: str) -> Any:
-    """The value named ``name`` nearest to the top of a nested spec, or None."""
-    level: list[Mapping[str, Any]] = [spec]
-    while level:
-        for group in level:
-            if name in group:
-                return group[name]
-        level = [value for group in level for value in group.values() if isinstance(value, Mapping)]
-    return None
-
-
-@dataclass(frozen=True)
-class Series:
-    """The runs of one net in one role at one T, by seed. missing: in words, where there is none at all."""
-
-    name: str
-    samples: Mapping[int, Sample]
-    missing: str = ""
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The runs behind it."""
-        return tuple(sample.record.key for sample in self.samples.values())
-
-    @property
-    def steps(self) -> int | None:
-        """T."""
-        return next((sample.steps for sample in self.samples.values()), None)
-
-    def accuracy(self, seeds: Iterable[int] | None = None) -> float:
-        """Mean accuracy over its seeds, or over some of them."""
-        return float(
-            np.mean([self.samples[seed].accuracy for seed in (self.samples if seeds is None else seeds)])
-        )
-
-
-@cache
-def own_reading(network: str, role: str, reading: str) -> str:
-    """The reading under which the runs of a network are recorded: the first where it has no other, and for an ANN where readings
-    differ only in which layers spike."""
-    if reading not in networks.readings(network):
-        return "A"
-    read, first = (as_ann(networks.network(network, one).topology) for one in (reading, "A"))
-    return "A" if role.startswith("ann") and read == first else reading
-
-
-def entry_reading(entry: Entry) -> str | None:
-    found = re.search(r"\breading (\w)\b", entry.note)
-    return found[1] if found else None
-
-
 def accuracy_columns(runs: Sequence[Record]) -> dict[str, object]:
     """Mean accuracy over seeds with its total interval in per cent."""
     total = runs[0].result["total"]
@@ -480,16 +221,6 @@ def difference_estimate(first: Mapping[int, Record], second: Mapping[int, Record
     )
 
 
-def hits_of(measured: Mapping[str, Any]) -> np.ndarray:
-    """Which test images were right, bool (images,), of a result or a part of one."""
-    return statistics.hits(measured["hits"], measured["total"])
-
-
-def sample_of(record: Record) -> Sample:
-    """What a run with one T measured."""
-    return Sample(record, record.result["steps"], record.result)
-
-
 def mean_or_none(values: Sequence[float]) -> float | None:
     """The mean; None of no values."""
     return float(np.mean(values)) if len(values) else None
@@ -499,17 +230,3 @@ def mean_efficiency(runs: Sequence[Record], convention: str) -> float | None:
     """Mean EE of the runs that have a T; None where none has."""
     spiking = [sample_of(run) for run in runs if "steps" in run.result]
     return mean_or_none([one.report(convention).efficiency for one in spiking])
-
-
-def energy_of(
-    sample: Sample, convention: str = "paper", prices: str = "int32", *, spiking_only: bool = False
-) -> EnergyReport:
-    """Energy per image of what one run measured at one T, next to that of the ANN of the same shape.
-
-    spiking_only: of the LIF and IF layers alone (EE_Conv of Table 6). Raises ``ValueError`` for an unknown convention or price
-    list, and for an ANN, which has no T.
-    """
-    one_of("prices", prices, PRICES)
-    activity = {site: SiteActivity.from_dict(values) for site, values in sample.measured["activity"].items()}
-    passes = [p for p in sample.passes if p.neuron in SPIKING or not spiking_only]
-    return report(passes, activity, sample.steps, prices=PRICES[prices], convention=convention)  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 """How sure a number is: two sources of error, kept apart.
 
 Seeds. Another seed gives other weights, other training images, other spikes. What is true of the recipe, not of one
-run, is the mean over seeds, with Student's t interval. One seed has no such interval: it is None, never 0.
+run, is the mean over seeds, with Student's t interval. One seed has no such interval: it is None, never 0. Few seeds know
+their own variance badly; where several networks of one family are recorded, it is pooled over them (``Pool``).
 
 Test images. Another few thousand images would give another accuracy, even of the same network. All seeds of a profile
 are tested on the same images, so more seeds do not reduce this error. Two networks tested on the same images are
@@ -11,8 +12,9 @@ compared image by image: what both get right or both get wrong says nothing abou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -53,24 +55,42 @@ BASES = {
     "seeds": "seeds",
     "both": "seeds and test images",
     "images": "test images alone",
-    "grain": "steps of the quantity",
     "computed": "computed",
     "none": "one seed",
 }
 
 
 @dataclass(frozen=True)
+class Pool:
+    """The spread of one value from seed to seed, known from several networks.
+
+    deviation: its standard deviation; in logarithms where ``logarithmic``. freedom: degrees of freedom behind it.
+    networks: how many it is pooled over.
+    """
+
+    deviation: float
+    freedom: int
+    networks: int
+    logarithmic: bool = False
+
+    def __mul__(self, factor: float) -> Pool:
+        """The spread of a value ``factor`` times as large, such as a mean of networks."""
+        return Pool(self.deviation * factor, self.freedom, self.networks, self.logarithmic)
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A value with its interval, over ``seeds`` seeds.
 
-    basis: what the interval comes from, "seeds", "images", "both", "grain" (how finely the value is known) or "computed";
-    "none" where the interval is None, as one seed gives none.
+    basis: what the interval comes from, "seeds", "images", "both" or "computed"; "none" where the interval is None, as one
+    seed gives none. pool: where the variance over seeds is pooled over several networks.
     """
 
     mean: float
     interval: Interval | None
     seeds: int
     basis: str = "seeds"
+    pool: Pool | None = None
 
     @property
     def over(self) -> str:
@@ -78,16 +98,19 @@ class Estimate:
         return BASES[self.basis]
 
     def __neg__(self) -> Estimate:
-        return Estimate(-self.mean, None if self.interval is None else -self.interval, self.seeds, self.basis)
+        flipped = None if self.interval is None else -self.interval
+        return Estimate(-self.mean, flipped, self.seeds, self.basis, self.pool)
 
     def __mul__(self, factor: float) -> Estimate:
         """Scaled by a positive factor."""
         scaled = None if self.interval is None else self.interval * factor
-        return Estimate(self.mean * factor, scaled, self.seeds, self.basis)
+        return Estimate(self.mean * factor, scaled, self.seeds, self.basis, self.pool)
 
 
-def mean_over_seeds(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Estimate:
-    """The mean with Student's t interval, ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom.
+def mean_over_seeds(
+    values: Sequence[float], *, confidence: float = CONFIDENCE, pool: Pool | None = None
+) -> Estimate:
+    """The mean with Student's t interval, ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom, or those of ``pool``.
 
     Raises ``ValueError`` for no values, and for a confidence outside of (0, 1).
     """
@@ -95,10 +118,12 @@ def mean_over_seeds(values: Sequence[float], *, confidence: float = CONFIDENCE) 
     if not len(values):
         raise ValueError("values must hold at least one number, got none")
     mean, count = float(np.mean(values)), len(values)
-    if count == 1:
+    if count == 1 and pool is None:
         return Estimate(mean, None, 1, "none")
-    half = float(stats.t.ppf((1 + confidence) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
-    return Estimate(mean, Interval(mean - half, mean + half), count)
+    deviation = float(np.std(values, ddof=1)) if pool is None else pool.deviation
+    freedom = count - 1 if pool is None else pool.freedom
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * deviation / math.sqrt(count)
+    return Estimate(mean, Interval(mean - half, mean + half), count, pool=pool)
 
 
 def estimate(
@@ -107,21 +132,30 @@ def estimate(
     *,
     ratio: bool = False,
     confidence: float = CONFIDENCE,
+    pool: Pool | None = None,
 ) -> Estimate:
     """The mean over seeds with its total interval: over seeds and from the test images, their errors added as squares.
 
-    images: the interval of the mean from the test images alone, at ``CONFIDENCE``. ratio: take the interval over seeds in
-    logarithms, so that a ratio and its inverse agree.
+    images: the interval of the mean from the test images alone, at ``CONFIDENCE``. ratio: mean and interval are taken in
+    logarithms (the geometric mean), so that a ratio and its inverse agree; not where a value is 0. pool: the variance over
+    seeds, known from several networks.
     """
-    found = mean_over_seeds(values, confidence=confidence)
+    if ratio and min(values) > 0:
+        logs = None if images is None else Interval(math.log(max(images.low, 1e-300)), math.log(images.high))
+        found = _total([math.log(value) for value in values], logs, confidence, pool)
+        interval = found.interval and Interval(*(math.exp(min(end, 700.0)) for end in found.interval))
+        return Estimate(math.exp(found.mean), interval, found.seeds, found.basis, found.pool)
+    return _total(values, images, confidence, None if pool is None or pool.logarithmic else pool)
+
+
+def _total(
+    values: Sequence[float], images: Interval | None, confidence: float, pool: Pool | None
+) -> Estimate:
+    found = mean_over_seeds(values, confidence=confidence, pool=pool)
     mean = found.mean
     sides: dict[str, tuple[float, float]] = {}  # how far it reaches below and above the mean
     if found.interval is not None:
         sides["seeds"] = found.interval.half, found.interval.half
-        if ratio and min(values) > 0:
-            logs = mean_over_seeds([math.log(value) for value in values], confidence=confidence).interval
-            assert logs is not None
-            sides["seeds"] = mean - math.exp(logs.low), math.exp(logs.high) - mean
     if images is not None:
         stretch = float(stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf((1 + CONFIDENCE) / 2))
         sides["images"] = stretch * (mean - images.low), stretch * (images.high - mean)
@@ -129,7 +163,66 @@ def estimate(
         return found
     under, over = (math.hypot(*side) for side in zip(*sides.values(), strict=True))
     basis = "both" if len(sides) == 2 else next(iter(sides))
-    return Estimate(mean, Interval(mean - under, mean + over), found.seeds, basis)
+    return Estimate(mean, Interval(mean - under, mean + over), found.seeds, basis, found.pool)
+
+
+def pooled(groups: Sequence[Sequence[float]], *, logarithmic: bool = False) -> Pool | None:
+    """The variance within groups, one per network, of one value per seed: squares about each group's mean over
+    sum(n - 1) degrees of freedom. None where no group has two values. Values are logarithms already where ``logarithmic``."""
+    several = [group for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in several)
+    if not freedom:
+        return None
+    squares = sum(float(np.sum(np.square(np.subtract(group, np.mean(group))))) for group in several)
+    return Pool(math.sqrt(squares / freedom), freedom, len(several), logarithmic)
+
+
+def pooled_difference(groups: Sequence[Mapping[int, float]], *, logarithmic: bool = False) -> Pool | None:
+    """The variance of the difference of two networks with one seed, from all networks of a family.
+
+    groups: one value per seed and network. With y = network + seed + rest by least squares, seeds that not all networks have
+    included, a difference has twice the variance of the rest. With two networks it is the variance of their paired differences.
+    None where nothing is left to know it from.
+    """
+    rows = [(n, seed, value) for n, group in enumerate(groups) for seed, value in group.items()]
+    seeds = sorted({seed for _, seed, _ in rows})
+    design = np.zeros((len(rows), len(groups) + len(seeds)))
+    for row, (n, seed, _) in enumerate(rows):
+        design[row, n] = design[row, len(groups) + seeds.index(seed)] = 1.0
+    freedom = len(rows) - int(np.linalg.matrix_rank(design)) if rows else 0
+    if freedom < 1:
+        return None
+    values = np.array([value for *_, value in rows])
+    rest = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    return Pool(math.sqrt(2 * float(rest @ rest) / freedom), freedom, len(groups), logarithmic)
+
+
+def false_discovery(p: Sequence[float]) -> list[float]:
+    """Benjamini and Hochberg's q of each p: the smallest share of false discoveries at which it would be one.
+
+    With the p in rising order, ``q_i = min over j >= i of p_j m / j``. Raises ``ValueError`` for a p outside of [0, 1].
+    """
+    for one in p:
+        between("p", one, 0, 1)
+    return [float(one) for one in stats.false_discovery_control(p)] if len(p) else []
+
+
+@lru_cache(maxsize=2)
+def _weights(images: int, resamples: int) -> np.ndarray:
+    """How often each image is drawn in each resample, (resamples, images); whole numbers, whose sums are exact in float32."""
+    drawn = np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), size=resamples)
+    return drawn.astype(np.float32)
+
+
+def resampled(right: np.ndarray, *, resamples: int) -> np.ndarray:
+    """Accuracies under resampling of the test images (bootstrap), (resamples, runs).
+
+    right: which images were right, (runs, images). The same images are drawn for every call with as many of them, so that
+    networks tested on the same images stay paired.
+    """
+    images = right.shape[1]
+    found: np.ndarray = (_weights(images, resamples) @ right.T.astype(np.float32)).astype(float) / images
+    return found
 
 
 def accuracy_estimate(correct: Sequence[int], total: int) -> Estimate:

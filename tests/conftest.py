@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from panda2020 import records as recorded_runs
+from panda2020 import samples as recorded_runs
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from panda2020.claims.evidence import Evidence, Run
+from panda2020.claims.evidence import PROFILES, Evidence, Run
 from panda2020.networks import network
 from panda2020.runs import Entry, Record
 from snncore.topology import as_ann, plan
@@ -32,7 +32,11 @@ CLASSIFIERS = ("fc", "fc-stochmax", "convnn")
 #: network, role, T: every run that an estimator may ask for.
 PLAN: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     *((name, "converted", LONG) for name in ("VGG7-conv", "VGG2x4", "VGG3x2-v1")),
-    *((name, "converted-shared", LONG) for name in ("VGG2x4", "VGG3x2-v1")),
+    *(
+        (name, f"converted-shared{how}", LONG)
+        for name in ("VGG2x4", "VGG3x2-v1")
+        for how in ("", "-first", "-mean")
+    ),
     ("VGG7-conv", "converted-relu-2", LONG),
     ("VGG7-conv", "converted-stochmax", LONG),
     *((name, "converted", (250, 2500)) for name in ("VGG16", "VGG11x2")),
@@ -65,8 +69,11 @@ PLAN: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ),
 )
 
+EARLY = (5, 10, 15)  # at which a network trained at one T is read as well
+
 DEFAULTS = {
     "acc": 0.5,
+    "seen": 0.9,
     "ee": 10.0,
     "conv_ee": 20.0,
     "energy": 100.0,
@@ -98,7 +105,7 @@ class World:
         noisy = [v * (1 + size * luck.uniform(-1, 1)) for v in several]
         return noisy if isinstance(value, list) else noisy[0]
 
-    def evidence(self, *, profile: str = "first", seeds: Sequence[int] = (0, 1, 2)) -> Evidence:
+    def evidence(self, *, profile: str = PROFILES[0], seeds: Sequence[int] = (0, 1, 2)) -> Evidence:
         return Evidence(
             profile,
             tuple(
@@ -124,6 +131,7 @@ class World:
                         "ann": self.measured(name, role, "ann", seed, spiking=False),
                         "thresholds": self.thresholds(name, role, seed),
                         "topology": network(name).with_classes(10).topology,
+                        "train_accuracy": self.get("seen", name, role, None, seed),
                     },
                 )
             ]
@@ -141,6 +149,7 @@ class World:
                             view: {
                                 **self.measured(name, role, view, seed),
                                 "learned": self.measured(name, role, view, seed),
+                                "train_accuracy": self.get("seen", name, role, view, seed),
                                 "topology": network(name).topology,
                                 "steps": times[0],
                                 "convolutions": {
@@ -175,7 +184,9 @@ class World:
             ]
         if role.startswith("binary"):
             result = self.measured(name, role, None, seed, spiking=False)
-            return [self.run(profile, "binary", name, role, None, seed, {**result, "steps": 1})]
+            seen = self.get("seen", name, role, None, seed)
+            result |= {"steps": 1, "train_accuracy": seen}
+            return [self.run(profile, "binary", name, role, None, seed, result)]
         if role.startswith("ann"):
             return [
                 self.run(
@@ -185,15 +196,20 @@ class World:
                     role,
                     None,
                     seed,
-                    self.measured(name, role, None, seed, spiking=False),
+                    self.measured(name, role, None, seed, spiking=False)
+                    | {"train_accuracy": self.get("seen", name, role, None, seed)},
                 )
             ]
         return [
-            self.run(
-                profile, "train", name, role, T, seed, {**self.measured(name, role, T, seed), "steps": T}
-            )
-            for T in times
+            self.run(profile, "train", name, role, T, seed, self.trained(name, role, T, seed)) for T in times
         ]
+
+    def trained(self, name: str, role: str, T: int, seed: int) -> dict[str, Any]:
+        found = self.measured(name, role, T, seed)
+        found |= {"steps": T, "train_accuracy": self.get("seen", name, role, T, seed)}
+        if role == "snn" and T == 25:
+            found["early"] = {str(early): self.measured(name, role, early, seed) for early in EARLY}
+        return found
 
     def run(
         self, profile: str, task: str, name: str, role: str, T: int | None, seed: int, result: dict
@@ -202,6 +218,8 @@ class World:
         one = role in (
             "converted",
             "converted-shared",
+            "converted-shared-first",
+            "converted-shared-mean",
             "converted-relu-2",
             "converted-percentile",
         )  # from the same ANN

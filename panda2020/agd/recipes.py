@@ -11,8 +11,8 @@ from matplotlib.ticker import PercentFormatter
 
 from panda2020 import statistics
 from panda2020.exhibits.style import PALETTE
-from panda2020.records import LEARNT
 from panda2020.runs import Record
+from panda2020.samples import LEARNT
 
 from .figures import label_ends
 from .tables import CHANCE, shown_name

@@ -15,19 +15,17 @@ from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.exhibit import origin
 from panda2020.exhibits.numbers import gap
 from panda2020.records import (
-    LEARNT,
     Place,
-    Sample,
     accuracy_columns,
     by_place,
     difference_columns,
     difference_estimate,
     mean_efficiency,
     reading_of,
-    sample_of,
     scale,
 )
 from panda2020.runs import Record
+from panda2020.samples import LEARNT, Sample, sample_of
 from panda2020.statistics import Estimate
 from snncore.energy import CONVENTIONS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from panda2020.claims.evidence import Case
 from panda2020.claims.quantities import difference
+from panda2020.claims.ranges import above
 from panda2020.claims.registry import Finding, estimates
-from panda2020.claims.verdicts import above
 
 BINARY_PAIRS = (("VGG3x2-v2", "VGG5"), ("VGG3x4", "VGG7-agd"))
 
@@ -17,9 +17,9 @@ def binary(case: Case) -> Finding:
     both, alone = [], []
     for shared, plain in BINARY_PAIRS:
         base = case.series(plain, "binary")
-        both.append(difference(case.series(shared, "binary-stochmax"), base, above(0)))
-        alone.append(difference(case.series(shared, "binary"), base, above(0), beside=True))
-        alone.append(difference(case.series(plain, "binary-stochmax"), base, above(0), beside=True))
+        both.append(difference(case.series(shared, "binary-stochmax"), base, direction=above(0)))
+        alone.append(difference(case.series(shared, "binary"), base, direction=above(0), beside=True))
+        alone.append(difference(case.series(plain, "binary-stochmax"), base, direction=above(0), beside=True))
     return Finding(
         [*both, *alone],
         caveat="The article only conjectures it, and names no network. Ours have activations of 0 and 1 and no batch "

@@ -17,17 +17,9 @@ from panda2020.energy import tables as energy_tables
 from panda2020.exhibits.exhibit import origin
 from panda2020.exhibits.numbers import interval as interval_text
 from panda2020.exhibits.style import PALETTE
-from panda2020.records import (
-    LEARNT,
-    Place,
-    Sample,
-    accuracy_columns,
-    by_place,
-    difference_columns,
-    mean_or_none,
-    sample_of,
-)
+from panda2020.records import Place, accuracy_columns, by_place, difference_columns, mean_or_none
 from panda2020.runs import Record
+from panda2020.samples import LEARNT, Sample, sample_of
 from snncore.energy import SRAM
 
 from .claims import BINARY_PAIRS

@@ -7,11 +7,14 @@ and a run that is missing is known by name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from panda2020.planning import seed_of, steps_of
-from panda2020.records import (
+from panda2020.runs import Entry, Record
+from panda2020.samples import (
     DEFAULT,
     Conditions,
     Sample,
@@ -20,10 +23,11 @@ from panda2020.records import (
     own_reading,
     run_name,
     samples,
-    settled_at,
 )
-from panda2020.runs import Entry, Record
 from snncore._check import one_of
+
+from .families import family
+from .protocol import PROTOCOL_VERSION
 
 #: Profiles whose runs may judge a claim.
 PROFILES = ("first", "paper")
@@ -41,7 +45,10 @@ class Run:
 
 @dataclass
 class Case:
-    """What one claim asks of the evidence; it keeps account of what was used, what is missing and what is wrong."""
+    """What one claim asks of the evidence; it keeps account of what was used, what is missing and what is wrong.
+
+    seen: samples by run and view; resampled: accuracies under resampling of the images, by run; kept for all claims.
+    """
 
     runs: Sequence[Run]
     profile: str
@@ -49,6 +56,8 @@ class Case:
     used: dict[str, Record] = field(default_factory=dict)
     absent: dict[str, Entry] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    seen: dict[tuple[str, str], Mapping[int | None, Sample]] = field(default_factory=dict)
+    resampled: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
     @property
     def full_scale(self) -> bool:
@@ -60,51 +69,96 @@ class Case:
     ) -> Series:
         """The runs of ``network`` in ``role``, at T = ``steps`` (None: without time, or the only T there is).
 
-        table: only those that this exhibit plans, where roles repeat. view: see ``samples``.
+        A run recorded out of the grid's order of seeds, or under another profile or protocol, is named in ``problems`` and left
+        out. table: only those that this exhibit plans, where roles repeat. view: see ``samples``.
         """
         name = run_name(network, role, steps, view)
         found = self._find(network, role, steps, table)
         if not found:
-            return Series(name, {}, f"no run of {name} is planned for profile {self.profile}")
+            why = f"no run of {name} is planned for profile {self.profile}"
+            return Series(name, {}, why, network, role, view)
         kept: dict[int, Sample] = {}
+        gap: int | None = None  # the first seed that is not recorded
         for run in found:
-            if run.error:
-                if run.error not in self.problems:
-                    self.problems.append(run.error)
+            error = run.error or self._misfit(run)
+            if error:
+                self._name(error)
             elif run.record is None:
                 self.absent.setdefault(run.key, run.entry)
-            else:
-                measured = samples(run.record, view)
-                at = next(iter(measured)) if steps is None and len(measured) == 1 else steps
-                if at in measured:
-                    self.used[run.record.key] = run.record
-                    kept[seed_of(run.entry)] = measured[at]
-        return Series(name, dict(sorted(kept.items())), "" if kept else f"{name} is not recorded")
+                gap = seed_of(run.entry) if gap is None else gap
+            elif (sample := self._sample(run, steps, view)) is not None:
+                if gap is not None:
+                    self._name(
+                        f"{name}: seed {seed_of(run.entry)} is recorded before seed {gap}, out of the grid's order, and left out"
+                    )
+                    continue
+                self.used[run.key] = run.record
+                kept[seed_of(run.entry)] = sample
+        return Series(
+            name,
+            dict(sorted(kept.items())),
+            "" if kept else f"{name} is not recorded",
+            network,
+            role,
+            view,
+            tuple(dict.fromkeys(seed_of(run.entry) for run in found)),
+            lambda: self._family(network, role, steps, table, view),
+        )
 
-    def times(self, network: str, role: str, *, table: str | None = None) -> tuple[int, ...]:
+    def _family(
+        self, network: str, role: str, steps: int | None, table: str | None, view: str
+    ) -> dict[str, dict[int, Sample]]:
+        """The same series of every network of the family, without any account of what was used."""
+        found: dict[str, dict[int, Sample]] = {}
+        for name in family(network):
+            for run in self._find(name, role, steps, table if name == network else None):
+                if run.record is not None and not (run.error or self._misfit(run)):
+                    sample = self._sample(run, steps, view)
+                    if sample is not None:
+                        found.setdefault(name, {})[seed_of(run.entry)] = sample
+        return found
+
+    def _sample(self, run: Run, steps: int | None, view: str) -> Sample | None:
+        assert run.record is not None
+        measured = self.of_record(run.record, view)
+        at = next(iter(measured)) if steps is None and len(measured) == 1 else steps
+        return measured.get(at)
+
+    def of_record(self, record: Record, view: str = "") -> Mapping[int | None, Sample]:
+        """What a record holds, by T, see ``samples``."""
+        place = record.key, view
+        if place not in self.seen:
+            self.seen[place] = samples(record, view)
+        return self.seen[place]
+
+    def _misfit(self, run: Run) -> str:
+        """Why a record may not stand beside the others, if it may not."""
+        if run.record is None:
+            return ""
+        profile, version = run.record.labels["profile"], run.record.provenance.get("protocol")
+        if profile != self.profile:
+            return f"record {run.key} is of profile {profile}, not of {self.profile}, and left out"
+        if version not in (None, PROTOCOL_VERSION):
+            return (
+                f"record {run.key} was made under protocol {version}, not {PROTOCOL_VERSION}, and is left out"
+            )
+        return ""
+
+    def _name(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def times(self, network: str, role: str, *, table: str | None = None, view: str = "") -> tuple[int, ...]:
         """Every T at which ``network`` is recorded in ``role``, rising."""
         records = [run.record for run in self._find(network, role, None, table) if run.record is not None]
-        return tuple(sorted({steps for record in records for steps in samples(record) if steps is not None}))
+        return tuple(
+            sorted({steps for record in records for steps in samples(record, view) if steps is not None})
+        )
 
     def planned(self, network: str, role: str, *, table: str | None = None) -> tuple[int, ...]:
         """Every T for which ``network`` is planned in ``role`` with a run of its own, rising."""
         found = {steps_of(run.entry) for run in self._find(network, role, None, table)}
         return tuple(sorted(steps for steps in found if steps is not None))
-
-    def settled_series(self, network: str, role: str, *, table: str | None = None) -> Series:
-        """The runs at the T at which an EE is read, see ``records.settled_at``."""
-        every = {
-            T: self.series(network, role, T, table=table) for T in self.times(network, role, table=table)
-        }
-        by_seed = {
-            T: {seed: sample.accuracy for seed, sample in series.samples.items()}
-            for T, series in every.items()
-            if series.samples
-        }
-        if by_seed:
-            return every[settled_at(by_seed)]
-        wanted = self.planned(network, role, table=table)
-        return self.series(network, role, wanted[-1] if wanted else None, table=table)
 
     def _find(self, network: str, role: str, steps: int | None, table: str | None) -> list[Run]:
         reading = own_reading(network, role, self.conditions.reading)
@@ -125,6 +179,10 @@ class Evidence:
 
     profile: str
     runs: tuple[Run, ...]
+    seen: dict[tuple[str, str], Mapping[int | None, Sample]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    resampled: dict[tuple[str, str], np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         one_of("profile", self.profile, PROFILES)
@@ -138,4 +196,4 @@ class Evidence:
 
     def case(self, conditions: Conditions = DEFAULT) -> Case:
         """A fresh account for one claim."""
-        return Case(self.runs, self.profile, conditions)
+        return Case(self.runs, self.profile, conditions, seen=self.seen, resampled=self.resampled)

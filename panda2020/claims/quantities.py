@@ -2,88 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from scipy import stats
 
 from panda2020 import statistics
-from panda2020.records import LEARNT, Sample, Series
+from panda2020.samples import LEARNT, Sample, Series
 from panda2020.statistics import Interval
 
+from . import families
+from .admissibility import must_have_learnt, refusal, seen_accuracy
 from .evidence import Case
-from .verdicts import Quantity, Range, above
+from .protocol import trains, trains_on_seen
+from .ranges import Range
+from .verdicts import RATIO, Quantity
 
 POINTS = 100.0
 
 Z = float(stats.norm.ppf((1 + statistics.CONFIDENCE) / 2))
 
-#: Reasons that several estimators give.
-POINT = "the sentence gives whole points with a tilde: half a point beyond them still rounds to what it says"
+Pairs = dict[int, tuple[Sample, Sample]]
 
-SIMILAR = "2 points: the article itself calls a loss of up to 2 points minimal"
+
+def share(sample: Sample) -> float:
+    """Accuracy in percent."""
+    return POINTS * sample.accuracy
 
 
 def accuracy(
-    series: Series, expected: Range, *, direction: Range | None = None, beside: bool = False, note: str = ""
+    series: Series,
+    size: Range,
+    *,
+    void: str = "",
+    undecided: str = "",
 ) -> Quantity:
     """Test accuracy in percent of a network that was trained for it; Wilson's interval of the test images."""
-    part = Quantity(
-        f"accuracy of {series.name}", "%", expected, direction, apart=True, beside=beside, note=note
-    )
+    part = Quantity(f"accuracy of {series.name}", "%", size=size, apart=True, void=void, undecided=undecided)
+    part = alone(part, series)
     if not series.samples:
-        return replace(part, missing=(series.missing,))
+        return part
     found = list(series.samples.values())
     correct = sum(sample.correct for sample in found) / len(found)
     return replace(
         part,
-        values=tuple(POINTS * sample.accuracy for sample in found),
+        values=tuple(map(share, found)),
         seeds=tuple(series.samples),
         images=statistics.wilson(correct, found[0].total) * POINTS,
-        keys=series.keys,
+        pool=families.of_values(series, share),
     )
+
+
+def training_accuracy(series: Series) -> Quantity:
+    """Accuracy on training images at the kept epoch, which "trains" asks for beside that on test images."""
+    part = Quantity(f"training accuracy of {series.name}", "%", size=trains_on_seen(), apart=True)
+    part = alone(part, series)
+    seen = {seed: seen_accuracy(sample) for seed, sample in series.samples.items()}
+    known = {seed: POINTS * value for seed, value in seen.items() if value is not None}
+    if series.samples and not known:
+        return replace(part, missing=(f"the training accuracy of {series.name} is not recorded",))
+    return replace(part, seeds=tuple(known), values=tuple(known.values()))
+
+
+def trained(series: Series) -> list[Quantity]:
+    """That a network trains: its accuracy on test images, and on training images.
+
+    What falls short in a network that was stopped while it still rose (it has not learnt, section 4) is not testable: that it
+    would not have got there is not known.
+    """
+    chance = next((sample.chance for sample in series.samples.values()), 0.1)
+    parts = [accuracy(series, trains(chance)), training_accuracy(series)]
+    stopped = refusal(series, seeds=series.samples)
+    return [
+        replace(part, void=stopped)
+        if stopped and part.values and not part.expected.holds(*[float(np.mean(part.values))] * 2)
+        else part
+        for part in parts
+    ]
 
 
 def difference(
     first: Series,
     second: Series,
-    expected: Range,
+    size: Range | None = None,
     *,
     direction: Range | None = None,
-    baseline: bool = False,
     beside: bool = False,
     what: str = "",
     note: str = "",
+    void: str = "",
 ) -> Quantity:
     """Accuracy of ``first`` minus that of ``second`` in points, paired by seed and test image.
 
-    Void where both are at chance: then neither has learnt, and the difference is luck. baseline: ``second`` is what
-    ``first`` is held against, so seeds where it has not learnt are left out.
+    Not testable where both are at chance in a seed (then the difference is luck), and where section 4 of the protocol refuses.
     """
-    part = Quantity(
-        what or f"{first.name} minus {second.name}", "points", expected, direction, beside=beside, note=note
-    )
-    part, pairs = _paired(part, first, second)
+    name = what or f"{first.name} minus {second.name}"
+    part = Quantity(name, "points", direction, size, beside=beside, note=note, void=void)
+    part, pairs = paired(part, first, second)
     if not pairs:
         return part
-    if baseline:
-        left = {seed: pair for seed, pair in pairs.items() if not pair[1].at_chance}
-        part = _without_chance(part, pairs, left)
-        if not left:
-            return part
-        pairs = left
-    images = statistics.paired(
-        [a.hits for a, _ in pairs.values()], [b.hits for _, b in pairs.values()]
-    ).images
-    stuck = all(a.at_chance and b.at_chance for a, b in pairs.values())
+    images = statistics.paired([a.hits for a, _ in pairs.values()], [b.hits for _, b in pairs.values()])
+    stuck = [seed for seed, (a, b) in pairs.items() if a.at_chance and b.at_chance]
     return replace(
         part,
         seeds=tuple(pairs),
-        values=tuple(POINTS * (a.accuracy - b.accuracy) for a, b in pairs.values()),
-        images=images * POINTS,
+        values=tuple(share(a) - share(b) for a, b in pairs.values()),
+        images=images.images * POINTS,
+        pool=families.of_pair(first, second, share),
         apart=any(_apart(a, b) for a, b in pairs.values()),
-        void=f"both are at chance (less than {POINTS * LEARNT:g} points above it)" if stuck else "",
+        void=part.void or _chance("both networks are", stuck),
     )
 
 
@@ -95,11 +123,48 @@ def _apart(one: Sample, other: Sample) -> bool:
     return weights[0] is None or weights[0] != weights[1]
 
 
+def mean_difference(
+    pairs: Sequence[tuple[Series, Series]],
+    size: Range | None = None,
+    *,
+    direction: Range | None = None,
+    what: str,
+) -> Quantity:
+    """The mean of some differences in points, one per network of a family: every network counts, in every seed."""
+    parts = [difference(a, b, size, direction=direction) for a, b in pairs]
+    seeds = tuple(s for s in parts[0].seeds if all(s in part.seeds for part in parts))
+    found = Quantity(
+        what,
+        "points",
+        direction,
+        size,
+        apart=any(part.apart for part in parts),
+        missing=tuple(dict.fromkeys(text for part in parts for text in part.missing)),
+        void="; ".join(dict.fromkeys(part.void for part in parts if part.void)),
+        keys=tuple(dict.fromkeys(key for part in parts for key in part.keys)),
+    )
+    if not seeds or any(not part.values for part in parts):
+        return found
+    values = [float(np.mean([part.values[part.seeds.index(s)] for part in parts])) for s in seeds]
+    chosen = [(a.samples[s], b.samples[s]) for a, b in pairs for s in seeds]
+    if len({one.total for pair in chosen for one in pair}) > 1:
+        return replace(found, void=f"{what}: not all networks were run on as many images")
+    by_image = [np.subtract(a.hits, b.hits, dtype=float) for a, b in chosen]
+    pool = parts[0].pool
+    return replace(
+        found,
+        values=tuple(values),
+        seeds=seeds,
+        images=over_images(values, by_image),
+        pool=None if pool is None else pool * len(parts) ** -0.5,
+    )
+
+
 def contrast(
     first: Quantity,
     second: Quantity,
     terms: Sequence[tuple[int, Series]],
-    expected: Range,
+    direction: Range,
     *,
     what: str,
     beside: bool = False,
@@ -108,19 +173,20 @@ def contrast(
 
     terms: the four series with their signs, from which the interval of the test images is taken.
     """
-    part = Quantity(what, "points", expected, apart=True, beside=beside, void=first.void or second.void)
+    part = Quantity(what, "points", direction, apart=True, beside=beside, void=first.void or second.void)
     part = replace(
         part, missing=first.missing + second.missing, keys=tuple(dict.fromkeys(first.keys + second.keys))
     )
     both = tuple(seed for seed in first.seeds if seed in second.seeds)
     if not both:
         return part
-    samples = {seed: [(sign, series.samples[seed]) for sign, series in terms] for seed in both}
-    if any(dict(one.data) != dict(of_seed[0][1].data) for of_seed in samples.values() for _, one in of_seed):
+    found = {seed: [(sign, series.samples[seed]) for sign, series in terms] for seed in both}
+    if any(dict(one.data) != dict(of_seed[0][1].data) for of_seed in found.values() for _, one in of_seed):
         return replace(part, void=f"{what}: the networks were not run on the same images")
     values = tuple(first.values[first.seeds.index(s)] - second.values[second.seeds.index(s)] for s in both)
-    by_image = [np.sum([sign * one.hits for sign, one in of_seed], axis=0) for of_seed in samples.values()]
-    return replace(part, values=values, seeds=both, images=over_images(values, by_image))
+    by_image = [np.sum([sign * one.hits for sign, one in of_seed], axis=0) for of_seed in found.values()]
+    pool = families.independent(first.pool, second.pool)
+    return replace(part, values=values, seeds=both, images=over_images(values, by_image), pool=pool)
 
 
 def over_images(values: Sequence[float], by_image: Sequence[np.ndarray]) -> Interval:
@@ -134,98 +200,91 @@ def ratio(
     first: Series,
     second: Series,
     of: Callable[[Sample], float],
-    expected: Range,
+    size: Range | None = None,
     *,
     what: str,
     direction: Range | None = None,
     beside: bool = False,
     note: str = "",
 ) -> Quantity:
-    """``of(first) / of(second)`` by seed, without the seeds where a net is at chance, whatever little it spends."""
-    part = Quantity(what, "×", expected, direction, beside=beside, note=note)
-    part, pairs = _paired(part, first, second)
+    """``of(first) / of(second)`` by seed; not testable where a network is at chance, whatever little it spends."""
+    part = Quantity(what, RATIO, direction, size, beside=beside, note=note)
+    part, pairs = paired(part, first, second)
     if not pairs:
         return part
-    left = {seed: (a, b) for seed, (a, b) in pairs.items() if not (a.at_chance or b.at_chance)}
-    part = _without_chance(part, pairs, left)
-    if any(of(b) == 0 for _, b in left.values()):
+    stuck = [seed for seed, (a, b) in pairs.items() if a.at_chance or b.at_chance]
+    part = replace(part, void=part.void or _chance("a network is", stuck))
+    if any(of(b) == 0 for _, b in pairs.values()):
         return replace(part, void=f"{second.name} has a value of 0, so there is no ratio")
-    return replace(part, seeds=tuple(left), values=tuple(of(a) / of(b) for a, b in left.values()))
+    return replace(
+        part,
+        seeds=tuple(pairs),
+        values=tuple(of(a) / of(b) for a, b in pairs.values()),
+        pool=families.of_pair(first, second, of, ratio=True),
+    )
 
 
 def value(
     series: Series,
     of: Callable[[Sample], float],
-    expected: Range,
+    size: Range | None = None,
     *,
     what: str,
-    unit: str = "×",
+    unit: str = RATIO,
     direction: Range | None = None,
     beside: bool = False,
     working: bool = True,
+    learnt: bool = False,
     note: str = "",
 ) -> Quantity:
-    """``of`` each run. ``working``: without the seeds where the net is at chance."""
-    part = Quantity(what, unit, expected, direction, beside=beside, note=note)
+    """``of`` each run. working: not testable where a network is at chance. learnt: nor where one has not learnt, as of an
+    efficiency, which compares it with its ANN."""
+    part = alone(Quantity(what, unit, direction, size, beside=beside, note=note), series)
     if not series.samples:
-        return replace(part, missing=(series.missing,))
-    left = {seed: sample for seed, sample in series.samples.items() if not (working and sample.at_chance)}
-    part = _without_chance(replace(part, keys=series.keys), series.samples, left)
-    return replace(part, seeds=tuple(left), values=tuple(of(sample) for sample in left.values()))
-
-
-def learns(series: Series) -> Quantity:
-    """Accuracy clearly above chance: twice as far above it as a net that has not learnt can be."""
-    return accuracy(series, _learnt(series))
-
-
-def lead_over_failure(first: Series, second: Series) -> Quantity:
-    """How far ``first``, which trains, is above ``second``, which is said to fail.
-
-    Void where ``second`` trains in every run: then there is no failure to be above, and a claim of its own says so.
-    """
-    expected = above(5, "where one net trains and the other fails, they are far apart")
-    part = difference(first, second, expected, direction=above(0))
-    bounds = _learnt(second)
-    if second.samples and all(
-        bounds.holds(*[POINTS * sample.accuracy] * 2) for sample in second.samples.values()
-    ):
-        return replace(
-            part, void=f"{second.name} trains as well, so nothing shows that one trains where the other fails"
-        )
-    return part
-
-
-def _learnt(series: Series) -> Range:
-    chance = next((sample.chance for sample in series.samples.values()), 0.1)
-    return above(
-        POINTS * (chance + 2 * LEARNT),
-        "a net that tells one of ten classes from the others reaches 10 points above chance",
+        return part
+    stuck = [seed for seed, sample in series.samples.items() if working and sample.at_chance]
+    void = refusal(series, seeds=series.samples) if learnt else ""
+    return replace(
+        part,
+        seeds=tuple(series.samples),
+        values=tuple(map(of, series.samples.values())),
+        pool=families.of_values(series, of, ratio=unit == RATIO),
+        void=_chance("the network is", stuck) or void,
     )
 
 
-def absolute(case: Case, series: Series, expected: Range) -> Quantity:
-    """An accuracy that the paper states as such: judged only at the paper's own scale, else shown beside."""
-    note = (
-        ""
-        if case.full_scale
-        else "Shown, not judged: the network is narrower and sees fewer images than the paper's."
-    )
-    return accuracy(series, expected, beside=not case.full_scale, note=note)
+def efficiency(case: Case) -> Callable[[Sample], float]:
+    """EE under the conditions of a case."""
+    return lambda sample: sample.efficiency(case.conditions)
+
+
+def energy(case: Case) -> Callable[[Sample], float]:
+    """Energy of the spiking network under the conditions of a case."""
+    return lambda sample: sample.energy(case.conditions)
+
+
+def absolute(case: Case, series: Series, size: Range) -> Quantity:
+    """An accuracy that the paper states as such: judged only at the paper's own scale."""
+    return accuracy(series, size, void="" if case.full_scale else SCALE)
 
 
 SCALE = "an absolute accuracy on all of CIFAR-10 at full width cannot be asked of narrower networks on fewer images"
 
 
-def untested(what: str, unit: str, why: str, *, keys: tuple[str, ...] = ()) -> Quantity:
-    """A quantity that this profile cannot measure, and why. keys: runs that are there and do not decide it."""
-    return Quantity(what, unit, Range(reason="any value"), void=why, keys=keys)
+def alone(part: Quantity, series: Series) -> Quantity:
+    """A quantity of one series with its runs and what is missing of them."""
+    if not series.samples:
+        return replace(part, missing=(series.missing,))
+    lacking = [seed for seed in series.planned if seed not in series.samples]
+    missing = (f"{series.name} lacks {_seeds(lacking)} of those planned",) if lacking else ()
+    return replace(part, keys=series.keys, missing=missing)
 
 
-def _paired(
-    part: Quantity, first: Series, second: Series
-) -> tuple[Quantity, dict[int, tuple[Sample, Sample]]]:
-    """The part with its runs, and the samples of the seeds that both have; none where nothing can be paired."""
+def paired(part: Quantity, first: Series, second: Series) -> tuple[Quantity, Pairs]:
+    """The part with its runs, and the samples of the seeds that both have; none where nothing can be paired.
+
+    All seeds that are planned for both decide, or none: those that one side lacks are missing.
+    """
     absent = tuple(series.missing for series in (first, second) if not series.samples)
     if absent:
         return replace(part, missing=absent), {}
@@ -236,35 +295,29 @@ def _paired(
         if dict(a.data) != dict(b.data) or a.total != b.total:
             return replace(part, void=f"{first.name} and {second.name} were not run on the same images"), {}
     keys = tuple(dict.fromkeys(sample.record.key for pair in pairs.values() for sample in pair))
-    return replace(part, keys=keys), pairs
+    missing = []
+    for one, other in ((first, second), (second, first)):
+        lacking = [s for s in one.planned if s in other.planned and s not in one.samples]
+        if lacking:
+            missing.append(f"{one.name} lacks {_seeds(lacking)} of those planned")
+    void = part.void
+    if not void and must_have_learnt(first, second):
+        void = refusal(first, second, seeds=pairs)
+    return replace(part, keys=keys, missing=tuple(missing), void=void), pairs
 
 
-def _without_chance(part: Quantity, every: Collection[int], left: Collection[int]) -> Quantity:
-    """The part without the seeds of nets at chance, saying which they were."""
-    gone = [seed for seed in every if seed not in left]
-    if not gone:
-        return part
-    seeds = f"seed{'s' if len(gone) > 1 else ''} {', '.join(map(str, gone))}"
-    if not left:
-        return replace(part, void=f"at chance in every run ({seeds}), and such nets are excluded")
-    return replace(part, note=f"{part.note} Excluded, as a net is at chance: {seeds}.".strip())
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
+def _chance(who: str, seeds: Sequence[int]) -> str:
+    """Why networks at chance decide nothing; "" where none is."""
+    if not seeds:
+        return ""
+    return f"{who} at chance (less than {POINTS * LEARNT:g} points above it) in {_seeds(seeds)}"
 
 
 PAIR = ("VGG5", "VGG3x2-v2")  # the two nets that the text calls successful
-
-SHORT = (
-    "Both sides train for the same few epochs on a few thousand images. The article trains each until its accuracy no longer "
-    "rises, so at this scale a gap may be one of speed."
-)
-
-FACTOR_2 = (
-    "a factor of 2 either way: the price list alone changes EE about sixfold, and rates depend on the recipe"
-)
-
-
-def short(case: Case) -> str:
-    """What weighs on a gap between a spiking network and its ANN at less than the paper's scale."""
-    return "" if case.full_scale else SHORT
 
 
 def first(case: Case, network: str, role: str = "snn") -> Series:
@@ -285,4 +338,4 @@ def longest(case: Case, name: str, role: str = CONVERTED) -> Series:
 HYBRID = "hybrid-stochmax"  # what section 8.3 trains on CIFAR-10; softmax stands beside it
 
 #: What weighs on every claim about ImageNet here.
-SUBSET = "QuantityVerdict on ten of ImageNet's classes, imagenette, at low resolution and small width."
+SUBSET = "Judged on ten of ImageNet's classes, imagenette, at low resolution and small width."

@@ -1,7 +1,7 @@
 """Which function estimates which claim.
 
-An estimator takes a ``Case`` (the recorded runs of one profile) and gives a ``Finding``: quantities with the range in
-which each supports the claim, and why the range is that wide. The rules from there to a verdict are the same for all
+An estimator takes a ``Case`` (the recorded runs of one profile) and gives a ``Finding``: quantities with the direction and the
+size that the sentence claims, all ranges from ``claims.protocol``. The rules from there to a verdict are the same for all
 (``panda2020.claims.verdicts``). Every chapter's ``claims`` module holds its estimators; ``panda2020.contents.estimators``
 gives them all.
 """
@@ -19,12 +19,11 @@ from .verdicts import Quantity
 class Finding:
     """What an estimator found.
 
-    parts: all must hold for the claim to hold. weaker: they show at least its direction. caveat: what a reader must know
-    to weigh the verdict, such as a topology that was reconstructed from the very sentence being judged.
+    parts: all must hold for the claim to hold, but those that only stand beside. caveat: what a reader must know to weigh the
+    verdict, such as a topology that was reconstructed from the very sentence being judged.
     """
 
     parts: Sequence[Quantity]
-    weaker: Sequence[Quantity] = ()
     caveat: str = ""
 
 

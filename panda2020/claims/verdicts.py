@@ -1,25 +1,27 @@
 """From numbers to a verdict: the rules by which a claim is judged, the same for all of them.
 
-A claim is taken apart into quantities (``Quantity``), each with the range in which it supports the claim and the reason for
-that range's width. What is compared with the range is never a number but its interval:
+A claim is taken apart into quantities (``Quantity``). Each is asked two things, and both answers come from one 95 % interval
+over seeds and test images (``statistics.estimate``):
 
-- two seeds or more: Student's t interval of the mean over seeds, values paired by seed; of ratios in logarithms, so that a
-  ratio and its inverse give one verdict and no interval reaches below 0. All seeds are tested on the same
-  images, so it does not hold the error from having only these, which accuracies and their paired differences have an interval
-  for as well. The two errors are independent, or nearly: their half-widths are added as squares. (Nearly: what is special to
-  a seed and an image is in both, so the sum is a little too wide.)
-- one seed: there is no interval over seeds. What is left is that from the test images. It decides what one trained network
-  shows by itself, such as a conversion against the ANN it was made from; it decides nothing between networks that were
-  trained apart, nor of an accuracy as such, since it says nothing of how much another training run would differ;
-- computed: exact, its own interval.
+    direction    shown       the whole interval lies where the sentence points
+                 opposite    the whole interval lies elsewhere
+                 open        it reaches to both sides
+    size         as stated   the whole interval lies within the stated size and its tolerance (``protocol``)
+                 another     the whole interval lies outside
+                 open        it reaches to both
 
-    interval inside the range                              supported
-    interval inside the claimed direction, not the range   direction only
-    interval and range apart, direction not shown          contradicted
-    anything else                                          inconclusive
+A sentence may give one of them alone: "higher" has no size, "near" has no direction. The word follows:
 
-A claim is supported if all its parts are, and contradicted if one is. Among many parts one or another fails by luck, so
-for a part to refute the claim its interval is taken at a confidence of 1 - 0.05 / (number of parts), which is Bonferroni's.
+    supported        direction shown and size as stated, as far as the sentence gives them
+    direction only   direction shown, size another or open
+    contradicted     opposite direction; or, for a size without direction, another size
+    open             the rest
+    not testable     section 4 of the protocol refuses: a network has not learnt, or this scale cannot be asked
+    not recorded     a run that the quantity needs is not there; all seeds of a comparison decide, or none
+
+A wider interval never gives a harsher word: it can only turn an answer into "open". A claim is supported if all of its
+quantities are, contradicted if one is, else as weak as the weakest of them. Nothing overrides a quantity. What holds by
+construction has a word of its own (``claims.yml`` says which, and why is in its chapter).
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from panda2020.exhibits.numbers import number
-from panda2020.statistics import CONFIDENCE, Estimate, Interval, estimate
+from panda2020.statistics import CONFIDENCE, Estimate, Interval, Pool, estimate
+
+from .ranges import Range
 
 SUPPORTED = "supported"
 
@@ -37,72 +41,38 @@ DIRECTION = "direction only"
 
 CONTRADICTED = "contradicted"
 
-INCONCLUSIVE = "inconclusive"
+OPEN = "open"
 
-NOT_TESTED = "not tested"
+NOT_TESTABLE = "not testable"
 
-VERDICTS = (SUPPORTED, DIRECTION, CONTRADICTED, INCONCLUSIVE, NOT_TESTED)
+NOT_RECORDED = "not recorded"
+
+BY_CONSTRUCTION = "by construction"
+
+VERDICTS = (SUPPORTED, DIRECTION, CONTRADICTED, OPEN, NOT_TESTABLE, NOT_RECORDED, BY_CONSTRUCTION)
+
+#: The verdicts that say something about the article.
+DECISIVE = (SUPPORTED, DIRECTION, CONTRADICTED)
+
+#: From the strongest to the weakest that a claim can be where nothing contradicts it.
+_WEAKER = (NOT_RECORDED, NOT_TESTABLE, OPEN, DIRECTION)
+
+SHOWN, OPPOSITE = "shown", "opposite"
+
+STATED, ANOTHER = "as stated", "another"
 
 RATIO = "×"  # the unit of a ratio
 
 #: A sign for each verdict. Sign, word and colour all differ.
-SIGNS = {SUPPORTED: "✔", DIRECTION: "◐", CONTRADICTED: "✘", INCONCLUSIVE: "≈", NOT_TESTED: "○"}
-
-
-@dataclass(frozen=True)
-class Range:
-    """Where a quantity must lie. ``strict`` leaves the bounds themselves out. ``reason`` says why it is that wide."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    reason: str = ""
-    strict: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.low < self.high:
-            raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
-
-    def holds(self, low: float, high: float) -> bool:
-        """Whether the whole interval lies inside."""
-        return self.low < low and high < self.high if self.strict else self.low <= low and high <= self.high
-
-    def apart(self, low: float, high: float) -> bool:
-        """Whether no point of the interval lies inside."""
-        return high <= self.low or low >= self.high if self.strict else high < self.low or low > self.high
-
-    def __str__(self) -> str:
-        if self.low == -math.inf and self.high == math.inf:
-            return "any value"
-        if self.low == -math.inf:
-            return f"{'below' if self.strict else 'at most'} {number(self.high)}"
-        if self.high == math.inf:
-            return f"{'above' if self.strict else 'at least'} {number(self.low)}"
-        return f"{number(self.low)} to {number(self.high)}"
-
-
-def at_least(low: float, reason: str) -> Range:
-    """``low`` or more."""
-    return Range(low=low, reason=reason)
-
-
-def at_most(high: float, reason: str) -> Range:
-    """``high`` or less."""
-    return Range(high=high, reason=reason)
-
-
-def above(low: float, reason: str = "the sign of a difference needs no tolerance") -> Range:
-    """More than ``low``."""
-    return Range(low=low, reason=reason, strict=True)
-
-
-def below(high: float, reason: str = "the sign of a difference needs no tolerance") -> Range:
-    """Less than ``high``."""
-    return Range(high=high, reason=reason, strict=True)
-
-
-def around(low: float, high: float, reason: str) -> Range:
-    """From ``low`` to ``high``."""
-    return Range(low=low, high=high, reason=reason)
+SIGNS = {
+    SUPPORTED: "✔",
+    DIRECTION: "◐",
+    CONTRADICTED: "✘",
+    OPEN: "≈",
+    NOT_TESTABLE: "⊘",
+    NOT_RECORDED: "○",
+    BY_CONSTRUCTION: "≡",
+}
 
 
 @dataclass(frozen=True)
@@ -110,34 +80,39 @@ class Quantity:
     """One quantity that a claim is about.
 
     what: the quantity in words, with its T. unit: "points" (of accuracy), "%" or "×" (a ratio).
-    expected: where it supports the claim. direction: where it at least points the claimed way, if there is such a thing.
-    values: one per seed of ``seeds``, or the one ``computed`` value. images: its interval from the test images alone. grain:
-    between what bounds the mean is known at all, where it can only take coarse steps.
+    direction: where it points as claimed. size: where it is as large as stated, tolerance included. One of them at least.
+    values: one per seed of ``seeds``, or the one ``computed`` value. images: the interval of their mean from the test images
+    alone. pool: the variance over seeds, known from several networks.
     apart: whether another training run would change it otherwise than the test images do: the accuracy of a trained network, or
     a difference of networks that were trained apart.
-    missing: runs that it needs and that are not there, in words. void: why the values decide nothing (a net at chance).
+    missing: runs that it needs and that are not there, in words. void: why this scale cannot be asked (section 4). undecided: why
+    the values leave it open whatever they are.
     keys: the runs behind it. beside: shown, but no part of the verdict. note: what a reader should know of it.
     """
 
     what: str
     unit: str
-    expected: Range
     direction: Range | None = None
+    size: Range | None = None
     values: tuple[float, ...] = ()
     seeds: tuple[int, ...] = ()
     images: Interval | None = None
-    grain: Interval | None = None
+    pool: Pool | None = None
     computed: bool = False
     apart: bool = False
     missing: tuple[str, ...] = ()
     void: str = ""
+    undecided: str = ""
     keys: tuple[str, ...] = ()
     beside: bool = False
     note: str = ""
 
     def __post_init__(self) -> None:
-        if not self.expected.reason:
-            raise ValueError(f"expected of {self.what!r} must say why it is that wide")
+        asked = [one for one in (self.direction, self.size) if one is not None]
+        if not asked:
+            raise ValueError(f"{self.what!r} must have a direction or a size, got neither")
+        if not all(one.reason for one in asked):
+            raise ValueError(f"direction and size of {self.what!r} must say where their bounds come from")
         if not self.computed and len(self.values) != len(self.seeds):
             raise ValueError(
                 f"{self.what!r} must have one value per seed, got {len(self.values)} for {len(self.seeds)}"
@@ -145,15 +120,27 @@ class Quantity:
         if not all(math.isfinite(value) for value in self.values):
             raise ValueError(f"{self.what!r} must have finite values, got {self.values}")
 
+    @cached_property
+    def expected(self) -> Range:
+        """Where it supports the claim: as claimed in direction and size."""
+        if self.direction is None or self.size is None:
+            one = self.direction if self.size is None else self.size
+            assert one is not None
+            return one
+        return self.direction & self.size
+
 
 @dataclass(frozen=True)
 class QuantityVerdict:
-    """A quantity with its verdict. estimate: its value and interval, None where nothing was measured."""
+    """A quantity with its verdict. direction, size: the two answers, "" where the sentence gives none or nothing was measured.
+    estimate: its value and interval, None where nothing was measured."""
 
     quantity: Quantity
     verdict: str
     reason: str
     estimate: Estimate | None
+    direction: str = ""
+    size: str = ""
 
     @property
     def basis(self) -> str:
@@ -165,114 +152,154 @@ class QuantityVerdict:
         """Whether it rests on a single seed."""
         return not self.quantity.computed and len(self.quantity.seeds) == 1
 
+    @property
+    def p(self) -> float | None:
+        """How unlikely its answer is by luck: 1 minus the confidence at which the interval reaches the bound that decides.
+        None where nothing can decide it. Below 0.05 the direction (or a bare size) is decided, either way."""
+        if self.estimate is None or self.estimate.interval is None or not (self.direction or self.size):
+            return None
+        if self.quantity.computed:
+            return 0.0 if _decides(self.quantity, self.estimate.interval) else 1.0
+        return _p(self.quantity)
+
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """The verdict on a claim, why, and the parts it was concluded from; ``weaker`` are those that show a direction, ``counted``
-    those that decide. One part may be both."""
+    """The verdict on a claim, why, and the parts it was concluded from; ``counted`` are those that decide."""
 
     verdict: str
     reason: str
     parts: tuple[QuantityVerdict, ...]
-    weaker: tuple[QuantityVerdict, ...] = ()
     counted: tuple[QuantityVerdict, ...] = ()
 
     @property
     def one_seed(self) -> bool:
         """Whether the verdict rests on a single seed: that of any quantity, or where one refutes the claim, of all that do."""
-        counted = [p for p in self.parts if not p.quantity.beside and p.verdict != NOT_TESTED]
+        counted = [p for p in self.counted if p.verdict != NOT_RECORDED]
         if self.verdict == CONTRADICTED:  # one quantity is enough
             return all(p.one_seed for p in counted if p.verdict == CONTRADICTED)
         return any(p.one_seed for p in counted)
 
 
-def judge(quantity: Quantity, *, among: int = 1) -> QuantityVerdict:
-    """The verdict on one quantity, which is one of ``among`` that a claim depends on."""
+def judge(quantity: Quantity) -> QuantityVerdict:
+    """The verdict on one quantity."""
+    missing = "; ".join(dict.fromkeys(quantity.missing))
     if not quantity.values:
-        absent = "; ".join(dict.fromkeys(quantity.missing)) or quantity.void or "nothing was measured"
-        # a void quantity has runs, and they decide nothing
-        verdict = INCONCLUSIVE if quantity.void and quantity.keys else NOT_TESTED
-        return QuantityVerdict(quantity, verdict, absent, None)
-    found = _estimate(quantity, CONFIDENCE)
+        reason = quantity.void or missing or "nothing was measured"
+        return QuantityVerdict(quantity, NOT_TESTABLE if quantity.void else NOT_RECORDED, reason, None)
+    found = total(quantity)
     if quantity.void:
-        return QuantityVerdict(quantity, INCONCLUSIVE, quantity.void, found)
-    if found.interval is None:
-        return QuantityVerdict(quantity, INCONCLUSIVE, "one seed gives no interval", found)
-    if quantity.apart and found.seeds == 1:
-        reason = "one seed, so how much another training run would differ is not known"
-        return QuantityVerdict(quantity, INCONCLUSIVE, reason, found)
-    verdict, reason = _compare(quantity, found.interval)
-    if verdict == CONTRADICTED and among > 1:
-        wide = _estimate(quantity, 1 - (1 - CONFIDENCE) / among).interval
-        assert wide is not None
-        if _compare(quantity, wide)[0] != CONTRADICTED:
-            verdict, reason = (
-                INCONCLUSIVE,
-                f"outside the expected range, as one of {among} quantities may be by luck",
-            )
+        return QuantityVerdict(quantity, NOT_TESTABLE, quantity.void, found)
+    if missing:
+        return QuantityVerdict(quantity, NOT_RECORDED, missing, found)
+    if quantity.undecided:
+        return QuantityVerdict(quantity, OPEN, quantity.undecided, found)
+    interval = found.interval
+    if interval is None:
+        return QuantityVerdict(quantity, OPEN, "one seed gives no interval", found)
+    if quantity.apart and found.basis == "images":
+        why = "one seed, so how much another training run would differ is not known"
+        return QuantityVerdict(quantity, OPEN, why, found)
+    direction, size = answers(quantity, interval)
+    verdict = word(direction, size)
+    reason = _reason(direction, size)
     if found.basis == "images":
         reason += "; one seed, so the interval is that of the test images alone"
-    if found.basis == "grain":
-        reason += (
-            "; the seeds agree better than it can be measured, so the interval is how finely it is known"
-        )
-    return QuantityVerdict(quantity, verdict, reason, found)
+    return QuantityVerdict(quantity, verdict, reason, found, direction, size)
 
 
-def _estimate(quantity: Quantity, confidence: float) -> Estimate:
-    """The mean with its total interval (``statistics.estimate``).
+def answers(quantity: Quantity, interval: Interval) -> tuple[str, str]:
+    """The answers on direction and size; "" for what the sentence does not give."""
+    return (
+        _answer(quantity.direction, interval, SHOWN, OPPOSITE),
+        _answer(quantity.size, interval, STATED, ANOTHER),
+    )
 
-    The grain of a coarse quantity replaces the interval where it is wider and there are several seeds: with one seed it
-    says nothing about other runs.
-    """
+
+def word(direction: str, size: str) -> str:
+    """The verdict that follows from the two answers."""
+    if direction == SHOWN:
+        return SUPPORTED if size in ("", STATED) else DIRECTION
+    if direction == OPPOSITE or (not direction and size == ANOTHER):
+        return CONTRADICTED
+    return SUPPORTED if not direction and size == STATED else OPEN
+
+
+def total(quantity: Quantity, confidence: float = CONFIDENCE) -> Estimate:
+    """The mean with its total interval; a computed value is its own."""
     values = quantity.values
     if quantity.computed:
-        return Estimate(
-            sum(values) / len(values), Interval(min(values), max(values)), len(values), "computed"
-        )
-    found = estimate(values, quantity.images, ratio=quantity.unit == RATIO, confidence=confidence)
-    grain, interval = quantity.grain, found.interval
-    if grain is not None and interval is not None and found.seeds > 1 and grain.half > interval.half:
-        return Estimate(found.mean, grain, found.seeds, "grain")
-    return found
+        ends = Interval(min(values), max(values))
+        return Estimate(sum(values) / len(values), ends, len(values), "computed")
+    return estimate(
+        values, quantity.images, ratio=quantity.unit == RATIO, confidence=confidence, pool=quantity.pool
+    )
 
 
-def _compare(quantity: Quantity, interval: Interval) -> tuple[str, str]:
-    where = "the value" if quantity.computed and interval.low == interval.high else "the interval"
-    if quantity.expected.holds(*interval):
-        return SUPPORTED, f"{where} lies inside the expected range"
-    outside = quantity.expected.apart(*interval)
-    if quantity.direction is not None and quantity.direction.holds(*interval):
-        size = "but of another size" if outside else "but its size is not decided"
-        return DIRECTION, f"{where} shows the claimed direction, {size}"
-    if outside:
-        return CONTRADICTED, f"{where} and the expected range do not meet"
-    return INCONCLUSIVE, f"{where} reaches beyond the expected range"
-
-
-def conclude(parts: Sequence[Quantity], *, weaker: Sequence[Quantity] = ()) -> ClaimVerdict:
+def conclude(parts: Sequence[Quantity], *, by_construction: bool = False) -> ClaimVerdict:
     """The verdict on a claim from its quantities.
 
-    ``weaker`` are quantities that show its direction; if all of them are supported, a claim that is not supported becomes
-    "direction only". Raises ``ValueError`` where no quantity counts.
+    by_construction: it holds, or fails, by arithmetic or by how a network was reconstructed; its quantities are shown all the
+    same. Raises ``ValueError`` where no quantity counts.
     """
-    among = sum(not part.beside for part in parts)
-    found = tuple(judge(part, among=among) for part in parts)
-    counted = [j for j in found if not j.quantity.beside]
-    if not counted and not weaker:
+    found = tuple(judge(part) for part in parts)
+    counted = tuple(j for j in found if not j.quantity.beside)
+    if not counted:
         raise ValueError("parts must hold at least one quantity that counts, got none")
-    hints = tuple(judge(part, among=len(weaker)) for part in weaker)
-    verdict, reason = _all(counted) if counted else (INCONCLUSIVE, "its size is not tested at this scale")
-    if verdict not in (SUPPORTED, DIRECTION) and hints and all(h.verdict == SUPPORTED for h in hints):
-        verdict, reason = DIRECTION, f"as claimed: {'; '.join(h.quantity.what for h in hints)}; but {reason}"
-    elif not counted and hints:
-        verdict, reason = _all(hints)
-    return ClaimVerdict(verdict, reason, tuple(dict.fromkeys(found + hints)), hints, tuple(counted))
+    verdict, reason = _all(counted)
+    if by_construction:
+        reason = f"no run of ours could have come out otherwise; its quantities: {reason}"
+        verdict = BY_CONSTRUCTION
+    return ClaimVerdict(verdict, reason, found, counted)
+
+
+def _answer(wanted: Range | None, interval: Interval, inside: str, outside: str) -> str:
+    if wanted is None:
+        return ""
+    if wanted.holds(*interval):
+        return inside
+    return outside if wanted.apart(*interval) else OPEN
+
+
+def _decides(quantity: Quantity, interval: Interval) -> bool:
+    """Whether the direction, or the size where there is no direction, is answered."""
+    direction, size = answers(quantity, interval)
+    return (direction or size) != OPEN
+
+
+def _p(quantity: Quantity) -> float:
+    """By bisection: an interval at a lower confidence lies within that at a higher one."""
+    low, high = 1e-9, 1 - 1e-9  # of p
+    if _decides_at(quantity, low):
+        return low
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _decides_at(quantity, middle) else (middle, high)
+    return high
+
+
+def _decides_at(quantity: Quantity, p: float) -> bool:
+    interval = total(quantity, 1 - p).interval
+    return interval is not None and _decides(quantity, interval)
+
+
+def _reason(direction: str, size: str) -> str:
+    said = {
+        SHOWN: "the direction is shown",
+        OPPOSITE: "the opposite direction is shown",
+        OPEN: "the direction is open",
+    }
+    sized = {
+        STATED: "the size is as stated",
+        ANOTHER: "the size is another",
+        OPEN: "the size is open",
+    }
+    return ", ".join(filter(None, (said.get(direction, ""), sized.get(size, ""))))
 
 
 def _all(found: Sequence[QuantityVerdict]) -> tuple[str, str]:
     """The verdict on "all of these hold", with the quantities that decide it."""
-    for verdict in (CONTRADICTED, NOT_TESTED, INCONCLUSIVE, DIRECTION):
+    for verdict in (CONTRADICTED, *_WEAKER):
         deciding = [j for j in found if j.verdict == verdict]
         if deciding:
             return verdict, _because(deciding)
@@ -281,9 +308,9 @@ def _all(found: Sequence[QuantityVerdict]) -> tuple[str, str]:
 
 def _because(found: Sequence[QuantityVerdict]) -> str:
     """The reasons of some quantities, each once, with the quantities it holds for; what is missing, each once."""
-    missing = dict.fromkeys(text for j in found for text in j.quantity.missing)
+    missing = dict.fromkeys(text for j in found if not j.quantity.void for text in j.quantity.missing)
     whats: dict[str, list[str]] = {}
     for j in found:
-        if not j.quantity.missing:
+        if j.quantity.void or not j.quantity.missing:
             whats.setdefault(j.reason, []).append(j.quantity.what)
     return "; ".join([*missing, *(f"{reason} ({'; '.join(names)})" for reason, names in whats.items())])

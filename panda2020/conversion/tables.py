@@ -16,8 +16,9 @@ import pandas as pd
 from panda2020 import statistics
 from panda2020.exhibits.exhibit import origin
 from panda2020.exhibits.numbers import interval as interval_text
-from panda2020.records import Place, Sample, by_place, hits_of, reading_of, settled_at
+from panda2020.records import Place, by_place, reading_of, settled_at
 from panda2020.runs import Record
+from panda2020.samples import Sample, hits_of
 from panda2020.tasks import train
 from snncore.energy import CONVENTIONS, macs
 from snncore.topology import as_ann, parameter_count, plan

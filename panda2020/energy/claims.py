@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from panda2020.claims.evidence import Case
+from panda2020.claims.protocol import same
 from panda2020.claims.registry import Finding, estimates
-from panda2020.claims.verdicts import Quantity, around
+from panda2020.claims.verdicts import Quantity
 from panda2020.networks import network, readings
 from snncore.activity import SiteActivity
 from snncore.energy import SRAM, report
@@ -20,7 +21,6 @@ def memory(case: Case) -> Finding:
     """EE with memory accesses over EE without, for VGG5 and VGG3x2-v2 at spike rates of 0.01 and 0.1 and T = 25: where either
     side spends the energy of one read per MAC of the ANN on memory ("memory access energy remains same"), and where each side's
     accesses to on-chip SRAM are counted one by one."""
-    same = around(0.95, 1.05, '"unaffected" is read as within a twentieth')
     parts = []
     for name in ("VGG5", "VGG3x2-v2"):
         reading = case.conditions.reading if case.conditions.reading in readings(name) else "A"
@@ -39,7 +39,7 @@ def memory(case: Case) -> Finding:
                     Quantity(
                         f"EE with over EE without memory, {name}, rate {rate:g}: {how}",
                         "×",
-                        same,
+                        size=same(),
                         values=(value,),
                         computed=True,
                     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from panda2020.records import nearest
+from panda2020.samples import nearest
 
 if TYPE_CHECKING:
     from panda2020.runs import Record

@@ -19,15 +19,9 @@ from panda2020.agd.figures import passes_of
 from panda2020.claims import claims as claims_claims
 from panda2020.energy.tables import NJ, silent_bounds
 from panda2020.networks import PaperNetwork, network, readings
-from panda2020.records import (
-    accuracy_columns,
-    by_place,
-    difference_columns,
-    mean_efficiency,
-    reading_of,
-    sample_of,
-)
+from panda2020.records import accuracy_columns, by_place, difference_columns, mean_efficiency, reading_of
 from panda2020.runs import Record
+from panda2020.samples import sample_of
 from snncore.activity import SiteActivity
 from snncore.energy import INT32, PRICES, Prices, macs, report
 from snncore.topology import Pass, as_ann, parameter_count, plan

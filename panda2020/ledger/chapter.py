@@ -16,13 +16,14 @@ from panda2020 import contents
 from panda2020.claims.claims import claim
 from panda2020.claims.evidence import PROFILES, Evidence
 from panda2020.claims.stated import Number, stated
-from panda2020.claims.verdicts import NOT_TESTED, SIGNS, SUPPORTED, QuantityVerdict
+from panda2020.claims.verdicts import NOT_RECORDED, SIGNS, SUPPORTED, QuantityVerdict
 from panda2020.exhibits import exhibit
 from panda2020.exhibits.cells import inline_html
 from panda2020.exhibits.exhibit import show_html, slug
-from panda2020.planning import Grid
-from panda2020.records import DEFAULT, Conditions, recorded, samples, scale
+from panda2020.planning import Grid, seed_of
+from panda2020.records import recorded, scale
 from panda2020.runs import Entry, Record
+from panda2020.samples import DEFAULT, Conditions, samples
 
 from . import words
 from .ledger import Judgement, evidence, ledger
@@ -68,7 +69,7 @@ def _evidence(profile: str, results: str | None) -> Evidence:
 def deciding(judgements: Sequence[Judgement]) -> Judgement:
     """Of one claim at several scales, rising: the largest scale at which every planned run is recorded; if there is none, the
     largest with any run; else the largest."""
-    tested = [one for one in judgements if one.verdict != NOT_TESTED and (one.records or one.computed)]
+    tested = [one for one in judgements if one.verdict != NOT_RECORDED and (one.records or one.computed)]
     complete = [one for one in tested if not one.missing]
     return (complete or tested or [one for one in judgements if one.records] or list(judgements))[-1]
 
@@ -83,19 +84,13 @@ def shown_runs(
     """
     found = [(profile, *recorded(grid(profile), results=results)) for profile in reversed(PROFILES)]
     for profile, kept, missing in found:
-        first = min(seed_of_entry(entry) for entry in grid(profile))
-        if kept and all(seed_of_entry(entry) != first for entry in missing):
+        first = min(seed_of(entry) for entry in grid(profile))
+        if kept and all(seed_of(entry) != first for entry in missing):
             return profile, kept, missing
     for profile, kept, missing in found:
         if any(run.labels["role"] in least for run in kept):
             return profile, kept, missing
     return found[0]
-
-
-def seed_of_entry(entry: Entry) -> int:
-    """The seed of a planned run."""
-    spec = entry.spec
-    return int(spec.seed if hasattr(spec, "seed") else spec.ann.seed)
 
 
 # The takeaway box -------------------------------------------------------------------------------------------

@@ -12,12 +12,14 @@ from pathlib import Path
 from panda2020 import contents
 from panda2020.claims.claims import claims
 from panda2020.claims.evidence import PROFILES
+from panda2020.claims.power import power
 from panda2020.claims.verdicts import QuantityVerdict
 from panda2020.exhibits.exhibit import seed_text
+from panda2020.exhibits.numbers import number
 from panda2020.networks import names, readings
-from panda2020.records import DEFAULT, Conditions
 from panda2020.runs import Record
 from panda2020.runs.choosing import Usage
+from panda2020.samples import DEFAULT, Conditions
 from snncore.energy import CONVENTIONS, PRICES
 
 from . import headline, words
@@ -89,14 +91,14 @@ def listed(found: Ledger) -> str:
     """Every claim of a ledger in one line, then the counts and what stood in a verdict's way."""
     wide = max(len(name) for name in found.judgements)
     rows = [
-        f"{words.signed(j.verdict):<18}{name:<{wide}}  {words.found(j)}"
+        f"{words.signed(j.verdict):<18}{words.mark(j):<2}{name:<{wide}}  {words.found(j)}"
         for name, j in found.judgements.items()
     ]
     counts = ", ".join(f"{count} {verdict}" for verdict, count in found.counts.items())
     problems = [f"problem: {text}" for text in found.problems]
-    return "\n".join(
-        [*rows, "", f"profile {found.profile}, {len(found.judgements)} claims: {counts}", *problems]
-    )
+    total = f"{len(found.judgements)} claims, {sum(j.counted for j in found.judgements.values())} counted"
+    q = [f"q of {name}: {number(value)}" for name, value in found.q.items()]
+    return "\n".join([*rows, "", f"profile {found.profile}, {total}: {counts}", *q, *problems])
 
 
 def in_full(judgement: Judgement) -> str:
@@ -110,10 +112,11 @@ def in_full(judgement: Judgement) -> str:
         f"why: {judgement.conclusion.reason}",
     ]
     rows += [f"weigh: {judgement.caveat}"] if judgement.caveat else []
+    rows += [f"moves: {verdict} under {name}" for name, verdict in judgement.moved.items()]
     rows += [f"problem: {text}" for text in judgement.problems]
     rows += [f"doubt: {text}" for text in doubts_about(judgement.records)]
     rows += [f"no grid has runs of exhibit {name}" for name in judgement.unplanned]
-    rows += [_quantity(number, one, judgement) for number, one in enumerate(judgement.conclusion.parts, 1)]
+    rows += [_quantity(number, one) for number, one in enumerate(judgement.conclusion.parts, 1)]
     rows += [f"rests on: {words.behind(judgement)}", *(_run(record) for record in judgement.records)]
     if judgement.missing:
         time = words.duration(judgement.minutes)
@@ -123,19 +126,19 @@ def in_full(judgement: Judgement) -> str:
     return "\n".join(rows)
 
 
-def _quantity(number: int, one: QuantityVerdict, judgement: Judgement) -> str:
+def _quantity(number: int, one: QuantityVerdict) -> str:
     part = one.quantity
     if one.estimate is None:
         value = one.reason
     else:
         value = f"{words.estimate(one)} ({words.basis(one)})"
-        if one.basis == "both":
-            value += f"; from the test images alone {words.images(one)}"
         value += "" if part.computed else f"; seeds {', '.join(map(str, part.seeds))}"
     note = f"; {part.note}" if part.note else ""
     return (
-        f"{number}. {part.what} ({words.role(one, judgement)}): {value}\n"
-        f"   expected {part.expected} ({part.expected.reason}): {words.signed(one.verdict)}{note}"
+        f"{number}. {part.what} ({words.role(one)}): {value}\n"
+        f"   claimed {words.claimed(one)} ({words.bounds(one)}): {words.signed(one.verdict)}, {words.answers(one)}"
+        + (f"\n   could have shown: {could}" if (could := power(one)) else "")
+        + note
     )
 
 

@@ -9,7 +9,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from panda2020.claims.verdicts import SIGNS, Quantity, QuantityVerdict, Range, above, around, judge
+from panda2020.claims.ranges import Range, above, around
+from panda2020.claims.verdicts import SIGNS, Quantity, QuantityVerdict, judge
 from panda2020.exhibits.style import PALETTE
 
 from .words import estimate
@@ -139,6 +140,7 @@ def examples() -> list[QuantityVerdict]:
         "no gain": (-1.1, -0.8, -0.6),
         "seeds too far apart": (0.9, 2.8, 4.4),
         "one seed": (3.4,),
+        "a network that has not learnt": (-4.2, -4.0, -3.9),
         "nothing recorded": (),
     }
     return [
@@ -146,11 +148,12 @@ def examples() -> list[QuantityVerdict]:
             Quantity(
                 what,
                 "points",
-                asked,
                 above(0),
+                asked,
                 values=values,
                 seeds=tuple(range(len(values))),
-                missing=("no run",),
+                missing=() if values else ("no run",),
+                void="the network has not learnt" if what == "a network that has not learnt" else "",
             )
         )
         for what, values in made_up.items()

@@ -10,28 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panda2020.claims.claims import Claim
+from panda2020.claims.claims import Claim, claims
 from panda2020.claims.evidence import PROFILES
-from panda2020.claims.verdicts import CONTRADICTED, DIRECTION, NOT_TESTED, SUPPORTED, VERDICTS
+from panda2020.claims.protocol import PROTOCOL_VERSION
+from panda2020.claims.verdicts import BY_CONSTRUCTION, CONTRADICTED, DECISIVE, NOT_RECORDED, VERDICTS
 
 from . import words
 from .ledger import Judgement, Ledger, ledger
 
-#: What the article's conclusion (section 9) says of its three techniques, in its own words or in those of the sections before.
-#: Chosen by the article, not by our results.
-KEY = (
-    "backres-ee-range",
-    "backres-energy-vs-deep",
-    "backres-iso-accuracy",
-    "stochmax-acc",
-    "stochmax-sparser",
-    "stochmax-ee",
-    "hybrid-trains-deep",
-    "hybrid-stdp-like-ann",
-    "hybrid-ee",
-    "imagenet-hybrid-iso",
-    "agd-vgg3x4-beats-ann",
-)
+#: The claims of the five central statements (section 1 of the protocol). Chosen by the article, not by our results.
+KEY = tuple(name for name, claim in claims().items() if claim.group)
 
 #: Where an output's metadata holds the headline as Markdown, from which the start page is made.
 LEDGER = "snncore-ledger"
@@ -48,7 +36,7 @@ class Line:
 @dataclass(frozen=True)
 class Headline:
     """By profile, counts: claims per verdict; runs: recorded ones that they rest on; alone: verdicts that decide something and
-    rest on one seed; computed: those that rest on no training run. key: the claims of the article's conclusion;
+    rest on one seed; computed: those that rest on no training run. key: the central claims;
     contradicted: all others that are.
     """
 
@@ -71,26 +59,30 @@ def headline(ledgers: Sequence[Ledger] | None = None, *, results: str | Path | N
         {one.profile: sum(j.computed for j in _decisive(one)) for one in ledgers},
         tuple(lines[name] for name in KEY if name in lines),
         tuple(
-            line for name, line in lines.items() if name not in KEY and line.judgement.verdict == CONTRADICTED
+            line
+            for name, line in lines.items()
+            if name not in KEY and line.judgement.counted and line.judgement.verdict == CONTRADICTED
         ),
     )
 
 
 def _line(name: str, ledgers: Sequence[Ledger]) -> Line:
     every = [one.judgements[name] for one in reversed(ledgers)]
-    best = next((j for j in every if j.records and j.verdict != NOT_TESTED), every[-1])
+    best = next((j for j in every if j.records and j.verdict != NOT_RECORDED), every[-1])
     return Line(best.claim, best)
 
 
 def _decisive(one: Ledger) -> list[Judgement]:
-    return [j for j in one.judgements.values() if j.verdict in (SUPPORTED, DIRECTION, CONTRADICTED)]
+    return [j for j in one.judgements.values() if j.counted and j.verdict in DECISIVE]
 
 
 def markdown(found: Headline, *, link: Callable[[str], str] = lambda name: f"`{name}`") -> str:
     """The headline as Markdown. link: how a claim's id is written, such as a link into the ledger."""
-    total = sum(next(iter(found.counts.values())).values())
+    every = next(iter(found.counts.values()))
+    total = sum(every.values()) - every[BY_CONSTRUCTION]
     rows = [
-        f"Of the article's {total} statements, judged by code from recorded runs:",
+        f"The article's {total} empirical statements, judged by code from recorded runs under the evaluation protocol, version "
+        f"{PROTOCOL_VERSION}; those that hold or fail by construction are counted apart:",
         "",
         f"| at the scale of profile | {' | '.join(map(words.signed, VERDICTS))} |",
         f"|---|{'--:|' * len(VERDICTS)}",
@@ -101,13 +93,13 @@ def markdown(found: Headline, *, link: Callable[[str], str] = lambda name: f"`{n
         "",
         *(f"- `{name}`: {words.scale(name)}. {_weight(found, name)}" for name in found.counts),
         "",
-        "Of the article's three techniques, the sentences that its conclusion (section 9) rests on:",
+        "The article's five central statements, claim by claim:",
         "",
-        *(_bullet(line, link) for line in found.key if line.judgement.verdict != NOT_TESTED),
+        *(_bullet(line, link) for line in found.key if line.judgement.verdict != NOT_RECORDED),
     ]
-    if untested := [line for line in found.key if line.judgement.verdict == NOT_TESTED]:
-        listed = "; ".join(f"“{_plain(line.claim.quote)}” ({link(line.claim.id)})" for line in untested)
-        rows.append(f"- **{words.signed(NOT_TESTED)}**: {listed}")
+    if unrecorded := [line for line in found.key if line.judgement.verdict == NOT_RECORDED]:
+        listed = "; ".join(f"“{_plain(line.claim.quote)}” ({link(line.claim.id)})" for line in unrecorded)
+        rows.append(f"- **{words.signed(NOT_RECORDED)}**: {listed}")
     if found.contradicted:
         rows += ["", "Contradicted besides these:", ""]
         rows += [
@@ -121,7 +113,7 @@ def markdown(found: Headline, *, link: Callable[[str], str] = lambda name: f"`{n
 def _weight(found: Headline, name: str) -> str:
     """How much the decisive verdicts of a profile weigh."""
     decisive, runs = (
-        sum(found.counts[name][v] for v in (SUPPORTED, DIRECTION, CONTRADICTED)),
+        sum(found.counts[name][v] for v in DECISIVE),
         found.runs[name],
     )
     alone = found.alone[name]
@@ -135,7 +127,7 @@ def _bullet(line: Line, link: Callable[[str], str]) -> str:
     judgement = line.judgement
     scale = f"`{judgement.profile}`, {words.behind(judgement)}"
     return (
-        f"- **{words.signed(judgement.verdict)}** “{_plain(line.claim.quote)}” ({link(line.claim.id)}): "
+        f"- **{words.signed(judgement.verdict)}** {line.claim.group} “{_plain(line.claim.quote)}” ({link(line.claim.id)}): "
         f"{_plain(words.found(judgement))} ({scale}).{_weigh(judgement)}"
     )
 

@@ -15,8 +15,8 @@ from panda2020.claims.claims import claim, sentence
 from panda2020.claims.verdicts import QuantityVerdict
 from panda2020.exhibits.exhibit import NO_VALUE
 from panda2020.exhibits.numbers import interval
-from panda2020.records import Conditions
 from panda2020.runs import Record
+from panda2020.samples import Conditions
 
 from . import words
 from .ledger import ledger

@@ -11,19 +11,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from panda2020 import contents
+from panda2020.claims.claims import BY_CONSTRUCTION as CONSTRUCTED
 from panda2020.claims.claims import Claim, claims
 from panda2020.claims.evidence import PROFILES, Case, Evidence, Run
 from panda2020.claims.registry import Estimator
-from panda2020.claims.verdicts import NOT_TESTED, VERDICTS, ClaimVerdict, conclude
+from panda2020.claims.verdicts import BY_CONSTRUCTION, NOT_RECORDED, VERDICTS, ClaimVerdict, conclude
 from panda2020.planning import total_minutes
-from panda2020.records import DEFAULT, Conditions
 from panda2020.runs import Entry, Record, RecordError, Store, executing, key, results_directory
 from panda2020.runs.scheduling import record_commands
+from panda2020.samples import DEFAULT, Conditions
 from snncore._check import one_of
+
+from .multiplicity import q_values
+from .readings import JUDGED, recorded_readings
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Judgement:
 
     method: how it is estimated. parts come with ``conclusion``. records: the runs it rests on. missing: planned runs that
     nobody has recorded, commands: what makes them. unplanned: exhibits that
-    no grid has runs of. problems: records that must not be used. caveat: what weighs on the verdict.
+    no grid has runs of. problems: records that must not be used. caveat: what weighs on the verdict. moved: readings under
+    which it is another, with the verdict there (``ledger.readings``).
     """
 
     claim: Claim
@@ -45,11 +50,17 @@ class Judgement:
     unplanned: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     caveat: str = ""
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
         """One of ``verdicts.VERDICTS``."""
         return self.conclusion.verdict
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is in the counts of verdicts, see ``Claim.counted``."""
+        return self.claim.counted
 
     @property
     def minutes(self) -> float:
@@ -59,30 +70,35 @@ class Judgement:
     @property
     def computed(self) -> bool:
         """Whether it rests on no training run at all."""
-        return not self.records and self.verdict != NOT_TESTED
+        return not self.records and self.verdict != NOT_RECORDED
 
     @property
     def seeds(self) -> int:
         """The smallest number of seeds behind a quantity that counts; 0 where nothing is measured or all is computed."""
-        parts = [
-            j.quantity for j in self.conclusion.parts if not j.quantity.beside and not j.quantity.computed
-        ]
+        parts = [j.quantity for j in self.conclusion.counted if not j.quantity.computed]
         return min((len(part.seeds) for part in parts if part.values), default=0)
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All claims at one profile, by id. problems: everything that stood in a verdict's way and is no missing run."""
+    """All claims at one profile, by id. problems: everything that stood in a verdict's way and is no missing run. q: of the
+    central claims, Benjamini and Hochberg's (``ledger.multiplicity``)."""
 
     profile: str
     conditions: Conditions
     judgements: Mapping[str, Judgement]
     problems: tuple[str, ...]
+    q: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many claims have each verdict, in the order of ``verdicts.VERDICTS``."""
-        found = Counter(judgement.verdict for judgement in self.judgements.values())
+        """How many statements have each verdict, in the order of ``verdicts.VERDICTS``.
+
+        A statement that several claims make counts once; what holds by construction is counted apart, under that word.
+        """
+        found = Counter(
+            j.verdict for j in self.judgements.values() if j.counted or j.verdict == BY_CONSTRUCTION
+        )
         return {verdict: found[verdict] for verdict in VERDICTS}
 
 
@@ -94,11 +110,13 @@ def ledger(
     known: Mapping[str, Claim] | None = None,
     estimators: Mapping[str, Estimator] | None = None,
     found: Evidence | None = None,
+    readings: bool = True,
 ) -> Ledger:
     """Judge every claim by the records in ``results``.
 
     conditions: energy convention, price list and reading. known, estimators, found: in place of the paper's claims, of
-    their estimators and of the recorded runs. Raises ``ValueError`` for a profile that judges nothing, and for an
+    their estimators and of the recorded runs. readings: judge central claims under other recorded readings as well, and mark what
+    moves. Raises ``ValueError`` for a profile that judges nothing, and for an
     estimator of no claim.
     """
     known = claims() if known is None else known
@@ -107,35 +125,54 @@ def ledger(
         raise ValueError(f"estimators must estimate known claims, got {', '.join(strangers)}")
     if found is None:
         asked = {table for estimator in estimators.values() for table in estimator.tables}
-        asked |= {f"{table}-readings" for table in asked}  # the same networks as another reading has them
+        # the same networks as another reading has them
+        asked |= {f"{table}-{kind}" for table in asked for kind in ("readings", "choices")} | {"unstated"}
         found = evidence(
             profile, results=results, tables=[table for table in contents.TABLES if table in asked]
         )
     judgements = {
         name: _judge(claim, estimators.get(name), found.case(conditions)) for name, claim in known.items()
     }
+    central = [name for name, claim in known.items() if claim.group and name in estimators]
+    if readings:
+        for name, moved in _moved(found, conditions, {n: known[n] for n in central}, estimators).items():
+            judgements[name] = replace(judgements[name], moved=moved)
+    counted = {name: judgements[name].conclusion for name in central if known[name].counted}
     problems = [f"{name} has no estimator" for name in known if name not in estimators]
     problems += dict.fromkeys(text for judgement in judgements.values() for text in judgement.problems)
     problems += dict.fromkeys(run.error for run in found.runs if run.error and run.error not in problems)
-    return Ledger(found.profile, conditions, judgements, tuple(problems))
+    return Ledger(found.profile, conditions, judgements, tuple(problems), q_values(counted))
+
+
+def _moved(
+    found: Evidence, conditions: Conditions, known: Mapping[str, Claim], estimators: Mapping[str, Estimator]
+) -> dict[str, dict[str, str]]:
+    """Of central claims whose verdict is another under a recorded reading, over the same runs: reading -> verdict."""
+    moved: dict[str, dict[str, str]] = {}
+    asked = {name: claim for name, claim in known.items() if claim.group in JUDGED}
+    for reading in recorded_readings(found, conditions) if asked else ():
+        for name, claim in asked.items():
+            here = _judge(claim, estimators[name], reading.evidence.case(reading.conditions)).verdict
+            same = _judge(claim, estimators[name], reading.baseline.case(conditions)).verdict
+            if here not in (same, NOT_RECORDED):
+                moved.setdefault(name, {})[reading.name] = here
+    return moved
 
 
 def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
     if estimator is None:
         return Judgement(
-            claim, case.profile, ClaimVerdict(NOT_TESTED, "no estimator is written for this claim", ())
+            claim, case.profile, ClaimVerdict(NOT_RECORDED, "no estimator is written for this claim", ())
         )
     finding = estimator.find(case)
-    conclusion = conclude(finding.parts, weaker=finding.weaker)
+    conclusion = conclude(finding.parts, by_construction=claim.kind == CONSTRUCTED)
     missing = tuple(case.absent.values())
     counted = {
         name for j in conclusion.parts for name in j.quantity.keys
     }  # not what was looked up and has no partner
     unplanned = tuple(table for table in estimator.tables if table not in contents.TABLES)
-    if conclusion.verdict == NOT_TESTED and case.problems:
-        conclusion = ClaimVerdict(
-            NOT_TESTED, "; ".join((conclusion.reason, *case.problems)), conclusion.parts
-        )
+    if conclusion.verdict == NOT_RECORDED and case.problems:
+        conclusion = replace(conclusion, reason="; ".join((conclusion.reason, *case.problems)))
     return Judgement(
         claim,
         case.profile,

@@ -15,7 +15,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from panda2020.claims.claims import METHODS, Claim
-from panda2020.claims.verdicts import VERDICTS, QuantityVerdict
+from panda2020.claims.power import power
+from panda2020.claims.verdicts import BY_CONSTRUCTION, VERDICTS, QuantityVerdict
 from panda2020.exhibits import style
 from panda2020.exhibits.exhibit import (
     badge,
@@ -89,6 +90,10 @@ def frame(ledgers: Sequence[Ledger]) -> pd.DataFrame:
                 "claim": j.claim.id,
                 "profile": j.profile,
                 "verdict": j.verdict,
+                "kind": j.claim.kind,
+                "group": j.claim.group,
+                "counted": "yes" if j.counted or j.verdict == BY_CONSTRUCTION else "no",
+                "q": None if one.q.get(j.claim.id) is None else f"{one.q[j.claim.id]:.3g}",
                 "method": j.claim.method,
                 "where": words.place(j.claim),
                 "quote": j.claim.quote,
@@ -179,7 +184,7 @@ def _claim(judgements: Sequence[Judgement]) -> str:
     claim, method = judgements[0].claim, judgements[0].claim.method
     several = len(judgements) > 1
     verdicts = "".join(
-        f'<td role="cell"{f" data-label={j.profile}" if several else ""}>{_mark(j.verdict)}</td>'
+        f'<td role="cell"{f" data-label={j.profile}" if several else ""}>{_mark(j.verdict)}{words.mark(j)}</td>'
         for j in judgements
     )
     found = "".join(
@@ -223,6 +228,7 @@ def _judgement(judgement: Judgement, several: bool) -> str:
         ("why", html.escape(judgement.conclusion.reason)),
     ]
     rows += [("to weigh it", html.escape(judgement.caveat))] if judgement.caveat else []
+    rows += [("other readings", html.escape(words.moved(judgement)))] if judgement.moved else []
     rows += [("problem", html.escape(text)) for text in judgement.problems]
     rows += [("doubt", html.escape(text)) for text in doubts_about(judgement.records)]
     rows += [
@@ -259,34 +265,32 @@ def _table(heads: Sequence[str], rows: str, label: str, kind: str = "snn-parts")
 
 
 def _quantities(judgement: Judgement) -> str:
-    rows = "".join(
-        _quantity(number, one, judgement) for number, one in enumerate(judgement.conclusion.parts, 1)
-    )
+    rows = "".join(_quantity(number, one) for number, one in enumerate(judgement.conclusion.parts, 1))
     heads = (
         "#",
         "quantity",
         "ours",
         "interval from",
-        "test images alone",
-        "supports the claim if",
-        "why that wide",
+        "claimed",
+        "its bounds",
         "verdict",
+        "could have shown",
     )
     return _table(heads, rows, f"quantities of {judgement.claim.id}")
 
 
-def _quantity(number: int, one: QuantityVerdict, judgement: Judgement) -> str:
-    part, role = one.quantity, words.role(one, judgement)
+def _quantity(number: int, one: QuantityVerdict) -> str:
+    part, role = one.quantity, words.role(one)
     note = " ".join(filter(None, ("" if role == "decides" else f"({role})", part.note)))
     seeds = f" ({', '.join(map(str, part.seeds))})" if part.values and not part.computed else ""
     cells = (
         html.escape(part.what) + (f' <span class="snn-quiet">{html.escape(note)}</span>' if note else ""),
         html.escape(words.estimate(one)),
         html.escape(words.basis(one) + seeds),
-        words.images(one),
-        html.escape(str(part.expected)),
-        html.escape(part.expected.reason),
-        f'{_mark(one.verdict)} <span class="snn-quiet">{html.escape(one.reason)}</span>',
+        html.escape(words.claimed(one)),
+        html.escape(words.bounds(one)),
+        f'{_mark(one.verdict)} <span class="snn-quiet">{html.escape(words.answers(one))}</span>',
+        html.escape(power(one)),
     )
     return f'<tr><th scope="row">{number}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 

@@ -1,6 +1,7 @@
-"""Sanity checks on every recorded run: a table by check, and one by run that fails any.
+"""Sanity checks on every recorded run (section 4 of the protocol): a table by check, and one by run that fails any.
 
-A failed check does not void a run. It says what a comparison that rests on it may be about instead.
+A failed check does not void a run. It says what a comparison that rests on it may be about instead. Which comparisons do not
+count at all is decided by ``claims.admissibility``.
 """
 
 from __future__ import annotations
@@ -12,16 +13,11 @@ from typing import Any
 import pandas as pd
 
 from panda2020 import contents
+from panda2020.claims.admissibility import best_epoch, has_learnt, own_result, seen_accuracy, validation
+from panda2020.claims.protocol import LAST_SHARE, LEARNT_SHARE, OVERFITTED, RHO, SATURATED, SILENT
 from panda2020.exhibits.exhibit import NO_VALUE
-from panda2020.records import DEFAULT, LEARNT, Sample, run_name, samples
 from panda2020.runs import Record
-from snncore.stochmax import collapsed
-
-RISING = 0.01  # of validation accuracy, in the last epoch, above every epoch before
-
-GAP = 0.10  # accuracy on training images above that on test images
-
-SILENT, SATURATED = 0.001, 0.9  # spikes per neuron and step
+from panda2020.samples import DEFAULT, LEARNT, Sample, run_name, samples
 
 LEAST, MOST = 1.0, 100.0  # EE
 
@@ -50,19 +46,20 @@ class SanityCheck:
         return self.name.partition(":")[0]
 
 
-def _own(sample: Sample) -> Mapping[str, Any]:
-    """Where a result's learning curve is: an STDP run has one per classifier, and another one, without accuracy, of its own."""
-    return sample.measured if sample.record["task"] == "stdp" else sample.record.result
+def _underfitted(sample: Sample) -> float | None:
+    seen = seen_accuracy(sample)
+    return None if seen is None else seen if not has_learnt(sample) else max(seen, LEARNT_SHARE)
 
 
-def _rise(sample: Sample) -> float | None:
-    course = [epoch["validation_accuracy"] for epoch in _own(sample).get("curve", ())]
-    return course[-1] - max(course[:-1]) if len(course) > 1 else None
+def _late(sample: Sample) -> float | None:
+    """How late in the schedule the best validation epoch is, as a share of it."""
+    best, epochs = best_epoch(sample), len(validation(sample))
+    return best / epochs if best is not None and epochs > 1 else None
 
 
 def _gap(sample: Sample) -> float | None:
-    seen = _own(sample).get("train_accuracy")
-    return None if seen is None else float(seen) - sample.accuracy
+    seen = seen_accuracy(sample)
+    return None if seen is None else seen - sample.accuracy
 
 
 def _rates(sample: Sample) -> list[float]:
@@ -73,13 +70,32 @@ def _efficiency(sample: Sample) -> float | None:
     return sample.efficiency(DEFAULT) if _rates(sample) else None
 
 
-def _collapsed(sample: Sample) -> float | None:
-    last = (_own(sample).get("curve") or [{}])[-1]
-    return float(collapsed(last) is not None) if "rho_others" in last else None
+def _rho(sample: Sample) -> float | None:
+    """How far the mean rho of the classes that are not the target is from 0, 1/2 and 1, where it chooses no rivals."""
+    last = (own_result(sample).get("curve") or [{}])[-1]
+    rho = last.get("rho_others") if isinstance(last, Mapping) else None
+    return None if rho is None else min(abs(float(rho) - value) for value in (0.0, 0.5, 1.0))
+
+
+def _alarms(sample: Sample) -> float | None:
+    """What went wrong while STDP learnt: thresholds that ran away, rates off their target."""
+    return float(len(sample.record.result.get("alarms", ()))) if sample.record["task"] == "stdp" else None
+
+
+def _missing_numbers(sample: Sample) -> float:
+    """Values of the learning curve that do not exist, as what is not finite is kept."""
+    curve = own_result(sample).get("curve", ())
+    return float(
+        sum(value is None for epoch in curve if isinstance(epoch, Mapping) for value in epoch.values())
+    )
 
 
 def _points(value: float) -> str:
     return f"{100 * value:.1f} points"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
 
 
 def _plain(value: float) -> str:
@@ -88,17 +104,24 @@ def _plain(value: float) -> str:
 
 CHECKS: tuple[SanityCheck, ...] = (
     SanityCheck(
-        f"still learning: validation accuracy rose by more than {_points(RISING)} in the last epoch",
-        "the comparison is one of networks trained this long, and longer training may turn it",
-        _rise,
-        lambda rise: rise - RISING,
-        _points,
+        f"underfitted: training accuracy below {100 * LEARNT_SHARE:g} %, and the best epoch in the last {LAST_SHARE:.0%}",
+        "the network has not learnt what it can, and a gap to another may be one of speed",
+        _underfitted,
+        lambda seen: LEARNT_SHARE - seen,
+        _percent,
     ),
     SanityCheck(
-        f"overfitted: training accuracy more than {_points(GAP)} above test accuracy",
+        f"still learning: the best validation epoch is in the last {LAST_SHARE:.0%} of the schedule",
+        "the comparison is one of networks trained this long, and longer training may turn it",
+        _late,
+        lambda share: share - (1 - LAST_SHARE) - 1e-9,
+        lambda share: f"at {share:.0%}",
+    ),
+    SanityCheck(
+        f"overfitted: training accuracy more than {_points(OVERFITTED)} above test accuracy",
         "accuracy is limited by the number of images, perhaps more on one side of a pair than on the other",
         _gap,
-        lambda gap: gap - GAP,
+        lambda gap: gap - OVERFITTED,
         _points,
     ),
     SanityCheck(
@@ -109,7 +132,7 @@ CHECKS: tuple[SanityCheck, ...] = (
         lambda above: f"{_points(above)} above",
     ),
     SanityCheck(
-        f"a silent layer: fewer than {SILENT:g} spikes per neuron and step",
+        f"a silent layer: less than {SILENT:g} spikes per neuron and step",
         "what follows that layer sees nearly nothing",
         lambda sample: min(_rates(sample), default=None),
         lambda rate: SILENT - rate,
@@ -137,11 +160,25 @@ CHECKS: tuple[SanityCheck, ...] = (
         lambda found: f"EE {_plain(found)}",
     ),
     SanityCheck(
-        "collapsed: stochmax keeps all classes or drops all others",
-        "rho no longer chooses rivals: it is softmax in form, or nothing is left to learn from",
-        _collapsed,
-        lambda yes: yes,
-        lambda yes: "yes",
+        f"stochmax has not learnt: rho of other classes within {RHO:g} of 0, 1/2 or 1",
+        "rho does not choose rivals: it is softmax in form, a coin, or nothing is left to learn from",
+        _rho,
+        lambda distance: RHO - distance,
+        lambda distance: f"{distance:.3f} away",
+    ),
+    SanityCheck(
+        "thresholds drift: an alarm while STDP learnt",
+        "thresholds or rates did not find their place, and what the maps saw changed on the way",
+        _alarms,
+        lambda count: count,
+        lambda count: f"{count:.0f} alarms",
+    ),
+    SanityCheck(
+        "not finite: a value of the learning curve that does not exist",
+        "something was divided by nothing, or overflowed, on the way",
+        _missing_numbers,
+        lambda count: count,
+        lambda count: f"{count:.0f} values",
     ),
 )
 

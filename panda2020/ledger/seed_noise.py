@@ -23,7 +23,7 @@ from panda2020.claims.evidence import Evidence
 from panda2020.claims.verdicts import QuantityVerdict
 from panda2020.exhibits.style import PALETTE
 from panda2020.planning import seed_of
-from panda2020.records import Sample, entry_reading, run_name, samples
+from panda2020.samples import Sample, entry_reading, run_name, samples
 from panda2020.statistics import image_error, mean_over_seeds
 
 from .ledger import Judgement, Ledger, evidence
@@ -206,4 +206,4 @@ def _measured(one: Ledger) -> list[tuple[Claim, tuple[float, float], QuantityVer
 
 def _sized(judgement: Judgement, j: QuantityVerdict) -> bool:
     """Whether it is this quantity whose size the sentence gives: not one that only shows a direction or is an estimator's own."""
-    return j not in judgement.conclusion.weaker and _OF.get(judgement.claim.id, "") in j.quantity.what
+    return not j.quantity.beside and _OF.get(judgement.claim.id, "") in j.quantity.what

@@ -21,14 +21,15 @@ from panda2020 import networks
 from panda2020.beyond.grid import UNSTATED, UNSTATED_NETWORK
 from panda2020.claims.evidence import Evidence, Run
 from panda2020.claims.quantities import CONVERTED
-from panda2020.claims.verdicts import NOT_TESTED, SIGNS
+from panda2020.claims.verdicts import NOT_RECORDED, SIGNS
 from panda2020.exhibits.exhibit import NO_VALUE
-from panda2020.planning import seed_of, steps_of
+from panda2020.planning import seed_of
 from panda2020.profiles import profile
-from panda2020.records import DEFAULT, Conditions, entry_reading, own_reading
+from panda2020.samples import DEFAULT, Conditions, entry_reading
 from snncore.energy import CONVENTIONS, PRICES
 
 from .ledger import Ledger, evidence, ledger
+from .readings import SUFFIXES, of_both_readings, of_suffix
 
 #: Conversions whose thresholds are a percentile of the weighted input and not its maximum: recorded beside the others.
 PERCENTILE = "converted-percentile"
@@ -49,7 +50,7 @@ def conditions() -> dict[str, Conditions]:
 
 
 @dataclass(frozen=True)
-class QuantityVerdict:
+class Sensitivity:
     """All claims of one profile under several conditions; the default first.
 
     ledgers: by choice. baselines: what a choice is held against, the default over the seeds that both have; the default itself
@@ -67,7 +68,7 @@ class QuantityVerdict:
         for name, one in self.ledgers.items():
             unasked = sum(not self.asked(claim, name) for claim in one.judgements)
             counts = {
-                verdict: count - (unasked if verdict == NOT_TESTED else 0)
+                verdict: count - (unasked if verdict == NOT_RECORDED else 0)
                 for verdict, count in one.counts.items()
             }
             moved = sum(self.moved(claim, name) for claim in one.judgements)
@@ -90,7 +91,7 @@ class QuantityVerdict:
 
     def asked(self, claim: str, name: str) -> bool:
         """Whether a choice was put to a claim: not where the default is tested, and what the choice needs is not recorded."""
-        return self._verdict(claim, name) != NOT_TESTED or self._verdict(claim, "default") == NOT_TESTED
+        return self._verdict(claim, name) != NOT_RECORDED or self._verdict(claim, "default") == NOT_RECORDED
 
     def _cell(self, claim: str, name: str) -> str:
         if not self.asked(claim, name):
@@ -111,7 +112,7 @@ class QuantityVerdict:
     @property
     def finding(self) -> str:
         """In one sentence, how much moves."""
-        tested = sum(judgement.verdict != NOT_TESTED for judgement in self._default.judgements.values())
+        tested = sum(judgement.verdict != NOT_RECORDED for judgement in self._default.judgements.values())
         per = "; ".join(
             f"{name}: {count}" for name, count in self.counts.set_index("choice")["moved"].iloc[1:].items()
         )
@@ -127,7 +128,7 @@ class QuantityVerdict:
 
 def judged(
     profile_name: str, *, results: str | Path | None = None, found: Evidence | None = None
-) -> QuantityVerdict:
+) -> Sensitivity:
     """Every claim under every one of ``conditions``, from the records in ``results``. found: in their place."""
     found = evidence(profile_name, results=results) if found is None else found
     ledgers, baselines = {}, {}
@@ -135,28 +136,18 @@ def judged(
         shared = found
         if one.reading != DEFAULT.reading:
             shared = of_both_readings(found, one.reading)
-            baselines[name] = ledger(profile_name, found=shared)
-        ledgers[name] = ledger(profile_name, conditions=one, found=shared)
+            baselines[name] = ledger(profile_name, found=shared, readings=False)
+        ledgers[name] = ledger(profile_name, conditions=one, found=shared, readings=False)
+    for suffix, name in SUFFIXES.items():
+        other, same = of_suffix(found, suffix)
+        if any(run.record is not None and run.entry.role.endswith(f"-{suffix}") for run in found.runs):
+            ledgers[name] = ledger(profile_name, found=other, readings=False)
+            baselines[name] = ledger(profile_name, found=same, readings=False)
     if any(run.record is not None and run.entry.role == PERCENTILE for run in found.runs):
         by_maximum, by_percentile = of_both_balancings(found)
-        ledgers["thresholds by percentile"] = ledger(profile_name, found=by_percentile)
-        baselines["thresholds by percentile"] = ledger(profile_name, found=by_maximum)
-    return QuantityVerdict(ledgers, baselines)
-
-
-def of_both_readings(found: Evidence, reading: str) -> Evidence:
-    """The evidence with, of networks that ``reading`` changes, the roles, T and seeds that are recorded under both readings."""
-    both = (DEFAULT.reading, reading)
-    have = [
-        {_place(run) for run in found.runs if run.record is not None and entry_reading(run.entry) == one}
-        for one in both
-    ]
-    shared = have[0] & have[1]
-    return Evidence(found.profile, tuple(
-        run for run in found.runs
-        if entry_reading(run.entry) not in both or _place(run) in shared
-        or own_reading(run.entry.network, run.entry.role, reading) == DEFAULT.reading
-    ))  # fmt: skip
+        ledgers["thresholds by percentile"] = ledger(profile_name, found=by_percentile, readings=False)
+        baselines["thresholds by percentile"] = ledger(profile_name, found=by_maximum, readings=False)
+    return Sensitivity(ledgers, baselines)
 
 
 def of_both_balancings(found: Evidence) -> tuple[Evidence, Evidence]:
@@ -183,7 +174,7 @@ def of_both_balancings(found: Evidence) -> tuple[Evidence, Evidence]:
         for role in (CONVERTED, PERCENTILE)
     )
     moved = [replace(run, entry=replace(run.entry, role=CONVERTED)) for run in percentile]
-    return Evidence(found.profile, tuple(others + maximum)), Evidence(found.profile, tuple(others + moved))
+    return replace(found, runs=tuple(others + maximum)), replace(found, runs=tuple(others + moved))
 
 
 def substituted(found: Evidence, role: str, steps: int) -> Evidence:
@@ -200,9 +191,8 @@ def substituted(found: Evidence, role: str, steps: int) -> Evidence:
         for run in found.runs
         if not _is_vgg5(run, "snn") and run.key not in {other.key for other in others}
     ]
-    return Evidence(
-        found.profile, tuple(kept + [replace(run, entry=replace(run.entry, role="snn")) for run in others])
-    )
+    moved = [replace(run, entry=replace(run.entry, role="snn")) for run in others]
+    return replace(found, runs=tuple(kept + moved))
 
 
 def retrained(
@@ -229,12 +219,12 @@ def retrained(
         for role in roles
     }
     common = set.intersection(*(own for own in seeds.values() if own)) if any(seeds.values()) else set()
-    found = Evidence(found.profile, tuple(
+    found = replace(found, runs=tuple(
         run for run in found.runs
         if run.entry.network != UNSTATED_NETWORK or run.entry.role == "ann" or seed_of(run.entry) in common
     ))  # fmt: skip
-    default = Evidence(
-        found.profile, tuple(r for r in found.runs if not _is_vgg5(r, "snn") or _is_vgg5(r, "snn", steps))
+    default = replace(
+        found, runs=tuple(r for r in found.runs if not _is_vgg5(r, "snn") or _is_vgg5(r, "snn", steps))
     )
     cases = {"snn": default} | {role: substituted(found, role, steps) for role in roles if seeds[role]}
     rows: dict[tuple[str, str], dict[str, str]] = {}
@@ -243,7 +233,7 @@ def retrained(
         ann = {
             run.key for run in case.runs if run.entry.network == UNSTATED_NETWORK and run.entry.role == "ann"
         }
-        for claim, judgement in ledger(profile_name, found=case).judgements.items():
+        for claim, judgement in ledger(profile_name, found=case, readings=False).judgements.items():
             for j in judgement.conclusion.parts:
                 keys = set(j.quantity.keys)
                 if keys & own and keys <= own | ann and j.estimate is not None:
@@ -309,11 +299,6 @@ def _is_vgg5(run: Run, role: str, steps: int | None = None) -> bool:
     same = run.entry.network == UNSTATED_NETWORK and run.entry.role == role
     same = same and (steps is None or run.entry.spec.input.steps == steps)
     return same and entry_reading(run.entry) in (None, DEFAULT.reading)
-
-
-def _place(run: Run) -> tuple[str, str, int | None, int]:
-    """What a run shares with its counterpart under another reading: network, role, T and seed."""
-    return run.entry.network, run.entry.role, steps_of(run.entry), seed_of(run.entry)
 
 
 def _shown(verdict: str) -> str:

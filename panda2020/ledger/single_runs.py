@@ -7,17 +7,16 @@ word: it lies in the range that a sentence states, or it does not. Here each see
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from panda2020.claims.evidence import Evidence
-from panda2020.claims.verdicts import CONTRADICTED, DIRECTION, SUPPORTED, VERDICTS, QuantityVerdict
+from panda2020.claims.verdicts import DECISIVE, VERDICTS, QuantityVerdict
 from panda2020.planning import seed_of
 from panda2020.profiles import profile
 
 from .ledger import Ledger, ledger
-
-DECISIVE = (SUPPORTED, DIRECTION, CONTRADICTED)
 
 
 def by_seeds(profile_name: str, *, found: Evidence) -> dict[int, Ledger]:
@@ -29,8 +28,8 @@ def by_seeds(profile_name: str, *, found: Evidence) -> dict[int, Ledger]:
     recorded = {seed_of(run.entry) for run in found.runs if run.record is not None}
     last = max((number for number, seed in enumerate(seeds, start=1) if seed in recorded), default=0)
     return {
-        number: ledger(profile_name, found=Evidence(
-            found.profile, tuple(run for run in found.runs if seed_of(run.entry) in seeds[:number])
+        number: ledger(profile_name, readings=False, found=replace(
+            found, runs=tuple(run for run in found.runs if seed_of(run.entry) in seeds[:number])
         ))
         for number in range(1, last + 1)
     }  # fmt: skip
@@ -43,7 +42,11 @@ def course_table(ledgers: Mapping[int, Ledger]) -> pd.DataFrame:
     end = ledgers[max(ledgers)].judgements
     rows = []
     for number, one in sorted(ledgers.items()):
-        decided = [name for name, judgement in one.judgements.items() if judgement.verdict in DECISIVE]
+        decided = [
+            name
+            for name, judgement in one.judgements.items()
+            if judgement.counted and judgement.verdict in DECISIVE
+        ]
         lost = sum(end[name].verdict != one.judgements[name].verdict for name in decided)
         rows.append(
             {

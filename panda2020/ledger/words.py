@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from panda2020 import profiles
 from panda2020.claims.claims import Claim
-from panda2020.claims.verdicts import NOT_TESTED, SIGNS, VERDICTS, QuantityVerdict
+from panda2020.claims.verdicts import NOT_RECORDED, SIGNS, VERDICTS, QuantityVerdict
 from panda2020.exhibits.numbers import NO_INTERVAL, interval, number
 from panda2020.profiles import profile
-from panda2020.records import data_in_words, nearest, run_name, share_of_width
+from panda2020.records import data_in_words, share_of_width
 from panda2020.runs import Entry, Record
+from panda2020.samples import nearest, run_name
 from panda2020.statistics import CONFIDENCE
 from snncore.data import DataConfig
 from snncore.training import TrainingConfig
@@ -29,6 +30,16 @@ T = TypeVar("T")
 def signed(verdict: str) -> str:
     """A verdict as sign and word: "✔ supported"."""
     return f"{SIGNS[verdict]} {verdict}"
+
+
+def mark(judgement: Judgement) -> str:
+    """A mark where a reading moves a verdict."""
+    return "*" if judgement.moved else ""
+
+
+def moved(judgement: Judgement) -> str:
+    """Under which readings a verdict is another: "readout: mean over T: open"."""
+    return "; ".join(f"{name}: {signed(verdict)}" for name, verdict in judgement.moved.items())
 
 
 def place(claim: Claim) -> str:
@@ -70,26 +81,39 @@ def basis(judged: QuantityVerdict) -> str:
     if found is None:
         return NOTHING
     share = f"{100 * CONFIDENCE:g} %"
+    seeds = f"{found.seeds} seed{'s' if found.seeds > 1 else ''}"
+    if found.pool is not None:
+        seeds += f", their variance pooled over {found.pool.networks} networks ({found.pool.freedom} degrees of freedom),"
     return {
-        "seeds": f"{share} over {found.seeds} seeds",
-        "both": f"{share} over {found.seeds} seeds and the test images",
+        "seeds": f"{share} over {seeds}".rstrip(","),
+        "both": f"{share} over {seeds} and the test images",
         "images": f"{share} from the test images alone, one seed",
-        "grain": f"how finely it is known, {found.seeds} seeds",
         "computed": "computed, exact",
         "none": "one seed",
     }[found.basis]
 
 
-def images(judged: QuantityVerdict) -> str:
-    """The interval from the test images, which is shown beside whatever decides."""
-    alone = judged.quantity.images
-    return NOTHING if judged.estimate is None or alone is None else f"[{interval(alone)}]"
+def answers(judged: QuantityVerdict) -> str:
+    """The two answers in words: "direction shown, size another"; the reason where there are none."""
+    said = [f"direction {judged.direction}"] if judged.direction else []
+    said += [f"size {judged.size}"] if judged.size else []
+    return ", ".join(said) or judged.reason
 
 
-def role(judged: QuantityVerdict, judgement: Judgement) -> str:
-    """What a quantity is in the verdict: "decides", "shows a direction", or "shown beside"."""
-    if judged in judgement.conclusion.weaker and judged not in judgement.conclusion.counted:
-        return "shows a direction"
+def claimed(judged: QuantityVerdict) -> str:
+    """What the sentence claims of a quantity: "above 1, and 11.3 to 20"."""
+    asked = (judged.quantity.direction, judged.quantity.size)
+    return ", and ".join(str(one) for one in asked if one is not None)
+
+
+def bounds(judged: QuantityVerdict) -> str:
+    """Where these bounds come from."""
+    asked = (judged.quantity.direction, judged.quantity.size)
+    return "; ".join(dict.fromkeys(one.reason for one in asked if one is not None))
+
+
+def role(judged: QuantityVerdict) -> str:
+    """What a quantity is in the verdict: "decides" or "shown beside"."""
     return "shown beside" if judged.quantity.beside else "decides"
 
 
@@ -98,7 +122,7 @@ def found(judgement: Judgement) -> str:
     parts = judgement.conclusion.parts
     counted = list(judgement.conclusion.counted or parts)
     measured = [j for j in counted if j.estimate is not None]
-    if judgement.verdict == NOT_TESTED or not measured:
+    if judgement.verdict == NOT_RECORDED or not measured:
         return shortened(judgement.conclusion.reason)
     if len(counted) <= 2:
         return "; ".join(f"{j.quantity.what}: {estimate(j)}" for j in measured)

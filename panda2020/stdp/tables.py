@@ -15,8 +15,9 @@ from panda2020 import statistics
 from panda2020.exhibits.exhibit import NO_VALUE, origin
 from panda2020.exhibits.numbers import gap
 from panda2020.profiles import profile
-from panda2020.records import Sample, by_place, hits_of, scale
+from panda2020.records import by_place, scale
 from panda2020.runs import Record
+from panda2020.samples import Sample, hits_of
 from snncore.energy import macs
 from snncore.stdp import StdpConfig
 from snncore.topology import parameter_count, plan

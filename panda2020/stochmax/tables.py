@@ -15,15 +15,9 @@ from panda2020 import statistics
 from panda2020.exhibits.exhibit import NO_VALUE, origin
 from panda2020.exhibits.numbers import gap
 from panda2020.exhibits.style import PALETTE
-from panda2020.records import (
-    by_place,
-    difference_columns,
-    difference_estimate,
-    mean_or_none,
-    sample_of,
-    scale,
-)
+from panda2020.records import by_place, difference_columns, difference_estimate, mean_or_none, scale
 from panda2020.runs import Record
+from panda2020.samples import sample_of
 from snncore.energy import CONVENTIONS
 from snncore.stochmax import collapsed
 

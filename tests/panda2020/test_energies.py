@@ -10,8 +10,8 @@ import pytest
 from panda2020.agd import tables as agd_tables
 from panda2020.ledger import sensitivity
 from panda2020.ledger.ledger import evidence, ledger
-from panda2020.records import Conditions, Sample, energy_of, samples
 from panda2020.runs import Record, Store
+from panda2020.samples import Conditions, Sample, energy_of, samples
 from snncore import energy
 from snncore.activity import SiteActivity
 from snncore.energy import CONVENTIONS, PRICES, Prices, macs, report

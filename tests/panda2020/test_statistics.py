@@ -15,10 +15,14 @@ from panda2020.statistics import (
     Interval,
     accuracy_estimate,
     estimate,
+    false_discovery,
     hits,
     mcnemar,
     mean_over_seeds,
     paired,
+    pooled,
+    pooled_difference,
+    resampled,
     wilson,
 )
 from panda2020.tasks.train import counts
@@ -136,3 +140,44 @@ def test_refusals():
     ):
         with pytest.raises(ValueError, match=sentence):
             call()
+
+
+def test_a_pooled_variance_by_hand():
+    # squares about the means: 2 and 0.5, over 2 + 1 degrees of freedom
+    found = pooled([[1.0, 2.0, 3.0], [5.0, 6.0], [9.0]])
+    assert (found.deviation, found.freedom, found.networks) == (pytest.approx((2.5 / 3) ** 0.5), 3, 2)
+    assert pooled([[1.0], []]) is None and pooled([]) is None
+    half = 3.182446 * (2.5 / 3) ** 0.5 / 2**0.5  # t(0.975; 3)
+    one = mean_over_seeds([5.0, 6.0], pool=found)
+    assert one.interval.half == pytest.approx(half, abs=1e-5) and one.pool is found
+    assert mean_over_seeds([5.0], pool=found).interval.half == pytest.approx(half * 2**0.5, abs=1e-5)
+
+
+def test_the_pooled_variance_of_a_difference_by_hand():
+    one, two = {0: 1.0, 1: 2.0, 2: 4.0}, {0: 2.0, 1: 2.5, 2: 4.5}
+    found = pooled_difference([one, two])
+    paired_by_hand = np.std([1.0, 0.5, 0.5], ddof=1)  # of two networks it is that of their paired differences
+    assert (found.deviation, found.freedom) == (pytest.approx(paired_by_hand), 2)
+    # a third network whose seeds differ alike adds two degrees of freedom and no squares but by sharing the blocks
+    more = pooled_difference([one, two, {seed: value + 3 for seed, value in one.items()}])
+    assert more.freedom == 4 and more.deviation < found.deviation
+    assert pooled_difference([one]) is None and pooled_difference([]) is None
+    lacking = pooled_difference([one, {0: 2.0, 1: 2.5}])  # seeds that only one has say nothing
+    assert (lacking.deviation, lacking.freedom) == (pytest.approx(np.std([1.0, 0.5], ddof=1)), 1)
+
+
+def test_false_discovery_by_hand():
+    assert false_discovery([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
+    assert false_discovery([]) == []
+    with pytest.raises(ValueError, match="p must lie between 0 and 1, got 1.5"):
+        false_discovery([1.5])
+
+
+def test_resampling_the_images_keeps_pairs_and_spreads_as_the_binomial():
+    right = np.zeros((2, 400), bool)
+    right[:, :200] = True
+    right[1, 200:204] = True
+    found = resampled(right, resamples=1000)
+    assert found.shape == (1000, 2) and found[:, 0].std() == pytest.approx(0.025, rel=0.1)
+    assert (found[:, 1] - found[:, 0]).std() == pytest.approx((0.01 * 0.99 / 400) ** 0.5, rel=0.15)
+    assert (resampled(right[:1], resamples=1000)[:, 0] == found[:, 0]).all()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 
 import pytest
 import yaml
 
-from panda2020.claims.claims import FILE, METHODS, claim, claims, read
+from panda2020.claims.claims import FILE, GROUPS, METHODS, claim, claims, counted, read
 
 
 def test_claims_are_read_completely():
@@ -36,7 +37,27 @@ def test_there_are_sixty_and_each_has_a_method():
     assert {c.method for c in claims().values()} == set(METHODS)
 
 
-GOOD = {"id": "a", "method": "AGD", "where": "8", "quote": "q", "expects": "e", "table": 8}
+def test_kinds_and_groups_are_those_of_the_protocol():
+    kinds = Counter(c.kind for c in claims().values())
+    assert kinds == {"central": 15, "secondary": 38, "by-construction": 7}
+    assert Counter(c.group for c in claims().values() if c.group) == dict.fromkeys(GROUPS, 3)
+    assert len(counted()) == 50 and "stdp-kn-updates" not in counted()
+    assert {c.id: c.same_as for c in claims().values() if c.same_as} == {
+        "real-depth-five": "agd-vgg3x4-trains",
+        "conv-bounded": "conv-lossless",
+        "backres-energy-vs-deep": "conv-backres-ee",
+    }
+
+
+GOOD = {
+    "id": "a",
+    "method": "AGD",
+    "where": "8",
+    "quote": "q",
+    "expects": "e",
+    "table": 8,
+    "kind": "secondary",
+}
 
 
 @pytest.mark.parametrize(
@@ -45,9 +66,18 @@ GOOD = {"id": "a", "method": "AGD", "where": "8", "quote": "q", "expects": "e", 
         ([GOOD, GOOD], "claim ids must differ from each other, got a twice"),
         ([GOOD | {"quote": " "}], "claim a must have no empty field"),
         ([GOOD | {"figure": 7}], "claim a must have .* and one of table and figure"),
-        ([{k: v for k, v in GOOD.items() if k != "expects"}], "claim a must have expects, .* got id, method"),
+        ([{k: v for k, v in GOOD.items() if k != "expects"}], "claim a must have expects, .* got id, kind"),
         ([GOOD | {"ours": 1}], "claim a must have .* got .*ours"),
         ([GOOD | {"method": "magic"}], "method of claim a must be one of .* got 'magic'"),
+        ([GOOD | {"kind": "main"}], "kind of claim a must be one of .* got 'main'"),
+        ([GOOD | {"kind": "central"}], "claim a must have a group if it is central, and only then"),
+        ([GOOD | {"group": "C1"}], "claim a must have a group if it is central, and only then"),
+        ([GOOD | {"kind": "central", "group": "C9"}], "group of claim a must be one of 'C1', .* got 'C9'"),
+        ([GOOD | {"same_as": "b"}], "same_as of claim a must name a claim that is counted, got 'b'"),
+        (
+            [GOOD | {"kind": "by-construction"}, GOOD | {"id": "b", "same_as": "a"}],
+            "same_as of claim b must name a claim that is counted, got 'a'",
+        ),
     ],
 )
 def test_a_faulty_file_is_refused(rows, sentence):

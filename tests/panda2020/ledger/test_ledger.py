@@ -16,8 +16,8 @@ from panda2020.claims.registry import Estimator, Finding
 from panda2020.claims.verdicts import INCONCLUSIVE, NOT_TESTED, SUPPORTED, VERDICTS
 from panda2020.ledger.ledger import Ledger, commands, evidence, ledger
 from panda2020.planning import total_minutes as minutes
-from panda2020.records import Conditions, Sample
 from panda2020.runs import Entry, Record, Store, executing, key, to_dict
+from panda2020.samples import Conditions, Sample
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
 

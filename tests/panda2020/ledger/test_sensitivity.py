@@ -12,8 +12,8 @@ from panda2020.claims.evidence import Evidence, Run
 from panda2020.claims.verdicts import CONTRADICTED, NOT_TESTED, SUPPORTED
 from panda2020.exhibits.exhibit import NO_VALUE
 from panda2020.ledger import sensitivity
-from panda2020.records import DEFAULT, own_reading
 from panda2020.runs import Record
+from panda2020.samples import DEFAULT, own_reading
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
 

@@ -10,8 +10,8 @@ import pytest
 from made_up import bits
 
 from panda2020.agd.figures import passes_of
-from panda2020.records import Sample
 from panda2020.runs import Record, to_dict
+from panda2020.samples import Sample
 from panda2020.stochmax import figures as stochmax_figures
 from panda2020.stochmax import grid as stochmax_grid
 from panda2020.stochmax import tables

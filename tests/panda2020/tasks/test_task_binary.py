@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from panda2020.records import Sample
 from panda2020.runs import Record
 from panda2020.runs.spec import from_dict, key, task_of, to_dict
+from panda2020.samples import Sample
 from panda2020.tasks import binary as task
 from panda2020.tasks import train
 from snncore.data import DataConfig, load

@@ -1,0 +1,64 @@
+"""What a quantity's runs could have shown: the smallest effect, and whether any outcome could have decided it."""
+
+from __future__ import annotations
+
+import math
+
+from panda2020.exhibits.numbers import number
+
+from .ranges import Range
+from .verdicts import OPEN, RATIO, QuantityVerdict
+
+
+def reach(judged: QuantityVerdict) -> float | None:
+    """Half the width of its interval; of a ratio the factor either way. None without an interval."""
+    found = judged.estimate
+    if found is None or found.interval is None:
+        return None
+    if judged.quantity.unit == RATIO and found.interval.low > 0:
+        return math.sqrt(found.interval.high / found.interval.low)
+    return found.interval.half
+
+
+def power(judged: QuantityVerdict) -> str:
+    """The smallest effect that it could have shown, in words: where the mean would have had to lie for its interval to end at
+    the bound. "no outcome could decide it" where it has no interval, or none that a bound can be held against."""
+    size = reach(judged)
+    if judged.estimate is None or judged.quantity.computed:
+        return ""
+    if size is None or (
+        judged.verdict == OPEN and not (judged.direction or judged.size or judged.quantity.undecided)
+    ):
+        return "no outcome of these runs could decide it"
+    wanted = judged.quantity.direction or judged.quantity.size
+    assert wanted is not None
+    ratio = judged.quantity.unit == RATIO
+    unit = "" if ratio else f" {judged.quantity.unit}"
+    width = f"a factor of {number(size)} either way" if ratio else f"± {number(size)}{unit}"
+    if _closed(wanted) and _narrow(wanted, size, ratio):
+        return f"{width}: no outcome could support it, as the range is narrower than the interval"
+    shown = [
+        f"{word} {number(_moved(bound, size, ratio, sign))}{unit}"
+        for bound, sign, word in ((wanted.low, 1, "at least"), (wanted.high, -1, "at most"))
+        if math.isfinite(bound)
+    ]
+    return f"{width}: shown by a mean of {' and '.join(shown)}"
+
+
+def undecidable(judged: QuantityVerdict) -> bool:
+    """Whether no outcome of its runs could have decided it."""
+    return power(judged).startswith("no outcome")
+
+
+def _closed(wanted: Range) -> bool:
+    return math.isfinite(wanted.low) and math.isfinite(wanted.high)
+
+
+def _narrow(wanted: Range, size: float, ratio: bool) -> bool:
+    if ratio:
+        return wanted.low > 0 and wanted.high / wanted.low < size * size
+    return wanted.high - wanted.low < 2 * size
+
+
+def _moved(bound: float, size: float, ratio: bool, sign: int) -> float:
+    return bound * size**sign if ratio else bound + sign * size
