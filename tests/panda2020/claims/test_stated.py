@@ -9,11 +9,12 @@ import pytest
 from panda2020.claims import stated as module
 from panda2020.claims.claims import claims
 from panda2020.claims.stated import cell, stated
-from panda2020.claims.verdicts import Quantity, above
+from panda2020.claims.ranges import above
+from panda2020.claims.verdicts import Quantity
 
 
 def quantity(what: str) -> Quantity:
-    return Quantity(what, "×", above(0))
+    return Quantity(what, "×", above(0, "a sign"))
 
 
 def test_every_claim_has_a_short_form_of_one_line() -> None:

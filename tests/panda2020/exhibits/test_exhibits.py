@@ -25,7 +25,7 @@ from tools.check_book import table_against_csv
 
 
 def record(
-    tag: str | None = "recorded", *, profile: str = "first", seed: int = 0, dirty: bool | None = False
+    tag: str | None = "recorded", *, profile: str = "laptop", seed: int = 0, dirty: bool | None = False
 ) -> Record:
     data = {
         "key": f"{seed:016x}",
@@ -103,7 +103,7 @@ def test_badges_differ_in_word_sign_and_colour() -> None:
 
 @pytest.mark.parametrize("tag", list(BADGES))
 def test_the_badge_says_where_the_numbers_come_from_and_at_which_scale(tag: str) -> None:
-    soup = page(records=[record(tag, profile="first")])
+    soup = page(records=[record(tag, profile="laptop")])
     badge = one(soup, "figcaption .snn-badge")
     assert badge.get_text() == f"{BADGES[tag][1]} · laptop"
     assert BADGES[tag][0] in (badge.get("class") or [])
@@ -169,7 +169,7 @@ def test_the_strip_has_everything_that_made_each_run() -> None:
     ):
         assert part in text
     commands = [c.get_text() for c in strip.select("code.snn-command")]
-    again = "python -m panda2020 record --profile first --table 8 --seeds {} --results remade"
+    again = "python -m panda2020 record --profile laptop --table 8 --seeds {} --results remade"
     assert commands == ["make it", *map(again.format, (2, 10, 3))]
     assert [row["data-key"] for row in strip.select("[data-key]")] == [f"{s:016x}" for s in (2, 10, 3)]
     assert {row["data-sha"] for row in strip.select("[data-key]")} == {"ab" * 32}
@@ -265,7 +265,7 @@ def test_display_gives_html_text_and_the_headline(
     found = shown[2][1]["metadata"][exhibit.HEADLINE]
     assert found == {
         "text": "VGG5 holds, A-1 (−3\u00a0to\u00a0−2.",
-        "profiles": ["first"],
+        "profiles": ["laptop"],
         "keys": ["0" * 16],
     }
 

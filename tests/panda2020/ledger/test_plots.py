@@ -8,13 +8,16 @@ import re
 import pytest
 
 from panda2020.claims.stated import Number
-from panda2020.claims.verdicts import Quantity, above, around, judge
+from panda2020.claims.ranges import above, around
+from panda2020.claims.verdicts import Quantity, judge
 from panda2020.ledger.plots import Axis, claim_svg, interval_svg, paper_svg, reach, span
 
 
 def quantity(values, unit="points", expected=None):
     expected = expected or around(2, 5, "as an example")
-    return judge(Quantity("a gain", unit, expected, above(0), values=values, seeds=tuple(range(len(values)))))
+    return judge(
+        Quantity("a gain", unit, above(0, "a sign"), expected, values=values, seeds=tuple(range(len(values))))
+    )
 
 
 def test_an_axis_is_linear_or_logarithmic_and_keeps_what_lies_beyond_at_its_ends():
