@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from panda2020.claims.claims import claims
-from panda2020.exhibits import exhibit, notebook
+from panda2020.exhibits import notebook
+from panda2020.ledger import home
 from panda2020.ledger import words as ledger_words
 from panda2020.runs import Record, verifications, verifying
-from tools import calculator, headline
+from tools import calculator
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
 
@@ -44,36 +45,6 @@ def title(content: dict[str, Any]) -> str:
             if cell["cell_type"] == "markdown" and row.startswith("# "):
                 return row[2:].strip()
     raise SystemExit("a notebook has no '# Title' heading, which the book's table of contents needs")
-
-
-def headlines(notebooks: dict[str, dict[str, Any]]) -> str:
-    """The findings that notebooks computed from recorded runs, below a link to their page."""
-    rows = []
-    for name, content in notebooks.items():
-        declared_here = (
-            o.get("metadata", {}).get(exhibit.HEADLINE)
-            for c in content["cells"]
-            for o in c.get("outputs", [])
-        )
-        texts, shared = once([found["text"] for found in declared_here if found])
-        if texts:
-            rows.append(f"- **[{title(content)}](../executed/{name}.ipynb)**{'. ' if shared else ''}{shared}")
-            rows += [f"  - {text}" for text in texts]
-    if not rows:
-        return (
-            "No headline finding yet: no executed notebook has derived one from a recorded `laptop` or `paper` run.\n"
-            "Nothing is written here by hand.\n"
-        )
-    return "\n".join(rows) + "\n"
-
-
-def once(texts: list[str]) -> tuple[list[str], str]:
-    """Texts without their last sentence, and that sentence, where it follows others and is the same in all; else as they are."""
-    parts = [text.rpartition(". ") for text in texts]
-    ends = {end for _, _, end in parts}
-    if len(ends) != 1 or not all(stop for _, stop, _ in parts):
-        return texts, ""
-    return [f"{start}." for start, _, _ in parts], ends.pop()
 
 
 def parameters(notebooks: dict[str, dict[str, Any]]) -> str:
@@ -209,8 +180,7 @@ def api(root: Path = ROOT) -> dict[str, str]:
 def main(root: Path = ROOT) -> int:
     notebooks, records = executed(root), calculator.results()
     pages = {
-        "ledger.md": headline.start_page(notebooks),
-        "headlines.md": headlines(notebooks),
+        "home.md": f"```{{raw}} html\n{home.page_html(home.home(results=ROOT / 'results'))}\n```\n",
         "statements.md": statements(notebooks),
         "parameters.md": parameters(notebooks),
         "times.md": times(notebooks),

@@ -36,10 +36,15 @@ def drop_repeated_scripts(app: Any, page: str, template: str, context: dict[str,
     context["script_files"] = kept
 
 
-def bring_ledger(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """The ledger's script, on the page that has the ledger."""
-    if 'class="snn-ledger"' in context.get("body", ""):
-        app.add_js_file("ledger.js")
+#: A class of a page's elements -> the script that it needs.
+SCRIPTS = {"snn-ledger": "ledger.js", "snn-home": "home.js", "snn-scroll": "exhibits.js"}
+
+
+def bring_scripts(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Each script on the pages that have what it is for."""
+    for css, script in SCRIPTS.items():
+        if re.search(rf'class="[^"]*\b{css}\b', context.get("body", "")):
+            app.add_js_file(script)
 
 
 def plain_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -81,7 +86,7 @@ def escape(row: str) -> str:
 def setup(app: Any) -> dict[str, Any]:
     app.config.mathjax_path = "mathjax/tex-svg.js"
     app.connect("html-page-context", drop_repeated_scripts, priority=900)
-    app.connect("html-page-context", bring_ledger)
+    app.connect("html-page-context", bring_scripts)
     app.connect("build-finished", bring_mathjax)
     app.connect("autodoc-process-docstring", plain_docstring)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -63,19 +63,24 @@ def reach(judged: QuantityVerdict, number: Number | None = None) -> list[float]:
     return [*found, *((number.low, number.high) if number else ())]
 
 
-def interval_svg(judged: QuantityVerdict, axis: Axis, y: float) -> str:
-    """Our value as a dot and its interval as a bar; without an interval the dot is hollow."""
+def interval_svg(
+    judged: QuantityVerdict, axis: Axis, y: float, *, ink: str = "", square: bool = False
+) -> str:
+    """Our value as a dot and its interval as a bar; without an interval the dot is hollow.
+
+    ink: its colour (default: its verdict's). square: a square in place of the dot, for runs at the article's scale.
+    """
     if judged.estimate is None:
         return ""
-    ink, mean = colour(judged.verdict), axis.at(judged.estimate.mean)
+    ink, mean = ink or colour(judged.verdict), axis.at(judged.estimate.mean)
     bar = ""
     if judged.estimate.interval is not None:
         low, high = (axis.at(end) for end in judged.estimate.interval)
         bar = f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y:g}" y2="{y:g}" style="stroke:{ink};stroke-width:2.4"/>'
-    fill = ink if bar else "var(--f-paper)"
-    return (
-        f'{bar}<circle cx="{mean:.1f}" cy="{y:g}" r="4" style="fill:{fill};stroke:{ink};stroke-width:1.6"/>'
-    )
+    look = f'style="fill:{ink if bar else "var(--f-paper)"};stroke:{ink};stroke-width:1.6"'
+    if square:
+        return f'{bar}<rect x="{mean - 4:.1f}" y="{y - 4:g}" width="8" height="8" {look}/>'
+    return f'{bar}<circle cx="{mean:.1f}" cy="{y:g}" r="4" {look}/>'
 
 
 def paper_svg(number: Number, axis: Axis, y: float) -> str:

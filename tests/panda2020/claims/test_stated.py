@@ -8,8 +8,8 @@ import pytest
 
 from panda2020.claims import stated as module
 from panda2020.claims.claims import claims
-from panda2020.claims.stated import cell, stated
 from panda2020.claims.ranges import above
+from panda2020.claims.stated import cell, stated
 from panda2020.claims.verdicts import Quantity
 
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from panda2020.claims.stated import Number
 from panda2020.claims.ranges import above, around
+from panda2020.claims.stated import Number
 from panda2020.claims.verdicts import Quantity, judge
 from panda2020.ledger.plots import Axis, claim_svg, interval_svg, paper_svg, reach, span
 
