@@ -8,6 +8,8 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+SECTION = re.compile(r"(Args|Arguments|Attributes|Examples?|Notes?|Raises|Returns|Yields|References|Source):")
+
 FIELD = re.compile(r"[\w`*]+(, [\w`*]+)*: \S")
 
 MATHJAX = "sphinx-mathjax-offline"  # a package that carries MathJax 3.2.2, so that pages need no network
@@ -48,8 +50,12 @@ def bring_scripts(app: Any, page: str, template: str, context: dict[str, Any], d
 
 
 def plain_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Our docstrings are plain text: paragraphs stay paragraphs, anything set out by indentation stays as typed."""
-    lines[:] = to_rst(lines)
+    """Above its sections (Args, Returns, Raises ...), which napoleon reads, a docstring is plain text.
+
+    Paragraphs stay paragraphs, anything set out by indentation stays as typed.
+    """
+    first = next((n for n, line in enumerate(lines) if SECTION.fullmatch(line)), len(lines))
+    lines[:] = [*to_rst(lines[:first]), *lines[first:]]
 
 
 def to_rst(lines: list[str]) -> list[str]:
@@ -88,5 +94,5 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("html-page-context", drop_repeated_scripts, priority=900)
     app.connect("html-page-context", bring_scripts)
     app.connect("build-finished", bring_mathjax)
-    app.connect("autodoc-process-docstring", plain_docstring)
+    app.connect("autodoc-process-docstring", plain_docstring, priority=400)  # before napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -53,7 +53,8 @@ class Row:
         """The article's value in the unit of ours: "3 to 4"; empty where it gives none in figures."""
         if self.number is None or not any(sign.isdigit() for sign in self.number.says):
             return ""
-        return " to ".join(number(value) for value in dict.fromkeys((self.number.low, self.number.high)))
+        ends = dict.fromkeys((self.number.low, self.number.high))
+        return " to ".join(number(value, ".0f" if value == round(value) else ".1f") for value in ends)
 
     @property
     def told(self) -> str:
@@ -166,8 +167,9 @@ def _row(one: Row, axis: Axis, y: int, height: int, columns: tuple[int, int, int
         one.quantity, axis, mark, ink=colour(verdict), square=one.judgement.profile == "paper"
     )
     ends = (width - 80, width) if tall else (paper, ours)
+    data = f'data-told="{told}" data-command="{command}" data-claim="{one.name}" data-verdict="{verdict}"'
     return (
-        f'<a href="{html.escape(address)}" aria-label="{told}" data-told="{told}" data-command="{command}" data-claim="{one.name}" data-verdict="{verdict}"><title>{told}</title>'
+        f'<a href="{html.escape(address)}" aria-label="{told}" {data}><title>{told}</title>'
         f'<rect class="f-hit" x="0" y="{y}" width="{width}" height="{height}"/>'
         f'<text x="2" y="{line}" style="fill:{colour(verdict)};font-weight:700">{SIGNS[verdict]}</text>'
         f'<text x="{text}" y="{line}">{html.escape(stated()[one.name].short)}</text>'

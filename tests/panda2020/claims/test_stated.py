@@ -20,7 +20,7 @@ def quantity(what: str) -> Quantity:
 def test_every_claim_has_a_short_form_of_one_line() -> None:
     assert stated().keys() == claims().keys()
     shorts = [found.short for found in stated().values()]
-    assert all(len(short) <= 60 and not short.endswith(".") for short in shorts)
+    assert all(len(short) <= 50 and not short.endswith(".") for short in shorts)
     assert len(set(shorts)) == len(shorts)
 
 
