@@ -38,15 +38,22 @@ def drop_repeated_scripts(app: Any, page: str, template: str, context: dict[str,
     context["script_files"] = kept
 
 
-#: A class of a page's elements -> the script that it needs.
-SCRIPTS = {"snn-ledger": "ledger.js", "snn-home": "home.js", "snn-scroll": "exhibits.js"}
+#: A class of a page's elements -> the scripts that it needs.
+SCRIPTS = {
+    "snn-ledger": ("ledger.js",),
+    "snn-home": ("home.js",),
+    "snn-sliders": ("energy.js", "sliders.js"),
+    "snn-tolerance": ("tolerance.js",),
+    "snn-scroll": ("exhibits.js",),
+}
 
 
 def bring_scripts(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Each script on the pages that have what it is for."""
-    for css, script in SCRIPTS.items():
+    for css, scripts in SCRIPTS.items():
         if re.search(rf'class="[^"]*\b{css}\b', context.get("body", "")):
-            app.add_js_file(script)
+            for script in scripts:
+                app.add_js_file(script)
 
 
 def plain_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
