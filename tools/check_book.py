@@ -21,6 +21,8 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 
 from panda2020.runs.store import seal
+from tools import layout
+from tools.browser import executable
 from tools.execute import assigned, declared
 from tools.inputs import ROOT, notebook_hash, outputs_hash, shared_inputs
 
@@ -348,7 +350,11 @@ def check(root: Path = ROOT) -> list[str]:
     html = root / "_build" / "html"
     if not (html / "index.html").is_file():
         return ["_build/html: there is no built book: make book"]
-    return check_notebooks(root) + check_pages(html)
+    faults = check_notebooks(root) + check_pages(html) + layout.limits(html)
+    if executable() is None:
+        print("check_book: no browser here, so nobody looked at how the pages are laid out", file=sys.stderr)
+        return faults
+    return faults + layout.check(html=html)
 
 
 def main() -> int:

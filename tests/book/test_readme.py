@@ -12,6 +12,8 @@ import torch
 import yaml
 
 from panda2020 import __main__ as program
+from panda2020.ledger import home
+from tools import headline
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -64,3 +66,14 @@ def test_notebooks_have_the_parameters_that_commands_give_them() -> None:
             name for i, word in enumerate(words) if word == "-y" for name in yaml.safe_load(words[i + 1])
         }
         assert given and given <= known, f"{shlex.join(words)}: {words[1]} has {', '.join(sorted(known))}"
+
+
+def test_the_head_of_the_readme_says_what_the_records_say() -> None:
+    assert headline.main([], root=ROOT) == 0, "python -m tools.headline --write"
+
+
+def test_the_scale_is_that_of_the_recorded_runs() -> None:
+    said = home.scale_sentence(home.home(results=ROOT / "results"))
+    assert re.search(r"saw \d+\u00a0%", said) and "of the test images right" in said
+    assert "the article's VGG3x4 gets 75\u00a0%" in said
+    assert home.scale_sentence(home.Home({})) == "No run is recorded yet."
