@@ -44,7 +44,6 @@ SCRIPTS = {
     "snn-home": ("home.js",),
     "snn-sliders": ("energy.js", "sliders.js"),
     "snn-tolerance": ("tolerance.js",),
-    "snn-scroll": ("exhibits.js",),
 }
 
 
@@ -53,7 +52,7 @@ def bring_scripts(app: Any, page: str, template: str, context: dict[str, Any], d
     for css, scripts in SCRIPTS.items():
         if re.search(rf'class="[^"]*\b{css}\b', context.get("body", "")):
             for script in scripts:
-                app.add_js_file(script)
+                app.add_js_file(script, loading_method="defer")
 
 
 def plain_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -61,22 +60,29 @@ def plain_docstring(app: Any, what: str, name: str, obj: Any, options: Any, line
 
     Paragraphs stay paragraphs, anything set out by indentation stays as typed.
     """
+    if what in ("attribute", "property", "data") and lines and lines[0]:
+        lines.insert(0, "")  # or napoleon takes what stands before a colon for a type
     first = next((n for n, line in enumerate(lines) if SECTION.fullmatch(line)), len(lines))
-    lines[:] = [*to_rst(lines[:first]), *lines[first:]]
+    head = to_rst(lines[:first])
+    lines[:] = [*([""] if lines and not lines[0] else []), *head, *lines[first:]]
 
 
 def to_rst(lines: list[str]) -> list[str]:
     """Plain text to reStructuredText that cannot be malformed.
 
-    A block between blank lines becomes a list where its lines begin with ``name: ``, a paragraph where they are flush
-    left, and otherwise a literal block, which keeps equations and shapes aligned as they were typed.
+    A block between blank lines becomes a list where its lines begin with a dash or with ``name: ``, a paragraph where they are
+    flush left, and otherwise a literal block, which keeps equations and shapes aligned as they were typed.
     """
     out: list[str] = []
     for block in re.split(r"\n\s*\n", "\n".join(lines).strip("\n")):
         rows = block.split("\n")
         if not block.strip():
             continue
-        if any(row.startswith((" ", "- ", "* ", ">>>", "==")) or "  " in row.strip() for row in rows):
+        if rows[0].startswith("- ") and all(row.startswith(("- ", "  ")) for row in rows):
+            out += [
+                "- " + escape(row[2:]) if row.startswith("- ") else "  " + escape(row.strip()) for row in rows
+            ] + [""]
+        elif any(row.startswith((" ", "- ", "* ", ">>>", "==")) or "  " in row.strip() for row in rows):
             out += ["::", "", *("    " + row for row in rows), ""]
         elif FIELD.match(rows[0]) and sum(bool(FIELD.match(row)) for row in rows) > 1:
             out += [("- " if FIELD.match(row) else "  ") + escape(row) for row in rows] + [""]
