@@ -179,7 +179,8 @@ class Sample:
     def parameters(self) -> int:
         """Weights of the network, shared ones counted once; with stochmax also ``W_psi`` and ``b_psi``, as inference uses rho."""
         found = parameter_count(self.topology, self.input_shape)
-        return found + self.passes[-1].weights if self.stochmax else found
+        classifier = plan(as_ann(self.topology), self.input_shape, "relu")[-1]
+        return found + classifier.weights if self.stochmax else found
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -5,7 +5,10 @@
 home.md        the start page (panda2020.ledger.home)
 results.md     finding, scale, counts of verdicts and computing time, for the reproducibility summary
 numbers.md     every number of the article beside ours
-recorded.md    every run; missing.md, those that are planned and not there; history.md, every change of rules
+recorded.md    every run; missing.md, those that are planned and not there
+protocol_*.md  statements, verdicts, tolerances, limits and profiles of the evaluation protocol (tools.protocol_page)
+rule_history.md  which commits changed a rule, a range or a sentence (tools.rule_history)
+compute.md     minutes of the recorded runs behind each claim (panda2020.ledger.compute)
 cite.md        how to cite this companion, from CITATION.cff
 parameters.md  the papermill parameters (panda2020.exhibits.notebook.PARAMETERS) and which notebook takes which
 times.md       seconds each notebook took in this build
@@ -29,11 +32,11 @@ import yaml
 from panda2020.claims.claims import claims
 from panda2020.claims.evidence import PROFILES
 from panda2020.exhibits import notebook
-from panda2020.ledger import home
+from panda2020.ledger import compute, home
 from panda2020.ledger.chapter import judged
 from panda2020.ledger.ledger import evidence, ledger
 from panda2020.runs import Record, verifications, verifying
-from tools import calculator, pages
+from tools import calculator, pages, protocol_page, rule_history
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
 
@@ -210,7 +213,9 @@ def main(root: Path = ROOT) -> int:
         "numbers.md": pages.numbers(judged(tuple(claims()), results=folder)),
         "recorded.md": pages.recorded(records),
         "missing.md": pages.missing(ledgers),
-        "history.md": pages.history(ROOT),
+        "rule_history.md": rule_history.page(rule_history.commits(), rule_history.changes()),
+        "compute.md": compute.markdown(ledgers),
+        **protocol_page.parts(),
         "cite.md": cite(),
         "parameters.md": parameters(notebooks),
         "times.md": times(notebooks),

@@ -1,12 +1,10 @@
-"""Pages that list what the records and the history hold: the article's numbers, every run, every change of rules."""
+"""Pages that list what the records hold: the article's numbers beside ours, every run, what is missing, the results."""
 
 from __future__ import annotations
 
 import html
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from panda2020.claims.evidence import PROFILES
 from panda2020.claims.stated import stated
@@ -20,15 +18,6 @@ from panda2020.ledger.ledger import Judgement, Ledger
 from panda2020.ledger.page import missing_table
 from panda2020.runs import Record
 from panda2020.samples import samples
-
-#: Files whose history is that of the rules, by their names in every commit.
-RULES = (
-    "*claims.yml",
-    "*claims/protocol.py",
-    "*claims/verdicts.py",
-    "*paper/verdicts.py",
-    "book/protocol.md",
-)
 
 
 def raw(page: str) -> str:
@@ -154,20 +143,7 @@ def missing(ledgers: Sequence[Ledger]) -> str:
     return raw(_table(("profile", "exhibit", "claims", "runs", "hours", "command"), rows, "missing runs"))
 
 
-# Rules and summary ------------------------------------------------------------------------------------------
-
-
-def history(root: Path) -> str:
-    """The commits that changed what claims are judged by, newest first; a sentence where there is no history."""
-    command = ["git", "log", "--format=%h%x09%ad%x09%s", "--date=short", "--", *RULES]
-    try:
-        text = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        text = ""
-    rows = [tuple(html.escape(part) for part in line.split("\t", 2)) for line in text.splitlines()]
-    if not rows:
-        return "This copy of the project has no history; the repository has.\n"
-    return raw(_table(("commit", "date", "change"), rows, "changes of rules"))
+# Summary ----------------------------------------------------------------------------------------------------
 
 
 def results(found: Home, ledgers: Sequence[Ledger], records: Sequence[Record]) -> str:

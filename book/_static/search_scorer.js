@@ -2,7 +2,7 @@
 // many places and comes last, with the lists of runs and commits.
 var Scorer = {
   score: ([page, , , , score]) => {
-    const last = ['book/_generated/api/', 'book/api/', 'book/recorded', 'book/history', 'genindex', 'py-modindex'];
+    const last = ['book/_generated/api/', 'book/api/', 'book/recorded', 'book/rules', 'book/compute', 'genindex', 'py-modindex'];
     if (page.startsWith('executed/')) return score + 200;
     return last.some((start) => page.startsWith(start)) ? score - 200 : score;
   },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -147,7 +148,7 @@ def backres_sparser(case: Case) -> Finding:
             ratio(
                 one,
                 other,
-                lambda s, depths=depths: rate_at(s, depths),
+                partial(rate_at, depths=depths),
                 direction=below(1),
                 what=f"rate of the unrolled passes of {one.name} over that of the layers of equal depth of {other.name}",
             )
@@ -201,7 +202,7 @@ def vanishing(case: Case) -> Finding:
         parts.append(
             value(
                 series,
-                lambda s, layer=layer: step(s, layer),
+                partial(step, layer=layer),
                 direction=below(1),
                 what=f"rate of convolution {layer + 1} over that of convolution {layer} of {series.name}",
                 working=False,

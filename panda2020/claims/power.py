@@ -7,7 +7,7 @@ import math
 from panda2020.exhibits.numbers import number
 
 from .ranges import Range
-from .verdicts import OPEN, RATIO, QuantityVerdict
+from .verdicts import OPEN, RATIO, ClaimVerdict, QuantityVerdict
 
 
 def reach(judged: QuantityVerdict) -> float | None:
@@ -48,6 +48,15 @@ def power(judged: QuantityVerdict) -> str:
 def undecidable(judged: QuantityVerdict) -> bool:
     """Whether no outcome of its runs could have decided it."""
     return power(judged).startswith("no outcome")
+
+
+def of_claim(verdict: ClaimVerdict) -> str:
+    """Which quantities that count no outcome of these runs could decide, or support, in words; "" where there is none."""
+    never = [j.quantity.what for j in verdict.counted if "no outcome" in power(j)]
+    if not never:
+        return ""
+    who = "any of its quantities" if len(never) == len(verdict.counted) else "; ".join(never)
+    return f"no outcome of these runs could have supported it, for {who}"
 
 
 def _closed(wanted: Range) -> bool:

@@ -414,8 +414,8 @@ def ee(case: Case) -> Finding:
     at_the_end = ratio(
         one, two, efficiency(case), size, direction=above(1), what=f"EE of {one.name} over EE of {two.name}"
     )
-    early = [_efficiency(case, name, size) for name in names]
-    return Finding([at_the_end, replace(_over(*early, "EE"), beside=True)], caveat=SUBSET)
+    ends = [_efficiency(case, name, size) for name in names]
+    return Finding([at_the_end, replace(_over(ends[0], ends[1], "EE"), beside=True)], caveat=SUBSET)
 
 
 @estimates("imagenet-conv-T250", tables=("4",))

@@ -12,7 +12,7 @@ from pathlib import Path
 from panda2020 import contents
 from panda2020.claims.claims import claims
 from panda2020.claims.evidence import PROFILES
-from panda2020.claims.power import power
+from panda2020.claims.power import of_claim, power
 from panda2020.claims.verdicts import QuantityVerdict
 from panda2020.exhibits.exhibit import seed_text
 from panda2020.exhibits.numbers import number
@@ -112,6 +112,8 @@ def in_full(judgement: Judgement) -> str:
         f"why: {judgement.conclusion.reason}",
     ]
     rows += [f"weigh: {judgement.caveat}"] if judgement.caveat else []
+    rows += [f"q among central claims: {number(judgement.q)}"] if judgement.q is not None else []
+    rows += [f"power: {never}"] if (never := of_claim(judgement.conclusion)) else []
     rows += [f"moves: {verdict} under {name}" for name, verdict in judgement.moved.items()]
     rows += [f"problem: {text}" for text in judgement.problems]
     rows += [f"doubt: {text}" for text in doubts_about(judgement.records)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panda2020.claims.claims import Claim, claims
+from panda2020.claims.claims import GROUPS, Claim, claims
 from panda2020.claims.evidence import PROFILES
 from panda2020.claims.protocol import PROTOCOL_VERSION
 from panda2020.claims.verdicts import BY_CONSTRUCTION, CONTRADICTED, DECISIVE, NOT_RECORDED, VERDICTS
@@ -19,7 +19,7 @@ from . import words
 from .ledger import Judgement, Ledger, ledger
 
 #: The claims of the five central statements (section 1 of the protocol). Chosen by the article, not by our results.
-KEY = tuple(name for name, claim in claims().items() if claim.group)
+KEY = tuple(name for group in GROUPS for name, claim in claims().items() if claim.group == group)
 
 #: Where an output's metadata holds the headline as Markdown, from which the start page is made.
 LEDGER = "snncore-ledger"

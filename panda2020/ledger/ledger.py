@@ -37,7 +37,8 @@ class Judgement:
     method: how it is estimated. parts come with ``conclusion``. records: the runs it rests on. missing: planned runs that
     nobody has recorded, commands: what makes them. unplanned: exhibits that
     no grid has runs of. problems: records that must not be used. caveat: what weighs on the verdict. moved: readings under
-    which it is another, with the verdict there (``ledger.readings``).
+    which it is another, with the verdict there (``ledger.readings``). q: of a central claim, Benjamini and Hochberg's
+    (``ledger.multiplicity``), None where it has none.
     """
 
     claim: Claim
@@ -51,6 +52,7 @@ class Judgement:
     problems: tuple[str, ...] = ()
     caveat: str = ""
     moved: Mapping[str, str] = field(default_factory=dict)
+    q: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -81,14 +83,17 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Ledger:
-    """All claims at one profile, by id. problems: everything that stood in a verdict's way and is no missing run. q: of the
-    central claims, Benjamini and Hochberg's (``ledger.multiplicity``)."""
+    """All claims at one profile, by id. problems: everything that stood in a verdict's way and is no missing run."""
 
     profile: str
     conditions: Conditions
     judgements: Mapping[str, Judgement]
     problems: tuple[str, ...]
-    q: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def q(self) -> dict[str, float]:
+        """Of the central claims that have one, see ``Judgement.q``."""
+        return {name: j.q for name, j in self.judgements.items() if j.q is not None}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -138,10 +143,12 @@ def ledger(
         for name, moved in _moved(found, conditions, {n: known[n] for n in central}, estimators).items():
             judgements[name] = replace(judgements[name], moved=moved)
     counted = {name: judgements[name].conclusion for name in central if known[name].counted}
+    for name, q in q_values(counted).items():
+        judgements[name] = replace(judgements[name], q=q)
     problems = [f"{name} has no estimator" for name in known if name not in estimators]
     problems += dict.fromkeys(text for judgement in judgements.values() for text in judgement.problems)
     problems += dict.fromkeys(run.error for run in found.runs if run.error and run.error not in problems)
-    return Ledger(found.profile, conditions, judgements, tuple(problems), q_values(counted))
+    return Ledger(found.profile, conditions, judgements, tuple(problems))
 
 
 def _moved(

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from panda2020.claims.claims import METHODS, Claim
-from panda2020.claims.power import power
+from panda2020.claims.power import of_claim, power
 from panda2020.claims.verdicts import BY_CONSTRUCTION, VERDICTS, QuantityVerdict
 from panda2020.exhibits import style
 from panda2020.exhibits.exhibit import (
@@ -29,6 +29,7 @@ from panda2020.exhibits.exhibit import (
     seed_text,
     slug,
 )
+from panda2020.exhibits.numbers import number
 from panda2020.planning import total_minutes
 from panda2020.runs import Record, Store, results_directory
 
@@ -93,7 +94,7 @@ def frame(ledgers: Sequence[Ledger]) -> pd.DataFrame:
                 "kind": j.claim.kind,
                 "group": j.claim.group,
                 "counted": "yes" if j.counted or j.verdict == BY_CONSTRUCTION else "no",
-                "q": None if one.q.get(j.claim.id) is None else f"{one.q[j.claim.id]:.3g}",
+                "q": None if j.q is None else f"{j.q:.3g}",
                 "method": j.claim.method,
                 "where": words.place(j.claim),
                 "quote": j.claim.quote,
@@ -228,6 +229,8 @@ def _judgement(judgement: Judgement, several: bool) -> str:
         ("why", html.escape(judgement.conclusion.reason)),
     ]
     rows += [("to weigh it", html.escape(judgement.caveat))] if judgement.caveat else []
+    rows += [("q among central claims", number(judgement.q))] if judgement.q is not None else []
+    rows += [("power", html.escape(never))] if (never := of_claim(judgement.conclusion)) else []
     rows += [("other readings", html.escape(words.moved(judgement)))] if judgement.moved else []
     rows += [("problem", html.escape(text)) for text in judgement.problems]
     rows += [("doubt", html.escape(text)) for text in doubts_about(judgement.records)]

@@ -17,7 +17,7 @@ from panda2020.claims.admissibility import best_epoch, has_learnt, own_result, s
 from panda2020.claims.protocol import LAST_SHARE, LEARNT_SHARE, OVERFITTED, RHO, SATURATED, SILENT
 from panda2020.exhibits.exhibit import NO_VALUE
 from panda2020.runs import Record
-from panda2020.samples import DEFAULT, LEARNT, Sample, run_name, samples
+from panda2020.samples import DEFAULT, LEARNT, Sample, nearest, run_name, samples
 
 LEAST, MOST = 1.0, 100.0  # EE
 
@@ -272,4 +272,4 @@ def finding(table: pd.DataFrame) -> list[str]:
 def _named(name: str, sample: Sample) -> str:
     note = sample.record.labels["note"]
     reading = f", {note}" if note and not note.endswith("A") else ""
-    return f"{name}{reading}, seed {sample.record.spec.seed}"
+    return f"{name}{reading}, seed {nearest(sample.record['spec'], 'seed')}"

@@ -7,16 +7,15 @@ import math
 import matplotlib.pyplot as plt
 import pytest
 
+from panda2020.claims.ranges import around, at_least, below
 from panda2020.claims.verdicts import (
     CONTRADICTED,
     DIRECTION,
-    INCONCLUSIVE,
-    NOT_TESTED,
+    NOT_RECORDED,
+    NOT_TESTABLE,
+    OPEN,
     SUPPORTED,
     Quantity,
-    around,
-    at_least,
-    below,
     judge,
 )
 from panda2020.exhibits import style
@@ -30,7 +29,9 @@ def closed():
 
 
 def part(values, expected, unit="points", **more):
-    return judge(Quantity("gain", unit, expected, values=values, seeds=tuple(range(len(values))), **more))
+    return judge(
+        Quantity("gain", unit, size=expected, values=values, seeds=tuple(range(len(values))), **more)
+    )
 
 
 def test_the_examples_show_every_verdict():
@@ -38,9 +39,10 @@ def test_the_examples_show_every_verdict():
         SUPPORTED,
         DIRECTION,
         CONTRADICTED,
-        INCONCLUSIVE,
-        INCONCLUSIVE,
-        NOT_TESTED,
+        OPEN,
+        OPEN,
+        NOT_TESTABLE,
+        NOT_RECORDED,
     ]
 
 

@@ -11,13 +11,15 @@ from made_up import IMAGES, World, hits
 
 from panda2020 import contents
 from panda2020.claims.claims import claim, claims
-from panda2020.claims.evidence import Evidence, Run
+from panda2020.claims.evidence import PROFILES, Evidence, Run
 from panda2020.claims.registry import Estimator, Finding
-from panda2020.claims.verdicts import INCONCLUSIVE, NOT_TESTED, SUPPORTED, VERDICTS
+from panda2020.claims.verdicts import BY_CONSTRUCTION, NOT_RECORDED, NOT_TESTABLE, SUPPORTED, VERDICTS
 from panda2020.ledger.ledger import Ledger, commands, evidence, ledger
 from panda2020.planning import total_minutes as minutes
 from panda2020.runs import Entry, Record, Store, executing, key, to_dict
 from panda2020.samples import Conditions, Sample
+
+FIRST = PROFILES[0]
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
 
@@ -38,6 +40,7 @@ def record(entry: Entry, results: Path, correct: int = 5000) -> Record:
         "total": IMAGES,
         "hits": hits(correct),
         "curve": [{"epoch": 1}],
+        "train_accuracy": 0.9,
         "data": {"sha256": "d" * 64},
         "energy": ENERGY,
         "activity": {},
@@ -56,10 +59,10 @@ def record(entry: Entry, results: Path, correct: int = 5000) -> Record:
 
 @pytest.fixture
 def planned() -> list[Entry]:
-    """The runs of VGG5 and VGG3x2-v2 that agd-loss counts, seeds 0 and 1."""
+    """The runs of VGG5 and VGG3x2-v2 that agd-loss counts."""
     return [
         e
-        for e in contents.entries("first", ["8"], [0, 1])
+        for e in contents.entries(FIRST, ["8"])
         if e.network in ("VGG5", "VGG3x2-v2") and e.spec.input.steps in (None, 25)
     ]
 
@@ -73,7 +76,7 @@ def results(tmp_path: Path, planned: list[Entry]) -> Path:
 
 def loss(results: Path, **more: Any) -> Ledger:
     return ledger(
-        "first",
+        FIRST,
         results=results,
         known=LOSS,
         estimators={"agd-loss": contents.estimators()["agd-loss"]},
@@ -83,28 +86,37 @@ def loss(results: Path, **more: Any) -> Ledger:
 
 def test_recorded_runs_are_found_and_missing_ones_named(results: Path):
     found = loss(results).judgements["agd-loss"]
-    assert (found.verdict, found.seeds, len(found.records)) == (SUPPORTED, 2, 8)
-    seeds = sorted({entry.spec.seed for entry in found.missing if entry.spec.input.steps in (None, 25)})
-    assert seeds == [2, 3, 4]
+    assert (found.verdict, found.seeds, len(found.records)) == (SUPPORTED, 5, 20)
+    assert {entry.spec.input.steps for entry in found.missing} == {50}
     assert found.minutes == pytest.approx(sum(executing.minutes(entry.spec) for entry in found.missing))
-    assert found.commands == ("python -m panda2020 record --profile first --table 8",)
+    assert found.commands == (f"python -m panda2020 record --profile {FIRST} --table 8",)
+
+
+def test_all_planned_seeds_decide_or_none(results: Path, planned: list[Entry]):
+    for entry in planned:
+        if entry.spec.seed == 4 and entry.role == "ann":
+            (results / f"{key(entry.spec)}.json").unlink()
+    found = loss(results).judgements["agd-loss"]
+    assert (found.verdict, found.seeds) == (NOT_RECORDED, 4)
+    assert "ANN VGG5 lacks seed 4 of those planned" in found.conclusion.reason
+    assert found.conclusion.parts[0].estimate is not None
 
 
 def test_nothing_is_recorded(tmp_path: Path):
-    every = ledger("first", results=tmp_path)
+    every = ledger(FIRST, results=tmp_path)
     assert list(every.judgements) == list(claims()) and len(every.judgements) == 60
-    assert not every.problems and sum(every.counts.values()) == 60 and list(every.counts) == list(VERDICTS)
+    assert not every.problems and sum(every.counts.values()) == 57 and list(every.counts) == list(VERDICTS)
     found = every.judgements["agd-loss"]
-    assert found.verdict == NOT_TESTED and "SNN VGG5, T = 25 is not recorded" in found.conclusion.reason
+    assert found.verdict == NOT_RECORDED and "SNN VGG5, T = 25 is not recorded" in found.conclusion.reason
     assert found.missing and found.commands and found.minutes > 0
     for judgement in every.judgements.values():
         assert judgement.conclusion.reason and judgement.method
-        assert judgement.computed == (judgement.verdict != NOT_TESTED)
+        assert judgement.computed == (judgement.verdict in (BY_CONSTRUCTION, NOT_TESTABLE))
 
 
 def test_every_run_an_estimator_asks_for_is_planned(tmp_path: Path):
     """Or its exhibit is not planned at all, which the ledger says too."""
-    for profile in ("first", "paper"):
+    for profile in (FIRST, "paper"):
         for name, found in ledger(profile, results=tmp_path).judgements.items():
             assert "is planned for profile" not in found.conclusion.reason or found.unplanned, (
                 name,
@@ -119,7 +131,7 @@ def test_two_records_that_disagree_are_named(results: Path, planned: list[Entry]
     found = loss(results)
     assert any("disagree about the same run" in text and key(entry.spec) in text for text in found.problems)
     assert found.judgements["agd-loss"].problems == found.problems[:1]
-    assert found.judgements["agd-loss"].seeds == 1  # the disputed seed is set aside
+    assert found.judgements["agd-loss"].seeds == 4  # the disputed seed is set aside
     assert str(results) not in "".join(found.problems)
 
 
@@ -139,12 +151,12 @@ def test_where_all_records_are_disputed_the_reason_says_so(results: Path, planne
     for entry in planned:
         (results / f"{key(entry.spec)}.json").write_text("{")
     found = loss(results).judgements["agd-loss"]
-    assert found.verdict == NOT_TESTED and "is torn" in found.conclusion.reason
+    assert found.verdict == NOT_RECORDED and "is torn" in found.conclusion.reason
 
 
 def test_a_claim_without_estimator_is_named(results: Path):
-    found = ledger("first", results=results, known=LOSS, estimators={})
-    assert found.judgements["agd-loss"].verdict == NOT_TESTED
+    found = ledger(FIRST, results=results, known=LOSS, estimators={})
+    assert found.judgements["agd-loss"].verdict == NOT_RECORDED
     assert found.judgements["agd-loss"].conclusion.reason == "no estimator is written for this claim"
     assert found.problems == ("agd-loss has no estimator",)
 
@@ -152,21 +164,21 @@ def test_a_claim_without_estimator_is_named(results: Path):
 def test_an_estimator_without_claim_is_refused(results: Path):
     stray = {"agd-lost": Estimator(lambda case: Finding([]), "None.", ())}
     with pytest.raises(ValueError, match="estimators must estimate known claims, got agd-lost"):
-        ledger("first", results=results, known=LOSS, estimators=stray)
+        ledger(FIRST, results=results, known=LOSS, estimators=stray)
 
 
 def test_quick_runs_never_count(results: Path):
     for call in (lambda: ledger("quick"), lambda: evidence("quick"), lambda: Evidence("quick", ())):
-        with pytest.raises(ValueError, match="profile must be one of 'first', 'paper', got 'quick'"):
+        with pytest.raises(ValueError, match="profile must be one of .*, got 'quick'"):
             call()
     entry = contents.entries("quick", ["8"])[0]
     with pytest.raises(ValueError, match=r"\(quick\) may not judge a claim"):
-        Evidence("first", (Run(entry, "0" * 16),))
+        Evidence(FIRST, (Run(entry, "0" * 16),))
     # a quick record under the name of a laptop run, as only a hand could put it there
-    laptop = next(run for run in evidence("first", results=results).runs if run.record)
+    laptop = next(run for run in evidence(FIRST, results=results).runs if run.record)
     quick = {**laptop.record.data, "labels": {**laptop.record.labels, "profile": "quick"}}
     with pytest.raises(ValueError, match="may not judge a claim"):
-        Evidence("first", (Run(laptop.entry, laptop.key, Record(quick, laptop.record.path)),))
+        Evidence(FIRST, (Run(laptop.entry, laptop.key, Record(quick, laptop.record.path)),))
 
 
 def test_conditions_choose_convention_prices_and_reading():
@@ -181,15 +193,13 @@ def test_conditions_choose_convention_prices_and_reading():
         "known": {"agd-ee": claim("agd-ee")},
         "found": runs,
     }
-    assert ledger("first", **ee).judgements["agd-ee"].verdict == SUPPORTED
-    other = ledger("first", conditions=Conditions("full", "float32"), **ee)
+    assert ledger(FIRST, **ee).judgements["agd-ee"].verdict == SUPPORTED
+    other = ledger(FIRST, conditions=Conditions("full", "float32"), **ee)
     assert other.judgements["agd-ee"].verdict == "contradicted" and other.conditions.prices == "float32"
 
 
 def test_another_reading_takes_its_own_runs(results: Path):
-    other = [
-        e for e in contents.entries("first", ["8-readings"], [0, 1]) if e.network in ("VGG5", "VGG3x2-v2")
-    ]
+    other = [e for e in contents.entries(FIRST, ["8-readings"]) if e.network in ("VGG5", "VGG3x2-v2")]
     for entry in other:
         record(entry, results, 3000)
     default, alternative = loss(results), loss(results, conditions=Conditions(reading="B"))
@@ -204,8 +214,8 @@ def test_one_seed_is_told_apart(tmp_path: Path, planned: list[Entry]):
         if entry.spec.seed == 0:
             record(entry, tmp_path, 5000)
     found = loss(tmp_path).judgements["agd-loss"]
-    assert found.conclusion.one_seed and found.verdict == INCONCLUSIVE
-    assert "one seed, so how much another training run would differ is not known" in found.conclusion.reason
+    assert found.verdict == NOT_RECORDED and found.seeds == 1
+    assert "lacks seeds 1, 2, 3, 4 of those planned" in found.conclusion.reason
 
 
 def test_efficiency_of_one_seed_stays_open(tmp_path: Path, planned: list[Entry]):
@@ -214,14 +224,14 @@ def test_efficiency_of_one_seed_stays_open(tmp_path: Path, planned: list[Entry])
             record(entry, tmp_path, 5000)
     ee = {"agd-ee": claim("agd-ee")}
     found = ledger(
-        "first", results=tmp_path, known=ee, estimators={"agd-ee": contents.estimators()["agd-ee"]}
+        FIRST, results=tmp_path, known=ee, estimators={"agd-ee": contents.estimators()["agd-ee"]}
     ).judgements["agd-ee"]
-    assert found.verdict == INCONCLUSIVE and "one seed gives no interval" in found.conclusion.reason
+    assert found.verdict == NOT_RECORDED and found.conclusion.parts[0].estimate.interval is None
 
 
 def test_commands_and_minutes(planned: list[Entry]):
     assert commands([]) == () and minutes([]) == 0
-    assert commands(planned) == ("python -m panda2020 record --profile first --table 8",)
+    assert commands(planned) == (f"python -m panda2020 record --profile {FIRST} --table 8",)
     assert minutes(planned) == pytest.approx(sum(executing.minutes(entry.spec) for entry in planned))
 
 

@@ -9,10 +9,12 @@ import pytest
 from made_up import World
 
 from panda2020.claims.claims import claim
-from panda2020.claims.evidence import Evidence
+from panda2020.claims.evidence import PROFILES, Evidence
 from panda2020.ledger import seed_noise
 from panda2020.ledger.ledger import ledger
 from panda2020.statistics import mean_over_seeds
+
+FIRST = PROFILES[0]
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
 
@@ -44,14 +46,14 @@ def varied() -> Evidence:
         if (run.entry.network, run.entry.role) == ("VGG5", "snn"):
             seed = run.entry.spec.seed
             world = World({("acc", "VGG5", "snn"): 0.5 + 0.02 * seed})
-            runs += world.runs("first", "VGG5", "snn", (run.entry.spec.input.steps,), seed)
+            runs += world.runs(FIRST, "VGG5", "snn", (run.entry.spec.input.steps,), seed)
         else:
             runs.append(run)
-    return Evidence("first", tuple(runs))
+    return Evidence(FIRST, tuple(runs))
 
 
 def test_spread_of_a_series():
-    table = seed_noise.spread_table("first", found=varied()).set_index("series")
+    table = seed_noise.spread_table(FIRST, found=varied()).set_index("series")
     row = table.loc["SNN VGG5, T = 25"]
     assert row["seeds"] == 3 and row["accuracy"] == pytest.approx(0.52)
     assert row["sd"] == pytest.approx(2) and row["range"] == pytest.approx(4)
@@ -63,17 +65,17 @@ def test_spread_of_a_series():
 
 
 def test_one_seed_has_no_spread():
-    table = seed_noise.spread_table("first", found=World({}).evidence(seeds=[0]))
+    table = seed_noise.spread_table(FIRST, found=World({}).evidence(seeds=[0]))
     assert table["sd"].isna().all() and table["pair"].isna().all() and (table["seeds"] == 1).all()
     said = seed_noise.finding(
-        table, seed_noise.difference_table(ledger("first", found=World({}).evidence(seeds=[0])))
+        table, seed_noise.difference_table(ledger(FIRST, found=World({}).evidence(seeds=[0])))
     )
     assert "none with more than one seed, so the noise of seeds is not known" in said[0]
-    assert seed_noise.spread_table("first", found=Evidence("first", ())).empty
+    assert seed_noise.spread_table(FIRST, found=Evidence(FIRST, ())).empty
 
 
 def test_differences_beside_their_stated_size():
-    one = ledger("first", found=varied())
+    one = ledger(FIRST, found=varied())
     table = seed_noise.difference_table(one)
     (row,) = table[
         (table["claim"] == "agd-loss") & table["quantity"].str.contains("SNN VGG5, T = 25")
@@ -92,7 +94,7 @@ def test_differences_beside_their_stated_size():
         (table["claim"] == "agd-loss") & table["quantity"].str.contains("SNN VGG3x2-v2, T = 25")
     ].to_dict("records")
     assert still["± over seeds"] == 0 and still["resolved"] == "yes"
-    said = seed_noise.finding(seed_noise.spread_table("first", found=varied()), table)
+    said = seed_noise.finding(seed_noise.spread_table(FIRST, found=varied()), table)
     assert f"{len(table)} differences" in said[1]
     assert table.loc[table["claim"] == "agd-vgg3x4-beats-ann", "quantity"].tolist() == [
         "SNN VGG3x4, T = 25 minus ANN VGG3x4"
@@ -100,12 +102,12 @@ def test_differences_beside_their_stated_size():
     assert (
         not table["quantity"].str.contains("convnn, learned minus").any()
     )  # ConvNN's gain has no size in the sentence
-    single = seed_noise.difference_table(ledger("first", found=World({}).evidence(seeds=[0])))
+    single = seed_noise.difference_table(ledger(FIRST, found=World({}).evidence(seeds=[0])))
     assert set(single["resolved"]) == {"–"} and single["± over seeds"].isna().all()
 
 
 def test_drawing():
-    one = ledger("first", found=varied())
+    one = ledger(FIRST, found=varied())
     axes = seed_noise.draw_differences(one).axes[0]
     assert len(axes.get_yticklabels()) == len(seed_noise.difference_table(one))
     empty = replace(one, judgements={})

@@ -8,12 +8,14 @@ from dataclasses import replace
 import pytest
 from made_up import World
 
-from panda2020.claims.evidence import Evidence, Run
-from panda2020.claims.verdicts import CONTRADICTED, NOT_TESTED, SUPPORTED
+from panda2020.claims.evidence import PROFILES, Evidence, Run
+from panda2020.claims.verdicts import CONTRADICTED, NOT_RECORDED, SUPPORTED
 from panda2020.exhibits.exhibit import NO_VALUE
 from panda2020.ledger import sensitivity
 from panda2020.runs import Record
 from panda2020.samples import DEFAULT, own_reading
+
+FIRST = PROFILES[0]
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
 
@@ -59,7 +61,7 @@ def test_conditions_change_one_choice_at_a_time():
 
 def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
     world = World({("ee", name, "snn"): 15.0 for name in PAIR}).evidence()
-    judged = sensitivity.judged("first", found=priced(world, floats=0.01))
+    judged = sensitivity.judged(FIRST, found=priced(world, floats=0.01))
     movers = judged.movers.set_index("claim")
     assert (
         movers.loc["agd-ee", "default"] == "✔ supported"
@@ -70,7 +72,7 @@ def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
     counts = judged.counts.set_index("choice")
     assert counts.loc["default", "moved"] == counts.loc["convention full", "moved"] == 0
     assert counts.loc["prices float32", "moved"] == len(movers) > 0
-    assert (counts.drop(columns="moved").sum(axis=1) == len(judged.ledgers["default"].judgements)).all()
+    assert (counts.drop(columns="moved").sum(axis=1) == sum(judged.ledgers["default"].counts.values())).all()
     assert (
         judged.finding.startswith(f"{len(movers)} of ") and f"prices float32: {len(movers)}" in judged.finding
     )
@@ -79,12 +81,12 @@ def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
 def test_conversions_by_percentile_take_the_place_of_the_others():
     world = priced(World({("acc", "VGG7-conv", "converted-percentile"): 0.2}).evidence(), floats=1)
     assert (
-        "thresholds by percentile" not in sensitivity.judged("first", found=world).ledgers
+        "thresholds by percentile" not in sensitivity.judged(FIRST, found=world).ledgers
     )  # none is recorded
     more = World({("acc", "VGG7-conv", "converted-percentile"): 0.2}).runs(
-        "first", "VGG7-conv", "converted-percentile", (10, 100, 250, 500, 2000), 0
+        FIRST, "VGG7-conv", "converted-percentile", (10, 100, 250, 500, 2000), 0
     )
-    found = priced(Evidence("first", (*world.runs, *more)), floats=1)
+    found = priced(Evidence(FIRST, (*world.runs, *more)), floats=1)
     by_maximum, by_percentile = (one.case() for one in sensitivity.of_both_balancings(found))
     assert set(by_maximum.series("VGG7-conv", "converted", 2000).samples) == {0}  # the seeds that have both
     assert by_maximum.series("VGG7-conv", "converted", 2000).accuracy() == pytest.approx(0.5)
@@ -103,11 +105,11 @@ def test_conversions_by_percentile_take_the_place_of_the_others():
             assert not case.series(name, role, 2000).samples
     other = lambda run: run.entry.role == "converted-percentile"  # noqa: E731
     apart = [replace(run, record=reweighed(run.record)) if other(run) else run for run in found.runs]
-    for evidence in sensitivity.of_both_balancings(Evidence("first", tuple(apart))):
+    for evidence in sensitivity.of_both_balancings(Evidence(FIRST, tuple(apart))):
         assert (
             not evidence.case().series("VGG7-conv", "converted", 2000).samples
         )  # percentile and maximum of two different ANNs
-    judged = sensitivity.judged("first", found=found)
+    judged = sensitivity.judged(FIRST, found=found)
     assert "thresholds by percentile" in set(judged.counts["choice"])
 
 
@@ -120,10 +122,10 @@ def test_a_reading_that_is_not_run_is_not_asked():
         )
 
     runs = map(only, world.runs)
-    judged = sensitivity.judged("first", found=Evidence("first", tuple(runs)))
+    judged = sensitivity.judged(FIRST, found=Evidence(FIRST, tuple(runs)))
     assert judged.ledgers["default"].judgements["stochmax-low-T"].verdict == SUPPORTED
     other = judged.ledgers["reading B"].judgements["stochmax-low-T"]
-    assert other.verdict == NOT_TESTED and "SNN VGG3, T = 5" in other.conclusion.reason
+    assert other.verdict == NOT_RECORDED and "SNN VGG3, T = 5" in other.conclusion.reason
     assert not judged.asked("stochmax-low-T", "reading B") and not judged.moved("stochmax-low-T", "reading B")
     assert judged.asked("stochmax-low-T", "reading C")  # VGG3 has no such reading, so it is the same network
     counts = judged.counts.set_index("choice")
@@ -146,8 +148,8 @@ def test_a_reading_with_fewer_seeds_is_held_against_the_default_over_the_same_se
     ]  # these two seeds alone contradict
     rest = [run for run in world.evidence().runs if is_vgg3(run) and run.entry.spec.seed > 1]
     others = [run for run in world.evidence().runs if not is_vgg3(run)]
-    found = Evidence("first", (*read(first, "A"), *read(rest, "A"), *read(first, "B"), *others))
-    judged = sensitivity.judged("first", found=priced(found, floats=1))
+    found = Evidence(FIRST, (*read(first, "A"), *read(rest, "A"), *read(first, "B"), *others))
+    judged = sensitivity.judged(FIRST, found=priced(found, floats=1))
     claim = "stochmax-low-T"
     assert judged._same_seeds(claim, "reading B") == judged._verdict(claim, "reading B") == CONTRADICTED
     assert judged._verdict(claim, "default") != CONTRADICTED
@@ -164,7 +166,7 @@ def test_an_ann_is_the_same_in_readings_that_only_say_what_spikes():
 
 
 def test_without_records_nothing_moves():
-    judged = sensitivity.judged("first", found=Evidence("first", ()))
+    judged = sensitivity.judged(FIRST, found=Evidence(FIRST, ()))
     assert judged.movers.empty and list(judged.movers.columns[:3]) == ["claim", "the paper", "default"]
     assert judged.counts["moved"].sum() == 0
 
@@ -172,13 +174,13 @@ def test_without_records_nothing_moves():
 def alternative(world: World, role: str, changes: dict) -> tuple[Run, ...]:
     """VGG5 at T = 25 in another role."""
     other = World({**world.changes, **changes})
-    return tuple(run for seed in (0, 1, 2) for run in other.runs("first", "VGG5", role, (25,), seed))
+    return tuple(run for seed in (0, 1, 2) for run in other.runs(FIRST, "VGG5", role, (25,), seed))
 
 
 def test_the_retrained_network_takes_the_place_of_the_default_one():
     world = World({("acc", "VGG5", "ann"): 0.52})
     weak = alternative(world, "snn-signed", {("acc", "VGG5", "snn-signed"): 0.3})
-    found = Evidence("first", world.evidence().runs + weak)
+    found = Evidence(FIRST, world.evidence().runs + weak)
     put = sensitivity.substituted(found, "snn-signed", 25)
     assert (
         len(put.runs) == len(found.runs) - 6
@@ -187,7 +189,7 @@ def test_the_retrained_network_takes_the_place_of_the_default_one():
     assert (
         verdict.accuracy() == pytest.approx(0.3) and not put.case().series("VGG5", "snn", 50).samples
     )  # it has no T = 50
-    table = sensitivity.retrained("first", found=found)
+    table = sensitivity.retrained(FIRST, found=found)
     assert list(table.columns) == ["claim", "quantity", "snn", "snn-signed"]
     (row,) = table[(table["claim"] == "agd-loss") & table["quantity"].str.contains("VGG5")].to_dict("records")
     assert SUPPORTED in row["snn"] and CONTRADICTED in row["snn-signed"]
@@ -197,14 +199,14 @@ def test_the_retrained_network_takes_the_place_of_the_default_one():
 
 
 def test_a_choice_without_runs_has_no_column_and_without_any_there_is_no_table():
-    bare = sensitivity.retrained("first", found=World({}).evidence())
+    bare = sensitivity.retrained(FIRST, found=World({}).evidence())
     assert list(bare.columns) == ["claim", "quantity", "snn"] and bare.empty
-    assert sensitivity.retrained("first", found=Evidence("first", ())).empty
-    assert NOT_TESTED in sensitivity._shown(NOT_TESTED)
+    assert sensitivity.retrained(FIRST, found=Evidence(FIRST, ())).empty
+    assert NOT_RECORDED in sensitivity._shown(NOT_RECORDED)
 
 
 def test_every_choice_names_what_is_used_here_and_what_else():
-    table = sensitivity.choice_table("first").set_index("choice")
+    table = sensitivity.choice_table(FIRST).set_index("choice")
     assert table.loc["convention of the energy", "in this book"] == "paper"
     assert table.loc["convention of the energy", "instead"] == "physical, full"
     assert table.loc["order (snn-reset-then-leak)"].tolist()[:2] == ["leak-then-reset", "reset-then-leak"]
