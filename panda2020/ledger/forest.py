@@ -61,8 +61,8 @@ class Row:
         """All of it in words."""
         judgement, paper = self.judgement, f" The article: {self.number.says}." if self.number else ""
         return (
-            f"{stated()[self.name].short}: {judgement.verdict}. {words.plain(self.quantity.quantity.what)}: "
-            f"{words.estimate(self.quantity)}.{paper} Profile {judgement.profile}, {words.behind(judgement)}."
+            f"{stated()[self.name].short}: {judgement.verdict}. {words.estimate(self.quantity)} "
+            f"({words.plain(self.quantity.quantity.what)}).{paper} Profile {judgement.profile}, {words.behind(judgement)}."
         )
 
 

@@ -142,9 +142,7 @@ def page_html(found: Home) -> str:
         '<p class="snn-legend"><span aria-hidden="true">◇</span> article, <span aria-hidden="true">●</span> ours with 95 % '
         f"interval{' (■ at the article&#39;s scale)' if full else ''}. Colour and sign: verdict.</p>"
     )
-    plot = (
-        f"{wide(shown)}{narrow(shown)}{legend}<output class='snn-details' hidden></output>" if shown else ""
-    )
+    plot = f"{wide(shown)}{narrow(shown)}{legend}" if shown else ""
     cards = "".join(_card(name, groups, chapter, found) for name, (groups, chapter) in CARDS.items())
     buttons = (
         ("Read", "../executed/07_agd.html"),
@@ -156,7 +154,8 @@ def page_html(found: Home) -> str:
     return (
         f'<div class="snn snn-home"><style>{_sheet()}</style><div class="snn-takeaway"><p class="snn-asks">'
         f"{inline_html(finding(found))}</p><p>{inline_html(scale_sentence(found))}</p></div>"
-        f'<div class="snn-two"><div class="snn-plot">{plot}</div><div class="snn-cards">{cards}</div></div>'
+        f'<div class="snn-two"><div class="snn-plot">{plot}</div><div class="snn-cards">{cards}'
+        '<output class="snn-details" hidden></output></div></div>'
         f'<p class="snn-buttons">{links}</p></div>'
     )
 

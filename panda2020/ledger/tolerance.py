@@ -40,7 +40,7 @@ def _number(judgement: Judgement, one: QuantityVerdict) -> Number | None:
 
 def data(judgement: Judgement) -> list[dict[str, Any]]:
     """What the page needs to judge a claim again: every counted quantity's answers, interval and stated size."""
-    parts = []
+    parts: list[dict[str, Any]] = []
     for one in judgement.conclusion.counted:
         size = one.quantity.size
         if (
