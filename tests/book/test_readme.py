@@ -72,6 +72,11 @@ def test_the_head_of_the_readme_says_what_the_records_say() -> None:
     assert headline.main([], root=ROOT) == 0, "python -m tools.headline --write"
 
 
+def test_the_command_line_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["headline"]) == 0
+    assert capsys.readouterr().out.strip() in TEXT
+
+
 def test_the_scale_is_that_of_the_recorded_runs() -> None:
     said = home.scale_sentence(home.home(results=ROOT / "results"))
     assert re.search(r"saw \d+\u00a0%", said) and "of the test images right" in said
