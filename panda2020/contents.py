@@ -147,14 +147,14 @@ STAGES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
 
 
 def stage(profile_name: str, name: str, seeds: Sequence[int] | None = None) -> list[Entry]:
-    """The planned runs of one stage of ``STAGES``, seed by seed; without the longer T of a table, which come last.
+    """The planned runs of one stage of ``STAGES``, part by part and in each seed by seed; the longer T of a table come in R8.
 
     Raises ``ValueError`` for an unknown profile or stage.
     """
     parts, p = STAGES[one_of("stage", name, tuple(STAGES))], profile(profile_name)
     found: dict[object, Entry] = {}
-    for number, seed in enumerate(seeds or p.seeds):
-        for table, networks in parts:
+    for table, networks in parts:
+        for number, seed in enumerate(seeds or p.seeds):
             if number and table in ONE_SEED:
                 continue
             for entry in entries(profile_name, [table], [seed]):

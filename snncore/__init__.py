@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from .conversion import ConversionConfig, convert
     from .data import DataConfig, load
     from .energy import EnergyReport, report
+    from .folders import open_folder
     from .network import Network, NetworkConfig, detach
     from .neurons import IF, LIF, NeuronState, fire
+    from .nir import to_nir
+    from .nir_reader import from_nir
+    from .pretrained import Pretrained, load_pretrained, pretrained_names
     from .simulation import simulate
     from .stdp import StdpConfig
     from .stdp_layers import train_layerwise
@@ -43,8 +47,12 @@ _MODULES = {
     "conversion": ("ConversionConfig", "convert"),
     "data": ("DataConfig", "load"),
     "energy": ("EnergyReport", "report"),
+    "folders": ("open_folder",),
     "network": ("Network", "NetworkConfig", "detach"),
     "neurons": ("IF", "LIF", "NeuronState", "fire"),
+    "nir": ("to_nir",),
+    "nir_reader": ("from_nir",),
+    "pretrained": ("Pretrained", "load_pretrained", "pretrained_names"),
     "simulation": ("simulate",),
     "stdp": ("StdpConfig",),
     "stdp_layers": ("train_layerwise",),
@@ -65,6 +73,7 @@ __all__ = [  # noqa: RUF022 (in the order of _MODULES; a test compares the two)
     "load",
     "EnergyReport",
     "report",
+    "open_folder",
     "Network",
     "NetworkConfig",
     "detach",
@@ -72,6 +81,11 @@ __all__ = [  # noqa: RUF022 (in the order of _MODULES; a test compares the two)
     "LIF",
     "NeuronState",
     "fire",
+    "to_nir",
+    "from_nir",
+    "Pretrained",
+    "load_pretrained",
+    "pretrained_names",
     "simulate",
     "StdpConfig",
     "train_layerwise",

@@ -17,20 +17,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
 
+from ._compile import compiled
+
 BLOCK = 4096  # neurons; two float32 buffers of them take 32 KiB, the size of a first-level cache
-
-
-def _compiled(function: Any) -> Any:
-    """Compile without the interpreter lock, and keep the machine code on disk where a folder can be written."""
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # "no locator available": neither beside this file nor in the user's cache
-        return numba.njit(nogil=True)(function)
 
 
 @intrinsic
@@ -73,7 +66,7 @@ def _narrow_for(value, like):  # type: ignore[no-untyped-def]
     return narrow
 
 
-@_compiled
+@compiled
 def forward(  # type: ignore[no-untyped-def]
     current, membrane, before, spikes, potential, last, start, stop, alpha, reset, threshold, at_equality
 ):
@@ -117,7 +110,7 @@ def forward(  # type: ignore[no-untyped-def]
     return finite
 
 
-@_compiled
+@compiled
 def backward(potential, by_spikes, by_last, out, by_first, start, stop, alpha, jump, threshold, height, fall):  # type: ignore[no-untyped-def]
     """The gradient of ``forward`` for neurons ``start`` to ``stop``.
 

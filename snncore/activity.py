@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._check import flag, floating
+
 
 @dataclass(frozen=True)
 class SiteActivity:
@@ -26,15 +28,18 @@ class SiteActivity:
     compute.
     positions: (H, W) spikes per step at each position, summed over maps; None where the site has no
     positions.
+    unit: every value is 0, 1 or -1, as of spikes; False for real values that are repeated over time.
     """
 
     kind: str
     rate: float
     nonzero: float
     positions: tuple[tuple[float, ...], ...] | None = None
+    unit: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain values; ``unit`` only where it says that these are no spikes."""
+        return {name: value for name, value in asdict(self).items() if name != "unit" or not value}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SiteActivity:
@@ -44,6 +49,7 @@ class SiteActivity:
             data["rate"],
             data["nonzero"],
             None if positions is None else tuple(tuple(row) for row in positions),
+            data.get("unit", True),
         )
 
 
@@ -51,8 +57,8 @@ class ActivityProbe:
     """Pass as ``probe`` to ``Network.forward``; ``result()`` gives a ``SiteActivity`` per site.
 
     The first dimension of spikes is time; a value is called "spikes" when the network says so (``timed=True``). Real
-    values that are repeated over time, as from ``coding.direct``, then have a rate that is not their share of non-zero
-    entries, and the energy model refuses them: give them once, to a network with ``static_input=True``.
+    values that are repeated over time, as from ``coding.direct``, are then no spikes of size 1 (``unit`` is False), and the
+    energy model refuses them: give them once, to a network with ``static_input=True``.
     positions: also keep the (H, W) sums that border-exact event counts need (off by default: it costs a
     reduction).
     """
@@ -62,17 +68,28 @@ class ActivityProbe:
         self._kind: dict[str, str] = {}
         self._sums: dict[str, list[float]] = {}  # values, non-zeros, entries, (steps x images)
         self._maps: dict[str, Tensor] = {}
+        self._real: set[str] = set()  # sites with other values than 0, 1 and -1
 
     def __call__(self, site: str, values: Tensor, *, timed: bool) -> None:
-        values = values.detach()
-        lead = 2 if timed else 1  # (T, N, ...) or (N, ...)
+        lead = 2 if flag("timed", timed) else 1  # (T, N, ...) or (N, ...)
+        values = floating("values", values).detach()
+        if values.dim() < lead:
+            wanted = "(T, N, ...)" if timed else "(N, ...)"
+            raise ValueError(f"values of {site} must have shape {wanted}, got {tuple(values.shape)}")
+        if self._kind.get(site, self._called(timed)) != self._called(timed):
+            raise ValueError(
+                f"values of {site} must be {self._kind[site]} as before, got {self._called(timed)} values"
+            )
         count = values.shape[:lead].numel()
         nonzero = int(torch.count_nonzero(values))
         sums = self._sums.setdefault(site, [0.0, 0, 0, 0])
-        self._kind[site] = "spikes" if timed else "real"
-        sums[0] += float(
+        self._kind[site] = self._called(timed)
+        total = float(
             torch.linalg.vector_norm(values, 1, dtype=torch.float64)
         )  # of spikes, their exact number
+        if total != nonzero or (nonzero and float(torch.linalg.vector_norm(values, torch.inf)) > 1):
+            self._real.add(site)
+        sums[0] += total
         sums[1] += nonzero
         sums[2] += values.numel()
         sums[3] += count
@@ -82,13 +99,20 @@ class ActivityProbe:
             grid = maps.sum(tuple(range(lead)), dtype=torch.float64)  # (H, W)
             self._maps[site] = grid if site not in self._maps else self._maps[site] + grid
 
+    @staticmethod
+    def _called(timed: bool) -> str:
+        return "spikes" if timed else "real"
+
     def result(self) -> dict[str, SiteActivity]:
         """Mean activity per site, in the order the sites were first seen."""
         found = {}
         for site, (values, nonzero, entries, count) in self._sums.items():
+            if not entries:
+                raise ValueError(f"values of {site} must be those of at least one image, got none")
             if not math.isfinite(values):
                 raise FloatingPointError(f"values of {site} must be finite, got a sum of {values}")
             grid = self._maps.get(site)
             positions = None if grid is None else tuple(tuple(row) for row in (grid / count).tolist())
-            found[site] = SiteActivity(self._kind[site], values / entries, nonzero / entries, positions)
+            unit = self._kind[site] != "spikes" or site not in self._real
+            found[site] = SiteActivity(self._kind[site], values / entries, nonzero / entries, positions, unit)
         return found

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ._check import one_of
-from .network import Layer, Network
+from .layers import Layer
+from .network import Network
 
 SCALES = ("mean", "none")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._check import between, one_of, whole
+from ._check import between, drawn_by, one_of, time_steps
 
 CODERS = ("poisson", "signed-poisson", "direct", "latency")
 
@@ -40,9 +40,9 @@ def poisson(images: Tensor, steps: int, *, generator: torch.Generator, signed: b
         ValueError: steps below 1, images that are not floating point, out of range or NaN, or a generator
             that is missing or on another device.
     """
-    steps = whole("steps", steps)
+    steps = time_steps("steps", steps)
     _require_range("images", images, -1.0 if signed else 0.0, 1.0)
-    _require_generator(generator, images)
+    drawn_by(generator, images)
     rate = images.abs() if signed else images
     spikes = torch.empty((steps, *images.shape), dtype=images.dtype, device=images.device)
     # Half precision numbers are too coarse to draw from (bfloat16 knows only 256 of them between 0.5 and 1).
@@ -69,7 +69,7 @@ def direct(images: Tensor, steps: int) -> Tensor:
     Raises:
         ValueError: steps below 1, or images that are not floating point or not finite.
     """
-    steps = whole("steps", steps)
+    steps = time_steps("steps", steps)
     _require_floating("images", images)
     if not bool(images.isfinite().all()):
         raise ValueError("images must be finite, got NaN or infinite values")
@@ -95,7 +95,7 @@ def latency(images: Tensor, steps: int, *, silent_below: float = 0.0) -> Tensor:
         ValueError: steps below 1, images that are not floating point, out of range or NaN, or
             ``silent_below`` outside [0, 1].
     """
-    steps = whole("steps", steps)
+    steps = time_steps("steps", steps)
     silent_below = between("silent_below", silent_below, 0.0, 1.0)
     _require_range("images", images, 0.0, 1.0)
     exact = images.to(torch.promote_types(images.dtype, torch.float32))
@@ -145,14 +145,4 @@ def _require_range(name: str, images: Tensor, low: float, high: float) -> None:
     if not (low <= darkest and brightest <= high):
         raise ValueError(
             f"{name} must lie between {low} and {high}, got values from {darkest} to {brightest}"
-        )
-
-
-def _require_generator(generator: torch.Generator, images: Tensor) -> None:
-    if not isinstance(generator, torch.Generator):
-        raise ValueError(f"generator must be a torch.Generator, got {generator!r}")
-    if generator.device.type != images.device.type:
-        raise ValueError(
-            f"generator must be on the images' device, {images.device.type}, "
-            f"got one on {generator.device.type}"
         )

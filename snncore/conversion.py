@@ -26,22 +26,24 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from . import events
 from ._check import between, one_of, positive, whole
-from .network import Layer, Network
+from .layers import Layer
+from .network import Network
 from .neurons import IF
 from .packing import Packed, pack
+from .peaks import Peak, Percentile
 from .stepper import Coder, Neurons, Stepper, encode
 from .topology import Pass, as_ann
 
 CODES = ("poisson", "direct")
 
 _BATCH = {"cpu": 16, "cuda": 256}  # images updated together: their state fits a CPU's cache, or fills a GPU
-
-_BINS = 1 << 16
 
 #: From the thresholds of a layer's unrolling steps, in order, to the one that all of them take.
 _SHARED: Mapping[str, Callable[[list[float]], float]] = {"max": max, "first": lambda v: v[0], "mean": fmean}
@@ -252,7 +254,12 @@ def check_coder(network: Network, coder: Coder) -> None:
 
 def _bytes(network: Network, config: ConversionConfig) -> int:
     """Largest number of bytes of packed spikes. A layer's input is let go while its output is made."""
-    kept = [math.prod(p.out_shape) for p in network.plan[:-2] if p.neuron == "if"]
+    by_events = events.usable(network)
+    kept = [
+        8 * events.bytes_of_spikes(p) if by_events else math.prod(p.out_shape)
+        for p in network.plan[:-2]
+        if p.neuron == "if"
+    ]
     blocks = 2 if config.shared else 1  # with shared thresholds a block is run again from its input
     return max(kept, default=0) * blocks * config.images * config.steps // 8
 
@@ -270,6 +277,7 @@ class _Balance:
     ) -> None:
         self.network, self.config, self.stepper = network, config, Stepper(network)
         device = next(network.parameters()).device
+        self.events = events.Balancing(network, signed=coder.signed) if events.usable(network) else None
         self.batches = [batch.to(device) for batch in images.split(_BATCH.get(device.type, 16))]
         self.held: dict[str, list[Any]] = {"input": []}
         for batch in self.batches:
@@ -277,6 +285,15 @@ class _Balance:
                 self.held["input"].append(encode(coder, batch, 1, generator))
                 continue
             chunk = max(1, (1 << 22) // batch.numel())  # about four million values at a time
+            if self.events is not None:
+                codes = [
+                    self.events.codes.encode(
+                        encode(coder, batch, min(chunk, config.steps - done), generator)
+                    )[0]
+                    for done in range(0, config.steps, chunk)
+                ]
+                self.held["input"].append(list(np.concatenate(codes, axis=1)))
+                continue
             self.held["input"].append(
                 [
                     pack(step, low=-1 if coder.signed else 0)
@@ -326,7 +343,10 @@ class _Balance:
 
     def _threshold(self, p: Pass) -> float:
         """The largest weighted input (or its percentile) of one pass."""
-        peak = _Peak() if self.config.percentile == 100 else _Percentile(self.config.percentile)
+        peak = Peak() if self.config.percentile == 100 else Percentile(self.config.percentile)
+        if self.events is not None and not p.static:
+            self._peak_of_events(p, peak)
+            return _positive(peak.value(), p)
         for batch in range(len(self.batches)):
             for step, current in enumerate(self._currents(p, batch, keep=True)):
                 low, high = (value.item() for value in current.aminmax())
@@ -337,23 +357,49 @@ class _Balance:
                 peak(current)
                 if p.static:  # the same at every step
                     break
-        threshold = peak.value()
-        if threshold <= 0:
-            raise ValueError(
-                f"every layer must receive a weighted input above 0, got a threshold of "
-                f"{threshold:g} at {p.site}: the layer is dead"
-            )
-        return threshold
+        return _positive(peak.value(), p)
+
+    def _peak_of_events(self, p: Pass, peak: Peak | Percentile) -> None:
+        """The same from events, whose sums are finite if those of all weights are."""
+        assert self.events is not None
+        largest = self.network.layers[p.layer].weight.flatten(1).abs().sum(1).max().item()  # type: ignore[operator]
+        if not largest < math.inf:
+            raise ValueError(f"weights must give finite sums, got absolute sums up to {largest} at {p.site}")
+        for sources in self.held[p.sources[0].partition(":")[0]]:
+            if isinstance(peak, Peak):
+                peak(torch.tensor(self.events.peak(p, sources)))
+            else:
+                for currents in self.events.currents(p, sources):
+                    peak(currents)
 
     def _fire(self, p: Pass, threshold: float, *, keep: bool) -> None:
         """Run the pass's neurons and hold their spikes as bits."""
-        made: list[list[Packed]] = []
+        made: list[list[Packed] | list[np.ndarray]] = []
+        source = p.sources[0].partition(":")[0]
         for batch in range(len(self.batches)):
+            if self.events is not None:
+                if p.static:
+                    current = self.stepper.current(p, {source: self.held[source][batch]})
+                    made.append(self.events.fire_constant(p, current, self.config.steps, threshold))
+                    continue
+                made.append(self.events.fire(p, self.held[source][batch], threshold))
+                if not keep:
+                    self.held[source][batch] = None
+                continue
             neurons = Neurons(threshold)
             made.append([pack(neurons(current)) for current in self._currents(p, batch, keep=keep)])
         if not keep:
-            del self.held[p.sources[0].partition(":")[0]]
+            del self.held[source]
         self.held[p.site] = made
+
+
+def _positive(threshold: float, p: Pass) -> float:
+    if threshold <= 0:
+        raise ValueError(
+            f"every layer must receive a weighted input above 0, got a threshold of "
+            f"{threshold:g} at {p.site}: the layer is dead"
+        )
+    return threshold
 
 
 def _blocks(passes: tuple[Pass, ...]) -> list[list[Pass]]:
@@ -371,51 +417,6 @@ def _blocks(passes: tuple[Pass, ...]) -> list[list[Pass]]:
         else:
             blocks.append([p])
     return blocks
-
-
-class _Peak:
-    """The largest value of many tensors."""
-
-    def __init__(self) -> None:
-        self._largest: Tensor | None = None
-
-    def __call__(self, values: Tensor) -> None:
-        largest = values.amax()
-        self._largest = largest if self._largest is None else torch.maximum(self._largest, largest)
-
-    def value(self) -> float:
-        assert self._largest is not None
-        return self._largest.item()
-
-
-class _Percentile:
-    """A percentile of many tensors, from a histogram of their positive values that widens as needed."""
-
-    def __init__(self, percent: float) -> None:
-        self.percent, self.total, self.top = percent, 0, 0.0
-        self.counts: Tensor | None = None
-
-    def __call__(self, values: Tensor) -> None:
-        self.total += values.numel()
-        largest = values.amax().item()
-        if largest <= 0:
-            return
-        if self.counts is None:
-            self.counts, self.top = torch.zeros(_BINS, dtype=torch.int64, device=values.device), largest
-        while largest > self.top:  # join neighbouring bins
-            self.counts = torch.cat([self.counts.view(-1, 2).sum(1), self.counts.new_zeros(_BINS // 2)])
-            self.top *= 2
-        index = (values[values > 0].double() * (_BINS / self.top)).long().clamp_(max=_BINS - 1)
-        self.counts += torch.bincount(index, minlength=_BINS)
-
-    def value(self) -> float:
-        """The upper edge of the bin below which the percentile lies; 0 where it is not positive."""
-        if self.counts is None:
-            return 0.0
-        above = self.total - math.ceil(self.total * self.percent / 100)  # values that may exceed it
-        beyond = self.counts.flip(0).cumsum(0)  # values in the last bin, the last two ...
-        bins = int((beyond <= above).sum())  # whole bins that do
-        return 0.0 if bins == _BINS else self.top * (_BINS - bins) / _BINS
 
 
 # --- thresholds ---------------------------------------------------------------------------------------------

@@ -249,6 +249,8 @@ def batches(
         ValueError: a size below 1 (at the call, before the first batch).
     """
     size = whole("size", size)
+    if not isinstance(part, Part):  # images that stay on disk, ``folders.StreamedPart``
+        return part.batches(size, generator=generator)
     order = None
     if generator is not None:
         order = torch.randperm(len(part), generator=generator, device=generator.device)

@@ -20,7 +20,8 @@ from torch.nn.utils import parametrize
 
 from ._check import whole
 from .data import Part, batches
-from .network import Layer, Network
+from .layers import Layer
+from .network import Network
 from .streams import stream
 from .topology import Block, Node, Skip, Topology, parse, scale_width
 from .training import InputConfig

@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._check import whole
+from ._check import drawn_by, floating, time_steps
 
 
 def rate_code(values: Tensor, steps: int, *, generator: torch.Generator) -> Tensor:
@@ -23,12 +23,21 @@ def rate_code(values: Tensor, steps: int, *, generator: torch.Generator) -> Tens
 
     Backwards, each step contributes its gradient times 1 / max, the slope of the expectation (the maximum counts as a
     constant); the contributions of the T steps are added. An image whose values are all zero stays silent.
-    Raises ``ValueError`` for fewer than one step or a negative value.
+    Raises ``ValueError`` for fewer than one step, or values that are negative, NaN, infinite or no floating-point numbers.
     """
-    whole("steps", steps)
-    if bool((values < 0).any()):
-        raise ValueError(f"values must not be negative to be rates, got {values.min().item()}")
+    time_steps("steps", steps)
+    if floating("values", values).dim() < 2 or values.shape[1:].numel() == 0:
+        raise ValueError(f"values must have shape (N, ...) with a value per image, got {tuple(values.shape)}")
+    drawn_by(generator, values)
+    if not bool(((values >= 0) & values.isfinite()).all()):
+        raise ValueError(
+            f"values must be finite and not negative to be rates, got {_first_that_is_no_rate(values)}"
+        )
     return _RateCode.apply(values, steps, generator)
+
+
+def _first_that_is_no_rate(values: Tensor) -> float:
+    return values[(values < 0) | ~values.isfinite()][0].item()
 
 
 class _RateCode(torch.autograd.Function):

@@ -28,10 +28,12 @@ import torch
 from torch import Tensor
 
 from . import kernels
-from ._check import between, flag, one_of, positive, whole
+from ._check import between, flag, floating, one_of, positive, time_steps, whole
 
 RESETS = ("soft", "hard")
 ORDERS = ("leak-then-reset", "reset-then-leak")
+
+MOST_HELD = 2**15 - 1  # refractory steps, which are counted in int16
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class LIF:
         positive("gamma", self.gamma)
         one_of("reset", self.reset, RESETS)
         one_of("order", self.order, ORDERS)
-        whole("refractory", self.refractory, least=0)
+        if whole("refractory", self.refractory, least=0) > MOST_HELD:
+            raise ValueError(f"refractory must be at most {MOST_HELD:,} steps, got {self.refractory!r}")
         flag("fire_at_equality", self.fire_at_equality)
         flag("detach_reset", self.detach_reset)
 
@@ -89,6 +92,9 @@ class NeuronState(NamedTuple):
 
 def surrogate(membrane: Tensor, *, threshold: float = 1.0, gamma: float = 0.3) -> Tensor:
     """Eq. 4: ``gamma/threshold * max(0, 1 - |U/threshold - 1|)``, the stand-in for dS/dU; any shape."""
+    positive("threshold", threshold)
+    positive("gamma", gamma)
+    floating("membrane", membrane)
     return (1 - (membrane / threshold - 1).abs()).clamp_(min=0).mul_(gamma / threshold)
 
 
@@ -108,17 +114,29 @@ def fire(
     the first step (from 0) whose current is NaN or infinite; on other devices the last spikes are NaN then, because
     looking would wait for the device. A second derivative raises ``RuntimeError``.
     """
-    if not isinstance(current, Tensor) or not current.is_floating_point():
-        got = current.dtype if isinstance(current, Tensor) else type(current).__name__
-        raise ValueError(f"current must be a floating-point tensor, got {got}")
+    floating("current", current)
+    if not isinstance(neuron, LIF):
+        raise ValueError(f"neuron must be a LIF, got {type(neuron).__name__}")
     constant = steps is not None
     if constant:
-        whole("steps", steps)
+        time_steps("steps", steps)
     elif current.dim() < 1 or current.shape[0] < 1:
         raise ValueError(f"current must have at least one time step, got shape {tuple(current.shape)}")
     shape = current.shape if constant else current.shape[1:]
     if state is not None:
         _check_state(state, shape)
+    if torch.compiler.is_exporting():  # a program for other machines holds plain operations alone
+        return fire_reference(current, neuron, steps=steps, state=state)
+    if (
+        torch.compiler.is_dynamo_compiling()
+    ):  # which cannot look into the compiled loops; not at import, it takes seconds
+        return torch.compiler.disable(_scan)(current, neuron, steps, state)
+    return _scan(current, neuron, steps, state)
+
+
+def _scan(
+    current: Tensor, neuron: LIF, steps: int | None, state: NeuronState | None
+) -> tuple[Tensor, NeuronState]:
     membrane, before, held = (None, None, None) if state is None else state
     differentiable = torch.is_grad_enabled() and any(
         x is not None and x.requires_grad for x in (current, membrane)
@@ -137,6 +155,10 @@ def fire(
 def _check_state(state: NeuronState, shape: torch.Size) -> None:
     if not isinstance(state, NeuronState):
         raise ValueError(f"state must be a NeuronState, got {type(state).__name__}")
+    floating("state's membrane", state.membrane)
+    floating("state's spikes", state.spikes)
+    if state.held is not None and getattr(state.held, "dtype", None) != torch.int16:
+        raise ValueError(f"state must hold steps as int16 or None, got {state.held!r:.40}")
     for x in state:
         if x is not None and x.shape != shape:
             raise ValueError(f"state must have the shape {tuple(shape)} of one step, got {tuple(x.shape)}")

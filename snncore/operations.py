@@ -84,8 +84,8 @@ def spikes_of(name: str, activity: Mapping[str, SiteActivity]) -> SiteActivity:
     site = site_of(name, activity)
     if site.kind != "spikes":
         raise ValueError(f"activity of {name!r} must be of kind 'spikes', got {site.kind!r}")
-    # pixels repeated over time have time steps too, but are no spikes
-    if not math.isclose(site.rate, site.nonzero, rel_tol=1e-3, abs_tol=1e-9):
+    # pixels repeated over time have time steps too, but are no spikes; records hold the two shares alone
+    if not site.unit or not math.isclose(site.rate, site.nonzero, rel_tol=1e-3, abs_tol=1e-9):
         raise ValueError(
             f"activity of {name!r} must be spikes of size 1, got rate {site.rate:g} with a share of "
             f"{site.nonzero:g} that is not zero: feed real values in as static input"

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from . import events
 from ._check import whole
 from .activity import ActivityProbe, SiteActivity
 from .conversion import BalancedHead, check_coder, scales
@@ -150,19 +151,21 @@ def simulate(
     batch_size = whole("batch_size", batch_size) * (_BATCHES if torch.device(device).type == "cuda" else 1)
     scale = scales(network)
     check_coder(network, coder)
+    spike_by_spike = torch.device(device).type == "cpu" and events.usable(network)
     if network.training:
         raise ValueError("network must be in evaluation mode, got training mode")
     if time_chunk is None:  # about a million input values
         time_chunk = max(1, (1 << 20) // (min(batch_size, len(part.labels)) * math.prod(network.input_shape)))
     whole("time_chunk", time_chunk)
     generator = stream(seed, "evaluation", device=device)
+    by_events = events.Simulation(network, signed=coder.signed) if spike_by_spike else None
     tallies = {T: _Tally(network, T, scale, points, seed) for T in marks}
     with torch.no_grad():
         for start in range(0, len(part.labels), batch_size):
             images = part.images[start : start + batch_size].to(device)
             labels = part.labels[start : start + batch_size]
             expected = None if points is None else _activations(network, coder, images)
-            batch = _Batch(network, coder, images, generator)
+            batch = _Batch(network, coder, images, generator, by_events)
             for T in marks:
                 while batch.done < T:
                     chunk = min(time_chunk, T - batch.done)
@@ -225,54 +228,80 @@ def _require_finite(what: str, values: Tensor) -> None:
 class _Batch:
     """One batch of images as its simulation goes on: membranes and spike counts, all updated in place."""
 
-    def __init__(self, network: Network, coder: Coder, images: Tensor, generator: torch.Generator) -> None:
-        self.network, self.coder, self.images, self.generator = network, coder, images, generator
-        self.stepper = Stepper(network)
+    def __init__(
+        self,
+        network: Network,
+        coder: Coder,
+        images: Tensor,
+        generator: torch.Generator,
+        by_events: events.Simulation | None,
+    ) -> None:
+        self.coder, self.images, self.generator = coder, images, generator
         self.done = 0
         self.real: dict[str, Tensor] = {}  # what does not change over time: the image and ReLU layers
-        size = _TOGETHER if images.device.type == "cpu" else len(images)
-        self.slices = [slice(start, start + size) for start in range(0, len(images), size)]
-        self.parts: list[_Part] = []
+        stepper = Stepper(network)
         if network.plan[0].static:
             self.real["input"] = encode(coder, images, 1, generator)
             for p in network.plan[:-1]:
                 if p.neuron == "relu":
-                    self.real[p.site] = F.relu(self.stepper.current(p, self.real))
-        for part in self.slices:
-            self.parts.append(_Part(self.stepper, {site: x[part] for site, x in self.real.items()}))
+                    self.real[p.site] = F.relu(stepper.current(p, self.real))
+        if by_events is not None:
+            constants = {p.site: stepper.current(p, self.real) for p in _spiking(network) if p.static}
+            self.parts: list[tuple[slice, _Part | events.SimulationState]] = [
+                (slice(None), by_events.start(len(images), constants))
+            ]
+            return
+        size = _TOGETHER if images.device.type == "cpu" else len(images)
+        slices = [slice(start, start + size) for start in range(0, len(images), size)]
+        self.parts = [
+            (rows, _Part(stepper, {site: x[rows] for site, x in self.real.items()})) for rows in slices
+        ]
 
     def advance(self, steps: int) -> None:
         x = None if self.real else encode(self.coder, self.images, steps, self.generator)  # (T, N, C, H, W)
-        for part, rows in zip(self.parts, self.slices, strict=True):
-            for t in range(steps):
-                part.step(None if x is None else x[t, rows].contiguous(memory_format=torch.channels_last))
+        for rows, part in self.parts:
+            part.advance(None if x is None else x[:, rows], steps)
         self.done += steps
 
     def require_finite(self) -> None:
         """Raise ``FloatingPointError`` naming the site of a potential that is NaN or infinite, as it then stays."""
-        for part in self.parts:
-            for p, neurons in part.passes:
-                if neurons.membrane is not None:
-                    _require_finite(f"potentials of {p.site} after {self.done} steps", neurons.membrane)
+        for _, part in self.parts:
+            for site, potential in part.potentials():
+                _require_finite(f"potentials of {site} after {self.done} steps", potential)
 
     def read(self) -> dict[str, Tensor]:
         """Spikes counted so far, by site, (N, ...)."""
-        return {site: torch.cat([part.counts[site] for part in self.parts]) for site in self.parts[0].counts}
+        counts = [part.counts() for _, part in self.parts]
+        return {site: torch.cat([found[site] for found in counts]) for site in counts[0]}
+
+
+def _spiking(network: Network) -> list[Pass]:
+    sites = dict(network.sites())
+    return [p for p in network.plan if p.site in sites]
 
 
 class _Part:
-    """Some images of a batch."""
+    """Some images of a batch, by dense operations."""
 
     def __init__(self, stepper: Stepper, real: dict[str, Tensor]) -> None:
         self.stepper = stepper
         neurons = dict(stepper.network.sites())
-        spiking = [p for p in stepper.network.plan if p.site in neurons]
-        self.passes = [(p, Neurons(neurons[p.site].threshold)) for p in spiking]
+        self.passes = [(p, Neurons(neurons[p.site].threshold)) for p in _spiking(stepper.network)]
         self.values = dict(real)
         self.constant = {p.site: stepper.current(p, real) for p, _ in self.passes if p.static}
-        self.counts: dict[str, Tensor] = {}
+        self.fired: dict[str, Tensor] = {}
 
-    def step(self, x: Tensor | None) -> None:
+    def advance(self, x: Tensor | None, steps: int) -> None:
+        for t in range(steps):
+            self._step(None if x is None else x[t].contiguous(memory_format=torch.channels_last))
+
+    def potentials(self) -> Iterator[tuple[str, Tensor]]:
+        return ((p.site, neurons.membrane) for p, neurons in self.passes if neurons.membrane is not None)
+
+    def counts(self) -> dict[str, Tensor]:
+        return self.fired
+
+    def _step(self, x: Tensor | None) -> None:
         if x is not None:
             self.values["input"] = x
             self._count("input", x.abs())
@@ -282,10 +311,10 @@ class _Part:
             self._count(p.site, self.values[p.site])
 
     def _count(self, site: str, spikes: Tensor) -> None:
-        if site in self.counts:
-            self.counts[site].add_(spikes)  # float32 counts exactly up to 2^24
+        if site in self.fired:
+            self.fired[site].add_(spikes)  # float32 counts exactly up to 2^24
         else:
-            self.counts[site] = spikes.clone()
+            self.fired[site] = spikes.clone()
 
 
 def _activations(network: Network, coder: Coder, images: Tensor) -> dict[str, Tensor]:

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
-from ._check import between, one_of, positive, whole
+from ._check import between, one_of, positive, time_steps, whole
 from .neurons import LIF
 
 TRACES = ("last", "additive")
@@ -143,7 +143,7 @@ class StdpConfig:
         if not isinstance(self.dropout, Real) or not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), got {self.dropout!r}")
         whole("settle", self.settle, least=0)
-        whole("steps", self.steps)
+        time_steps("steps", self.steps)
         whole("batch", self.batch)
         whole("epochs", self.epochs)
         positive("input_rate", between("input_rate", self.input_rate, 0.0, 1.0))

@@ -91,7 +91,7 @@ _TOKEN = re.compile(
 )
 
 # Bounds that no network reaches, so that a slip of the finger ends in a sentence and not in hours.
-_DEEPEST, _MOST_REPEATS, _WIDEST = 50, 1000, 10**7
+_DEEPEST, _MOST_REPEATS, _WIDEST = 50, 1000, 10**5
 
 
 def parse(text: str | Topology) -> Topology:

@@ -22,6 +22,17 @@ from ._check import between, flag, one_of, positive, whole
 from .activity import ActivityProbe, SiteActivity
 from .data import Part, Splits, augment, batches, to_unit
 from .network import Network
+from .processes import (
+    check_shares,
+    first_says,
+    gather,
+    process,
+    processes,
+    same_everywhere,
+    share,
+    wait_for_all,
+    wrap,
+)
 from .streams import stream
 
 CODES = ("real", "poisson", "poisson-mean", "direct", "latency")
@@ -208,18 +219,25 @@ def train(
     (mean before clipping), what the head logs, and ``on_epoch``'s numbers. Nothing in it depends on the
     clock.
 
+    Where ``torch.distributed`` has a group of several processes, as under ``torchrun``, each of them calls this with the same
+    arguments: they share every batch, exchange gradients, and return the curve of the first. It is that of a single process
+    but for rounding; dropout and ``R`` draw numbers of their own in each. The first writes the checkpoint, and all must see
+    it.
+
     checkpoint: file written after every epoch; if it exists, training goes on from it exactly as if it had
     never stopped. stop_after: leave after this many epochs of the schedule (for verifying a run by its first
     epoch), with the weights of the last of them, whatever ``config.keep``. Raises ``FloatingPointError`` naming epoch and batch
-    if loss or gradient stop being finite (the last checkpoint is kept), ``ValueError`` for a part without images or a
-    checkpoint of another recipe, coder, seed, network or data set.
+    if loss or gradient stop being finite (the last checkpoint is kept), ``ValueError`` for a part without images, a
+    checkpoint of another recipe, coder, seed, network or data set, and batches that the processes cannot share.
     """
-    wrapped, network = network, unwrapped(network)
+    wrapped: nn.Module = network
+    network = unwrapped(network)
     for name, part in (("train", splits.train), ("validation", splits.validation)):
         if len(part) == 0:
             raise ValueError(f"splits must hold at least one {name} image, got none")
         _check_part(f"splits.{name}", part, network)
     _check_last_batch(network, len(splits.train), config.batch_size)
+    check_shares(len(splits.train), config.batch_size, batch_norm=network.config.batch_norm)
     if stop_after is not None:
         whole("stop_after", stop_after, least=0)
     if not any(p.requires_grad for p in network.parameters()):
@@ -243,13 +261,20 @@ def train(
     recipe = f"{config} {coder} {network.topology.text} {network.config} seed={seed} data={splits.sha256}"
     if checkpoint is not None and checkpoint.exists():
         curve, best = _restore(checkpoint, network, optimizer, streams, recipe)
+    if not same_everywhere(len(curve)):
+        raise ValueError(f"checkpoint must be a file that all processes see, got {checkpoint}")
+    wrapped = wrap(wrapped)
     training, validation = splits.train, splits.validation
     if training.images.numel() + validation.images.numel() <= _RESIDENT:
         training, validation = training.to(device), validation.to(device)
     last = config.epochs if stop_after is None else min(stop_after, config.epochs)
     for epoch in range(len(curve), last):
         network.train()  # each epoch, whatever mode on_epoch left behind
-        entry = _epoch(wrapped, training, coder, config, epoch, optimizer, streams, device, progress)
+        layers = streams["masks"]
+        if processes() > 1:  # layers see a share of a batch, and the head, which draws on, the whole
+            layers = stream(seed, f"layers of process {process()} in epoch {epoch}", device=device)
+        drawn = {**streams, "layers": layers}
+        entry = _epoch(wrapped, training, coder, config, epoch, optimizer, drawn, device, progress)
         checked = evaluate(
             network,
             validation,
@@ -262,11 +287,12 @@ def train(
         entry |= {"validation_accuracy": checked.accuracy, "validation_loss": checked.loss}
         if on_epoch is not None:
             entry |= _storable(on_epoch(epoch, network), taken=entry)
-        curve.append(entry)
+        curve.append(first_says(entry))  # which weights are kept must be the same everywhere
         if config.keep == "best" and kept_epoch(curve, config) == len(curve):
             best = {name: value.detach().clone() for name, value in network.state_dict().items()}
-        if checkpoint is not None and _first_process():
+        if checkpoint is not None and process() == 0:
             _save(checkpoint, network, optimizer, streams, curve, best, recipe)
+    wait_for_all()  # for the checkpoint, which the next call reads
     if best is not None and len(curve) == config.epochs:
         network.load_state_dict(best)
     network.eval()
@@ -356,12 +382,6 @@ def _storable(found: Any, *, taken: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _first_process() -> bool:
-    """Whether this process writes the checkpoint, where several train one network."""
-    distributed = torch.distributed
-    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
-
-
 def _epoch(wrapped, part, coder, config, epoch, optimizer, streams, device, progress) -> dict[str, Any]:  # type: ignore[no-untyped-def]
     """One pass over the training images; returns its curve entry.
 
@@ -375,7 +395,7 @@ def _epoch(wrapped, part, coder, config, epoch, optimizer, streams, device, prog
     bar = tqdm(
         _numbered(part, config.batch_size, streams["order"]),
         total=count,
-        disable=not progress,
+        disable=not progress or process() > 0,
         desc=f"epoch {epoch + 1}/{config.epochs}",
         leave=False,
     )
@@ -386,14 +406,16 @@ def _epoch(wrapped, part, coder, config, epoch, optimizer, streams, device, prog
             images = augment(images, generator=streams["augment"])
         images, labels = images.to(device), labels.to(device)
         x, steps = coder(images, generator=streams["coding"])
+        if processes() > 1:
+            x = x[..., share(len(labels)), :, :, :]  # (T, N, C, H, W) or (N, C, H, W)
         where = f"in epoch {epoch + 1}, batch {index + 1}"
         try:
             with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision):
                 x = _as_weights(x, network)
-                features = wrapped(x, steps=steps, generator=streams["masks"], features=True)
+                features = wrapped(x, steps=steps, generator=streams["layers"], features=True)
         except FloatingPointError as error:  # spiking layers name the step, not the batch
             raise FloatingPointError(f"{error} {where}") from error
-        features = features.to(next(network.head.parameters()).dtype)
+        features = gather(features.to(next(network.head.parameters()).dtype), len(labels))
         loss, log = network.head.loss(features, labels, generator=streams["masks"])
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss must stay finite, got {loss.item()} {where}")

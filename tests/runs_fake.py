@@ -54,7 +54,9 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         if spec.trap == "kill" and len(curve) == 2 and "RUNS_FAKE_TRAP" in os.environ:
             os.kill(os.getpid(), signal.SIGKILL)
         curve.append(step(spec, len(curve) + 1))
-        state.write_text(json.dumps(curve))
+        part = work / "state.part"
+        part.write_text(json.dumps(curve))
+        part.replace(state)  # whole or not at all, as a task's checkpoints have to be
     if spec.trap == "nan":
         curve[-1]["loss"] = float("nan")
     if "RUNS_FAKE_DRIFT" in os.environ:
@@ -71,6 +73,10 @@ def first_epoch(spec: Spec, *, work: Path, device: str, progress: bool) -> dict[
 
 def minutes(spec: Spec) -> float:
     return 0.25 * spec.epochs
+
+
+def memory(spec: Spec) -> float:
+    return 100.0
 
 
 def entries(profile: str, tables: Any, seeds: Any) -> list[Entry]:

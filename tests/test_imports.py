@@ -31,7 +31,9 @@ LAYERS = (
     {"tools"},
 )
 #: Modules of the library that bring data sets and progress bars along; the others need torch and numpy alone.
-WITH_DATA = {"_torchvision", "data", "training", "gradients"}
+WITH_DATA = {"_torchvision", "data", "training", "gradients", "folders"}
+#: What a module at the library's border reads or writes its files with.
+FORMATS = {"nir": {"nir"}, "nir_reader": {"nir"}, "pretrained": {"safetensors"}}
 
 
 def files() -> dict[str, Path]:
@@ -122,11 +124,15 @@ def test_nothing_imports_in_a_circle():
 )
 def test_method_modules_import_torch_and_numpy_only(name):
     roots = {other.split(".")[0] for other in imported(name, FILES[name].read_text("utf-8"))}
-    assert roots <= {"torch", "numpy", "numba", "triton", "snncore"} | sys.stdlib_module_names
+    formats = FORMATS.get(name.split(".")[1], set())
+    assert (
+        roots
+        <= {"torch", "numpy", "numba", "llvmlite", "triton", "snncore"} | formats | sys.stdlib_module_names
+    )
 
 
 def test_no_folder_holds_more_than_twenty_modules_but_the_library_and_no_file_is_long():
     for package in ("snncore", "panda2020", "bench", "tools"):
         for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
             count = len(list(folder.glob("*.py")))
-            assert count <= (30 if folder.name == "snncore" else 20), f"{folder.name} holds {count} modules"
+            assert count <= (40 if folder.name == "snncore" else 20), f"{folder.name} holds {count} modules"

@@ -21,7 +21,7 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 
 from panda2020.runs.store import seal
-from tools import layout
+from tools import check_shown, generate, layout
 from tools.browser import executable
 from tools.execute import assigned, declared
 from tools.inputs import ROOT, notebook_hash, outputs_hash, shared_inputs
@@ -39,6 +39,7 @@ LOADED_LINKS = {
     "manifest",
 }
 BRACKETS = str.maketrans("", "", "[]")
+IMAGE_FILE = re.compile(r"\S*\.(?:png|svg|jpe?g|gif|webp)|_images/\S*", re.IGNORECASE)
 FIGURE = re.compile(r'<figure class="snn-exhibit".*?</figure>', re.DOTALL)
 FAILED_GLUE = re.compile(
     r"<(?:Figure size|AxesSubplot|Axes:|IPython\.core|pandas\.)|\{glue[:}]|\{numref\}|\{cite[:}]"
@@ -143,13 +144,20 @@ def css_requests(sheet: str) -> Iterator[str]:
 
 
 def missing_alt(page: BeautifulSoup) -> Iterator[str]:
-    """Every image and every inline drawing says in words what it shows."""
-    for drawing in page.find_all("svg", attrs={"role": "img"}):
-        if not str(drawing.get("aria-label") or "").strip():
-            yield f"a drawing has no label: {str(drawing)[:60]}"
-    for image in page.find_all("img"):
-        if not str(image.get("alt") or "").strip():
-            yield f"an image has no alt text: {str(image.get('src'))[:60]}"
+    """Every image says in words what it shows; a file's name are no words."""
+    for image in page.find_all(["img", "svg", "object", "embed", "input"]):
+        if image.name == "input" and image.get("type") != "image":
+            continue
+        if image.get("aria-hidden") == "true" or image.find_parent(attrs={"aria-hidden": "true"}):
+            continue
+        inside = image.title.get_text() if image.name == "svg" and image.title else ""
+        inside = image.get_text() if image.name == "object" else inside
+        text = str(image.get("alt") or image.get("aria-label") or inside).strip()
+        where = str(image.get("src") or image.get("data") or f"<{image.name}>")[:60]
+        if not text and not image.get("aria-labelledby"):
+            yield f"an image has no alt text: {where}"
+        elif IMAGE_FILE.fullmatch(text):
+            yield f"an image has a file's name as its alt text: {text[:60]}"
 
 
 def unresolved(page: BeautifulSoup) -> Iterator[str]:
@@ -288,7 +296,8 @@ def sha_of(record: Path) -> str | None:
 
 def check_notebooks(root: Path) -> list[str]:
     """Faults of the executed notebooks under ``root``."""
-    faults = []
+    faults: list[str] = []
+    notebooks: dict[str, dict[str, Any]] = {}
     for source in sorted((root / "notebooks").glob("*.ipynb")):
         name = f"executed/{source.name}"
         if not (root / name).is_file():
@@ -303,6 +312,10 @@ def check_notebooks(root: Path) -> list[str]:
             staleness(notebook, source, shared_inputs(root, params)),
             machine_paths(notebook, root),
         ]
+        page = root / "_build" / "html" / "executed" / f"{source.stem}.html"
+        text = page.read_text("utf-8") if page.is_file() else ""
+        notebooks[source.stem] = notebook
+        rules.append(check_shown.chapter(notebook, json.loads(source.read_text("utf-8")), text))
         faults += [f"{name}: {sentence}" for rule in rules for sentence in rule]
         exhibits = exhibits_of(notebook)
         for exhibit in exhibits:
@@ -316,11 +329,11 @@ def check_notebooks(root: Path) -> list[str]:
             if "data-claim=" in exhibit and start.is_file():
                 front = BeautifulSoup(start.read_text("utf-8"), "html.parser")
                 faults += [f"book/index.html: {s}" for s in start_page_against_ledger(front, exhibit)]
-        page = root / "_build" / "html" / "executed" / f"{source.stem}.html"
-        text = page.read_text("utf-8") if page.is_file() else ""
         faults += [
             f"{name}: an exhibit of it is not on its page" for exhibit in exhibits if exhibit not in text
         ]
+    faults += check_shown.other_parameters(notebooks)
+    faults += check_shown.missing_exhibits(notebooks, root)
     return faults
 
 
@@ -351,6 +364,8 @@ def check(root: Path = ROOT) -> list[str]:
     if not (html / "index.html").is_file():
         return ["_build/html: there is no built book: make book"]
     faults = check_notebooks(root) + check_pages(html) + layout.limits(html)
+    if (root / "book" / "_generated").is_dir():
+        faults += check_shown.fragments(root, generate.texts(root))
     if executable() is None:
         print("check_book: no browser here, so nobody looked at how the pages are laid out", file=sys.stderr)
         return faults

@@ -197,7 +197,8 @@ def cite() -> str:
     return f"> {authors}. *{found['title']}*, version {found['version']}. {found['license']} licence.{rest}\n"
 
 
-def main(root: Path = ROOT) -> int:
+def texts(root: Path = ROOT) -> dict[str, str]:
+    """Every generated part of the book: its name below book/_generated/, and its text."""
     notebooks, reference, folder = executed(root), api(), ROOT / "results"
     # one look at the records for all pages; a record has the labels of the plan that asks for it
     found_by = {profile: evidence(profile, results=folder) for profile in PROFILES}
@@ -207,7 +208,7 @@ def main(root: Path = ROOT) -> int:
     }
     records = [planned.get(record.key, record) for record in calculator.results()]
     found = home.home(results=folder)
-    texts = {
+    made = {
         "home.md": pages.raw(home.page_html(found)),
         "results.md": pages.results(found, ledgers, records),
         "numbers.md": pages.numbers(judged(tuple(claims()), results=folder)),
@@ -223,9 +224,13 @@ def main(root: Path = ROOT) -> int:
         "api_index.md": api_index(reference),
         **reference,
     }
-    texts["static/exhibits.css"] = (ROOT / "panda2020" / "exhibits" / "exhibits.css").read_text("utf-8")
-    texts.update({f"static/{name}": text for name, text in calculator.scripts(records).items()})
-    for name, text in texts.items():
+    made["static/exhibits.css"] = (ROOT / "panda2020" / "exhibits" / "exhibits.css").read_text("utf-8")
+    made.update({f"static/{name}": text for name, text in calculator.scripts(records).items()})
+    return made
+
+
+def main(root: Path = ROOT) -> int:
+    for name, text in texts(root).items():
         write_if_changed(root / "book" / "_generated" / name, text)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import os
@@ -12,31 +13,66 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from . import provenance, sources, verifications
+from . import provenance, sources, torchrun, verifications
 from .choosing import Usage, check_profile, entries_of, find, line, stores_of, target, work_directory
 from .confirming import freshness, standing
 from .entry import Entry
 from .executing import execute, results_directory
 from .importing import import_record
-from .scheduling import PROGRAM, look_up, make, minutes
-from .spec import SpecError, key, task_of
-from .store import Record, RecordError, Store, StoreError
+from .scheduling import PROGRAM, Found, look_up, make, memory, minutes
+from .spec import SpecError, key, task_of, to_dict
+from .store import Record, RecordError, Store, StoreError, discard_finished
 from .verifying import Verdict, verify
 
 #: What ends in one sentence: the first by what was asked, the second by what there is.
 REQUESTS = (Usage, SpecError)
-FAILURES = (RecordError, StoreError, provenance.ProvenanceError, FileNotFoundError)  # the last: a data set
+FAILURES = (
+    RecordError,
+    StoreError,
+    provenance.ProvenanceError,
+    OSError,
+)  # the last: no data set, a full disk
 
 MOST_THREADS = max(64, os.cpu_count() or 1)
+
+#: command -> what one may type, shown under its help.
+EXAMPLES = {
+    "list": ("list", "list --profile laptop", "list --json > records.json"),
+    "show": ("show 0123", "show 0123 --json"),
+    "plan": (
+        "plan --profile quick",
+        "plan --profile laptop --table 8 10 --seeds 0",
+        "plan --profile paper --json",
+    ),
+    "record": (
+        "record --profile quick --table 8",
+        "record --profile laptop --minutes 60",
+        "record --profile paper --table 2 --device cuda",
+    ),
+    "verify": ("verify 0123", "verify --sample 3", "verify --witness --json"),
+    "import": ("import elsewhere/results/*.json --commit $(git rev-parse HEAD)",),
+}
+
+
+def examples(lines: Sequence[str]) -> str:
+    """The examples of a command as they stand under its help."""
+    return "examples:\n" + "\n".join(f"  {PROGRAM} {words}" for words in lines)
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add the commands about runs to a parser's. common: the options that every command has."""
 
     def command(name: str, act: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text, parents=[common])
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            parents=[common],
+            epilog=examples(EXAMPLES[name]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         sub.set_defaults(command=act)
         sub.add_argument("--results", type=Path, help="directory of the recorded runs (default: results/)")
         sub.add_argument(
@@ -73,10 +109,14 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
     sub = command("plan", plan_runs, "which runs a table needs, in order, with estimated minutes")
     choice(sub, required=True)
+    sub.add_argument(
+        "--json", action="store_true", help="the runs with their specs, estimated time and memory, as JSON"
+    )
 
     sub = command("record", record_runs, "execute the missing runs, most informative first")
     choice(sub, required=False)
     sub.add_argument("--spec", metavar="JSON", help="instead of a profile: this one run")
+    sub.add_argument("--key", help="of the profile's runs, only the one with this key (plan shows the keys)")
     sub.add_argument(
         "--minutes", type=float, default=math.inf, metavar="M", help="start nothing that would not fit"
     )
@@ -107,6 +147,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--device", help="cpu or cuda (default: as recorded)")
     sub.add_argument("--no-log", action="store_true", help="do not add the outcome to the log")
+    sub.add_argument("--json", action="store_true", help="the outcomes, as a JSON list")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
 
     sub = command("import", import_runs, "take over records made on another machine")
@@ -163,6 +204,11 @@ def plan_runs(options: argparse.Namespace) -> int:
     store = target(options)
     total = missing = done = measured = 0.0
     found = look_up(entries_of(options), lambda entry: [store])
+    if options.json:
+        runs = [_planned(name, one) for name, one in found.items()]
+        where = {"results": str(store.directory), "work": str(work_directory(options))}
+        print(json.dumps({"profile": options.profile, **where, "runs": runs}, indent=1, ensure_ascii=False))
+        return 1 if any(one.error is not None for one in found.values()) else 0
     for number, (name, one) in enumerate(found.items(), 1):
         state, estimate = one.state, minutes(one.entry.spec)
         total += estimate
@@ -182,6 +228,21 @@ def plan_runs(options: argparse.Namespace) -> int:
     return 1 if "unreadable" in states else 0
 
 
+def _planned(name: str, one: Found) -> dict[str, Any]:
+    """One run of a plan as JSON data. trains: the key of the training run whose network it makes or starts from."""
+    spec = one.entry.spec
+    return {
+        "key": name,
+        "state": one.state,
+        "minutes": round(minutes(spec), 3),
+        "mem_mb": round(memory(spec)),
+        "task": task_of(spec),
+        "trains": key(getattr(spec, "ann", spec)),
+        **one.entry.labels,
+        "spec": to_dict(spec),
+    }
+
+
 def record_runs(options: argparse.Namespace) -> int:
     """Make the runs that are due."""
     commit = _checked(options)
@@ -189,12 +250,21 @@ def record_runs(options: argparse.Namespace) -> int:
 
     if options.device != "cpu" and not torch.cuda.is_available():
         raise Usage(f"--device {options.device} is not available on this machine")
+    if torchrun.asked() > 1:
+        _check_processes(options, torch.cuda.device_count())
     torch.set_num_threads(options.threads or provenance.usable_cores())
-    store, entries = target(options), entries_of(options)
+    with torchrun.group(options.device) as first:
+        return _record(options, commit) if first else torchrun.follow(options.device)
+
+
+def _record(options: argparse.Namespace, commit: provenance.Commit) -> int:
+    store, entries = target(options), _with_key(options, entries_of(options))
     store.check_writable()
     for task in {task_of(entry.spec) for entry in entries}:
         sources.of_task(task)  # of the code as it is loaded now: hours later, files on disk may have changed
     found = look_up(entries, lambda entry: [store]).values()
+    done = [key(one.entry.spec) for one in found if one.record is not None]
+    discard_finished(work_directory(options), done)
     unreadable = [one for one in found if one.error is not None]
     for one in unreadable:
         print(f"not started: {one.entry}: {one.error}", file=sys.stderr, flush=True)
@@ -218,6 +288,8 @@ def record_runs(options: argparse.Namespace) -> int:
         if options.debug or not isinstance(error, (ValueError, *FAILURES)):
             traceback.print_exception(error)
         print(f"failed: {key(entry.spec)} {entry}: {error}", file=sys.stderr, flush=True)
+        if torchrun.asked() > 1:  # nobody knows where the other processes are: torchrun ends them
+            raise SystemExit(1)
 
     due = [one.entry for one in found if one.due(renew=options.stale)]
     work = make(due, run, max_minutes=options.minutes, say=_say, failed=failed)
@@ -227,6 +299,31 @@ def record_runs(options: argparse.Namespace) -> int:
         print(f"error: {len(wrong)} runs failed: {'; '.join(map(str, wrong))}", file=sys.stderr)
     print(f"{len(work.records)} runs recorded in {store.directory}")
     return 1 if wrong else 0
+
+
+def _check_processes(options: argparse.Namespace, gpus: int) -> None:
+    """Raise ``Usage`` unless every process that torchrun has started here gets a device."""
+    if options.device not in ("cpu", "cuda"):
+        raise Usage(
+            f"--device must be cpu or cuda under torchrun, which gives each process its GPU, got {options.device}"
+        )
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    if options.device == "cuda" and here > gpus:
+        raise Usage(f"torchrun must start at most {gpus} processes on a node with {gpus} GPUs, got {here}")
+
+
+def _with_key(options: argparse.Namespace, entries: list[Entry]) -> list[Entry]:
+    """The one run whose key begins as asked, or all of them where no key was given."""
+    if options.key is None:
+        return entries
+    if options.spec is not None:
+        raise Usage("--spec stands alone, without --key")
+    found = [entry for entry in entries if key(entry.spec).startswith(options.key)]
+    if len(found) != 1:
+        raise Usage(
+            f"--key must be the key of one planned run, or its beginning, got {options.key!r}, which fits {len(found)}"
+        )
+    return found
 
 
 def _say(text: str) -> None:
@@ -253,6 +350,8 @@ def _checked(options: argparse.Namespace) -> provenance.Commit:
 
 def _command(options: argparse.Namespace, entry: Entry) -> str:
     words = [f"{PROGRAM} record", f"--profile {entry.profile}"]
+    if options.key is not None:
+        return " ".join([*words, f"--key {key(entry.spec)}", "--results remade"])
     if options.table:
         words.append(f"--table {' '.join(options.table)}")
     if hasattr(entry.spec, "seed"):
@@ -278,20 +377,25 @@ def verify_runs(options: argparse.Namespace) -> int:
         if not known:
             raise Usage("there is no record to draw a sample from")
         records = random.SystemRandom().sample(known, min(options.sample, len(known)))
-    wrong = 0
-    for record in records:
+    outcomes = []
+    out = sys.stderr if options.json else sys.stdout
+    for number, record in enumerate(records, 1):
+        if len(records) > 1:
+            print(f"record {number} of {len(records)}", file=sys.stderr, flush=True)
         if why := standing(record).why:
             print(why, file=sys.stderr)
         verdict = verify(
             record, runs=work_directory(options), device=options.device, progress=not options.quiet
         )
         way = "bit for bit" if verdict.exact else f"within tolerance, as {', '.join(verdict.machine)} differ"
-        print(f"{'agrees' if verdict.agrees else 'DIFFERS'} {way}: {line(record)}", flush=True)
+        print(f"{'agrees' if verdict.agrees else 'DIFFERS'} {way}: {line(record)}", file=out, flush=True)
         for difference in verdict.differences:
-            print(f"  {difference}")
-        wrong += not verdict.agrees
-        _log(options, record, verdict)
-    return 1 if wrong else 0
+            print(f"  {difference}", file=out)
+        outcomes.append({"key": record.key, **dataclasses.asdict(verdict)})
+        _log(options, record, verdict, out)
+    if options.json:
+        print(json.dumps(outcomes, indent=1, ensure_ascii=False))
+    return 0 if all(outcome["agrees"] for outcome in outcomes) else 1
 
 
 def _witnesses(records: Sequence[Record]) -> list[Record]:
@@ -306,17 +410,17 @@ def _witnesses(records: Sequence[Record]) -> list[Record]:
     return list(chosen.values())
 
 
-def _log(options: argparse.Namespace, record: Record, verdict: Verdict) -> None:
+def _log(options: argparse.Namespace, record: Record, verdict: Verdict, out: TextIO) -> None:
     """Add the outcome to the log beside the recorded results, and say whether that was done."""
     results = options.results or results_directory()
     if options.no_log:
-        print("  not logged: --no-log")
+        print("  not logged: --no-log", file=out)
     elif record.path.parent.resolve() != results.resolve():
-        print(f"  not logged: a run of your own, not in {results}")
+        print(f"  not logged: a run of your own, not in {results}", file=out)
     else:
         file = results / verifications.NAME
         verifications.append(file, verifications.entry(record, verdict, commit=provenance.commit()))
-        print(f"  added to {file} (--no-log keeps it out)", flush=True)
+        print(f"  added to {file} (--no-log keeps it out)", file=out, flush=True)
 
 
 def import_runs(options: argparse.Namespace) -> int:

@@ -17,8 +17,9 @@ from .confirming import freshness, standing
 from .entry import Entry
 from .outcome import Outcome
 from .scheduling import PROGRAM, listed, look_up, make, minutes, record_commands
-from .spec import canonical, dumps, key, task_module, task_of, to_dict
+from .spec import canonical, dumps, key, task_of, to_dict
 from .store import Record, RecordError, Store, discard, empty, lock, plain
+from .torchrun import run_task
 from .weights import weights_file
 
 LIVE, RECORDED = "live", "recorded"
@@ -104,7 +105,7 @@ def execute(
             weights_file(entry.spec, work).unlink(missing_ok=True)
         started = time.perf_counter()
         with provenance.deterministic():
-            outcome = task_module(task).execute(entry.spec, work=work, device=device, progress=progress)
+            outcome = run_task(entry.spec, work=work, device=device, progress=progress)
         seconds = time.perf_counter() - started
         made_by = provenance.commit() if commit is None else commit
         record = store.write(

@@ -8,7 +8,8 @@ A task is a module named in ``panda2020.runs.spec.TASKS`` with
   library versions have changed since;
 - ``first_epoch(spec, *, work, device, progress) -> dict``: only the beginning, comparable with
   ``result["curve"][0]``;
-- ``minutes(spec) -> float``: an estimate of the run's wall time on two CPU cores.
+- ``minutes(spec) -> float``: an estimate of the run's wall time on two CPU cores;
+- ``memory(spec) -> float``: an estimate of its largest memory in MiB.
 
 All that a task imports counts as the sources of its runs, apart from ``panda2020.runs``, which decides no number: task
 modules import ``Outcome`` from here and nothing else of it but ``spec`` and ``weights``.

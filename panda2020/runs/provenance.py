@@ -97,8 +97,11 @@ def machine(device: str) -> dict[str, Any]:
     import torch
 
     from snncore import kernels
+    from snncore.processes import processes
 
+    several = {"processes": processes()} if processes() > 1 else {}
     return {
+        **several,
         "device": device,
         "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_model(),
         "cpu": f"{cpu_model()}{_cpu_generation()}, {torch.backends.cpu.get_cpu_capability()}",
@@ -152,6 +155,7 @@ def same_kind(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     machine.
     """
     differing = [name for name in ("device_name", "cpu", "threads") if one[name] != other[name]]
+    differing += ["processes"] * (one.get("processes", 1) != other.get("processes", 1))
     return differing + [name for name in ("torch",) if one["versions"][name] != other["versions"][name]]
 
 

@@ -52,6 +52,11 @@ def minutes(spec: Any) -> float:
     return float(task_module(task_of(spec)).minutes(spec))
 
 
+def memory(spec: Any) -> float:
+    """Estimated largest memory of a run in MiB."""
+    return float(task_module(task_of(spec)).memory(spec))
+
+
 def look_up(entries: Iterable[Entry], places: Callable[[Entry], Sequence[Store]]) -> dict[str, Found]:
     """Key -> what the first of an entry's places that has the run says of it; each run once, in order."""
     found: dict[str, Found] = {}

@@ -8,7 +8,7 @@ spec and takes what comes back, and decides no number.
 
 The hash is SHA-256 over the sorted top-level statements of these modules. Whatever decides no number is left out:
 names of modules, imports, comments, layout, docstrings, arguments of what is raised, annotations of arguments and
-results (those of fields stay, as specs are read by them), estimates (functions named ``minutes``), ``__all__`` and
+results (those of fields stay, as specs are read by them), estimates (functions named ``minutes`` or ``memory``), ``__all__`` and
 the table of tasks. So a definition may move from one module to another, and a message may be reworded. An import
 cannot be told from another one of the same name: a test holds that no two definitions of a closure share a public
 name, but for what every task has to offer.
@@ -227,9 +227,9 @@ class _Essential(ast.NodeTransformer):
 
 
 def _names_only(node: ast.stmt) -> bool:
-    """Whether a top-level statement estimates minutes, lists names to export, or says where the tasks are."""
+    """Whether a top-level statement estimates time or memory, lists names to export, or says where the tasks are."""
     if isinstance(node, ast.FunctionDef):
-        return node.name == "minutes"
+        return node.name in ("minutes", "memory")
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         return ast.unparse(node.value.func).rpartition(".")[2] == "register"
     targets = (

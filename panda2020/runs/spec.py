@@ -3,21 +3,27 @@
 The canonical form leaves out every field that equals its default, so that a new option whose default means
 "as before" does not change the keys of old runs. Floats are written by ``repr`` (exact), names are sorted,
 -0.0 is 0.0, and NaN is refused.
+
+msgspec checks types, both of JSON and of specs made in code. It refuses unknown fields of its own structs only, so each
+dataclass has a struct beside it (``_struct_for``); here are also the sentences, as msgspec's do not say what it got.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import json
-import math
+import re
 import sys
 import types
 import typing
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 TASKS: dict[str, str] = {
     "train": "panda2020.tasks.train",
@@ -28,6 +34,11 @@ TASKS: dict[str, str] = {
 
 #: Fields that specs call by another name than the code: the keys of recorded runs are made from it.
 STORED = {"alpha": "leak"}
+
+#: What fields of these names may be at most, so that no spec asks for more memory than any machine has.
+LARGEST = {"steps": 100_000, "batch_size": 100_000, "batch": 100_000, "size": 4_096}
+
+_FINITE = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]  # which NaN is not
 
 
 class SpecError(ValueError):
@@ -58,19 +69,20 @@ def task_of(spec: Any) -> str:
 
 def to_dict(spec: Any) -> dict[str, Any]:
     """All fields as plain JSON data, defaults included."""
-    return _fields_of(spec, omit=False)
+    plain: dict[str, Any] = _plain(_checked(spec), omit=False)
+    return plain
 
 
 def from_dict(task: str, data: Mapping[str, Any]) -> Any:
     """The spec that ``to_dict`` wrote: strict about names and types; a field that is absent takes its
     default.
     """
-    return _conform(task_module(task).Spec, data, task)
+    return _spec_in(_convert(data, task_module(task).Spec, task))
 
 
 def canonical(spec: Any) -> str:
     """The text that the key is made from."""
-    values = _fields_of(spec, omit=True)
+    values = _plain(_checked(spec), omit=True)
     if "task" in values:
         raise SpecError(
             f"{type(spec).__qualname__} has a field named 'task', a name kept for the kind of run"
@@ -88,26 +100,155 @@ def dumps(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _fields_of(spec: Any, *, omit: bool) -> dict[str, Any]:
-    kind = type(spec)
-    if not dataclasses.is_dataclass(spec) or not kind.__dataclass_params__.frozen:
-        raise SpecError(f"a spec must be a frozen dataclass, got {kind.__qualname__}")
+class _Unreadable:
+    """Stands for an annotation that no value of a spec may have."""
+
+
+@functools.cache
+def _struct_for(kind: type) -> type[msgspec.Struct]:
+    """The struct that msgspec reads in the place of a dataclass: the same fields, under the names of records."""
     hints = typing.get_type_hints(kind)
-    out: dict[str, Any] = {}
-    for field in dataclasses.fields(spec):
-        path = f"{kind.__qualname__}.{field.name}"
+    fields: list[Any] = []
+    for field in dataclasses.fields(kind):
+        hint = _annotation(hints[field.name], LARGEST.get(field.name))
+        fields.append((field.name, hint, msgspec.UNSET) if _default(field) else (field.name, hint))
+    return msgspec.defstruct(
+        kind.__name__,
+        fields,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        rename=STORED,
+        namespace={"kind": kind},
+    )
 
-        def plain(value: Any, *, omit: bool, hint: Any = hints[field.name], path: str = path) -> Any:
-            return _plain(_conform(hint, value, path), omit=omit)
 
-        value = getattr(spec, field.name)
+def _annotation(hint: Any, most: int | None = None) -> Any:
+    """A field's annotation as msgspec is to read it."""
+    args = typing.get_args(hint)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _struct_for(hint)
+    if hint is float:
+        return _FINITE
+    if hint is int and most is not None:
+        return Annotated[int, msgspec.Meta(le=most)]
+    if hint in (int, bool, str, type(None)) or typing.get_origin(hint) is typing.Literal:
+        return hint
+    if typing.get_origin(hint) is tuple:
+        return tuple[tuple(a if a is Ellipsis else _annotation(a, most) for a in args)]  # type: ignore[misc]
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return typing.Union[tuple(_annotation(a, most) for a in args)]  # noqa: UP007
+    return _Unreadable
+
+
+def _convert(data: Any, kind: type, path: str) -> msgspec.Struct:
+    """The fields of ``kind`` in ``data``; raise ``SpecError`` with the place, what it must be, and what it is."""
+    if not isinstance(data, Mapping):
+        raise SpecError(f"{path} must be the fields of {kind.__qualname__}, got {data!r}")
+    try:
+        return msgspec.convert(dict(data), _struct_for(kind))
+    except msgspec.ValidationError as error:
+        raise SpecError(_sentence(str(error), data, kind, path)) from None
+
+
+def _sentence(said: str, value: Any, hint: Any, path: str) -> str:
+    """What msgspec said, with the annotation and the value at that place."""
+    said, _, place = said.partition(" - at `$")
+    name = ""
+    for field, index in re.findall(r"\.(\w+)|\[(\d+)\]", place):
+        if field:
+            hint = next((a for a in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(a)), hint)
+            name = next((n for n, stored in STORED.items() if stored == field), field)
+            hint, value, path = typing.get_type_hints(hint)[name], value[field], f"{path}.{name}"
+        else:
+            args = next(
+                typing.get_args(a) for a in (hint, *typing.get_args(hint)) if typing.get_origin(a) is tuple
+            )
+            hint = args[0] if args[-1] is Ellipsis else args[int(index)]
+            value, path = value[int(index)], f"{path}[{index}]"
+    if _Unreadable.__name__ in said:
+        return f"{path} is annotated {hint!r}, which a spec cannot hold"
+    quoted = re.search(r"`(\w+)`$", said)
+    if quoted is not None and "field" in said:
+        kind = next(a for a in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(a))
+        known = ", ".join(field.name for field in dataclasses.fields(kind))
+        if "unknown" in said:
+            return f"{path} has no field {quoted[1]!r}; its fields are {known}"
+        return f"{path} needs the field {quoted[1]!r}"
+    allowed = _name(hint)
+    if re.search("[<>]=", said):
+        allowed = "finite" if isinstance(value, float) else f"at most {LARGEST[name]:,}"
+    return f"{path} must be {allowed}, got {value!r}"
+
+
+def _name(hint: Any) -> str:
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return f"the fields of {hint.__qualname__}"
+    if typing.get_origin(hint) is typing.Literal:
+        return f"one of {', '.join(map(repr, typing.get_args(hint)))}"
+    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
+
+
+def _spec_in(value: Any) -> Any:
+    """The dataclass that a struct stands for."""
+    if isinstance(value, msgspec.Struct):
+        found = {name: getattr(value, name) for name in value.__struct_fields__}
+        return value.kind(**{n: _spec_in(v) for n, v in found.items() if v is not msgspec.UNSET})  # type: ignore[attr-defined]
+    if isinstance(value, tuple):
+        return tuple(map(_spec_in, value))
+    return value + 0.0 if isinstance(value, float) else value  # -0.0 + 0.0 is 0.0
+
+
+def _checked(spec: Any, path: str = "") -> msgspec.Struct:
+    """The struct of a spec made in code."""
+    kind = type(spec)
+    if not dataclasses.is_dataclass(spec) or not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise SpecError(f"a spec must be a frozen dataclass, got {kind.__qualname__}")
+    path = path or kind.__qualname__
+    fields = dataclasses.fields(spec)
+    return _convert(
+        {STORED.get(f.name, f.name): _raw(getattr(spec, f.name), f"{path}.{f.name}") for f in fields},
+        kind,
+        path,
+    )
+
+
+def _raw(value: Any, path: str) -> Any:
+    """A value of a spec made in code as msgspec takes it; NumPy's numbers become Python's."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _checked(value, path)
+    if isinstance(value, tuple | list):
+        return tuple(_raw(item, path) for item in value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    return value
+
+
+def _plain(value: Any, *, omit: bool) -> Any:
+    """A checked value as JSON data; ``omit`` leaves out fields that equal their default."""
+    if not isinstance(value, msgspec.Struct):
+        return [_plain(item, omit=omit) for item in value] if isinstance(value, tuple) else _spec_in(value)
+    kind: type = value.kind  # type: ignore[attr-defined]
+    out = {}
+    for field in dataclasses.fields(kind):
+        item = getattr(value, field.name)
         # compared as JSON text: 1, 1.0 and True are equal to Python
-        if omit and any(
-            dumps(plain(value, omit=False)) == dumps(plain(d, omit=False)) for d in _default(field)
-        ):
-            continue
-        out[STORED.get(field.name, field.name)] = plain(value, omit=omit)
+        if not omit or dumps(_plain(item, omit=False)) != _default_text(kind, field.name):
+            out[STORED.get(field.name, field.name)] = _plain(item, omit=omit)
     return out
+
+
+@functools.cache
+def _default_text(kind: type, name: str) -> str | None:
+    """A field's default as JSON, in the type of its annotation; None without one."""
+    field = next(f for f in dataclasses.fields(kind) if f.name == name)
+    if not _default(field):
+        return None
+    hint = _annotation(typing.get_type_hints(kind)[name])
+    return dumps(_plain(msgspec.convert(_raw(_default(field)[0], name), hint), omit=False))
 
 
 def _default(field: dataclasses.Field[Any]) -> list[Any]:
@@ -116,92 +257,3 @@ def _default(field: dataclasses.Field[Any]) -> list[Any]:
     if field.default_factory is not dataclasses.MISSING:
         return [field.default_factory()]
     return []
-
-
-def _plain(value: Any, *, omit: bool) -> Any:
-    if dataclasses.is_dataclass(value):
-        return _fields_of(value, omit=omit)
-    if isinstance(value, tuple):
-        return [_plain(item, omit=omit) for item in value]
-    return value
-
-
-def _conform(hint: Any, value: Any, path: str) -> Any:
-    """``value`` in the type its annotation names: whole numbers become floats where floats are asked for,
-    lists tuples.
-    """
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _conform_dataclass(hint, value, path)
-    if hint is None or hint is type(None):
-        if value is None:
-            return None
-    elif hint is bool:
-        if isinstance(value, bool):
-            return value
-    elif hint is int:
-        if isinstance(value, Integral) and not isinstance(value, bool):
-            return int(value)
-    elif hint is float:
-        if isinstance(value, Real) and not isinstance(value, bool):
-            if not math.isfinite(value):
-                raise SpecError(f"{path} must be finite, got {value!r}")
-            return float(value) + 0.0  # -0.0 + 0.0 is 0.0
-    elif hint is str:
-        if isinstance(value, str):
-            return str(value)
-    elif origin is typing.Literal:
-        if any(value == a and type(value) is type(a) for a in args):
-            return value
-        raise SpecError(f"{path} must be one of {', '.join(map(repr, args))}, got {value!r}")
-    elif origin is tuple:
-        if isinstance(value, (list, tuple)):
-            if len(args) == 2 and args[1] is Ellipsis:
-                args = (args[0],) * len(value)
-            if len(args) == len(value):
-                return tuple(
-                    _conform(a, v, f"{path}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True))
-                )
-    elif origin in (typing.Union, types.UnionType):
-        return _conform_union(args, hint, value, path)
-    else:
-        raise SpecError(f"{path} is annotated {hint!r}, which a spec cannot hold")
-    raise SpecError(f"{path} must be {_name(hint)}, got {value!r}")
-
-
-def _conform_dataclass(kind: type, value: Any, path: str) -> Any:
-    if type(value) is kind:
-        return value
-    if not isinstance(value, Mapping):
-        raise SpecError(f"{path} must be the fields of {kind.__qualname__}, got {value!r}")
-    hints = typing.get_type_hints(kind)
-    known = {f.name: f for f in dataclasses.fields(kind)}
-    stored = {STORED.get(name, name): name for name in known}
-    value = {stored.get(name, name): item for name, item in value.items()}
-    for name in value:
-        if name not in known:
-            raise SpecError(f"{path} has no field {name!r}; its fields are {', '.join(known)}")
-    for name, field in known.items():
-        if name not in value and not _default(field):
-            raise SpecError(f"{path} needs the field {name!r}")
-    return kind(**{name: _conform(hints[name], item, f"{path}.{name}") for name, item in value.items()})
-
-
-def _conform_union(args: tuple[Any, ...], hint: Any, value: Any, path: str) -> Any:
-    exact = [a for a in args if a is type(value)]  # 1 stays an int in `int | float`
-    if exact:
-        return _conform(exact[0], value, path)
-    refusal = None
-    others = [a for a in args if a is not type(None)]
-    for candidate in others:
-        try:
-            return _conform(candidate, value, path)
-        except SpecError as error:
-            refusal = error
-    if refusal is not None and len(others) == 1:
-        raise refusal
-    raise SpecError(f"{path} must be {_name(hint)}, got {value!r}")
-
-
-def _name(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)

@@ -21,7 +21,7 @@ import stat
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -309,6 +309,7 @@ class Store:
         return False
 
     def _temporary(self, name: str, content: bytes) -> Any:
+        file = None
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(
@@ -319,6 +320,8 @@ class Store:
                 os.fsync(file.fileno())
             os.chmod(file.name, 0o644)
         except OSError as error:
+            if file is not None:  # on a full disk it would keep others from writing
+                self._remove(file.name)
             raise StoreError(f"records cannot be written into {self.directory} ({error.strerror})") from None
         return file
 
@@ -453,3 +456,11 @@ def discard(work: Path) -> None:
     ):  # a newcomer may have made its lock in it already; Windows keeps what is open
         (work / "lock").unlink()
         work.rmdir()
+
+
+def discard_finished(runs: Path, keys: Iterable[str]) -> None:
+    """Remove the work directories of runs that are recorded: of recorders killed between the record and the tidying up."""
+    for name in keys:
+        if (runs / "work" / name).is_dir():
+            with contextlib.suppress(Busy), lock(runs, name, wait=False) as work:
+                discard(work)

@@ -15,6 +15,7 @@ from snncore._check import one_of
 from snncore.binary import SCALES, binarise, binary_layers
 from snncore.data import Splits, load
 from snncore.network import Network
+from snncore.processes import process
 from snncore.training import evaluate
 from snncore.training import train as fit
 
@@ -100,6 +101,11 @@ def minutes(spec: Spec) -> float:
     return train.minutes(spec)
 
 
+def memory(spec: Spec) -> float:
+    """Estimated largest memory in MiB, that of a spiking run of one step."""
+    return train.memory(spec)
+
+
 def _trained(
     spec: Spec, splits: Splits, *, work: Path, device: str, progress: bool
 ) -> tuple[Network, list[dict[str, Any]]]:
@@ -120,7 +126,8 @@ def _trained(
         checkpoint=work / f"{weights.key(spec)}.pt",
         progress=progress,
     )
-    part = kept.with_suffix(f".{os.getpid()}.part")
-    torch.save({"network": network.state_dict(), "curve": curve}, part)
-    os.replace(part, kept)
+    if process() == 0:
+        part = kept.with_suffix(f".{os.getpid()}.part")
+        torch.save({"network": network.state_dict(), "curve": curve}, part)
+        os.replace(part, kept)
     return network, curve

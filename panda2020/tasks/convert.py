@@ -17,6 +17,7 @@ from snncore.network import Network
 from snncore.operations import macs
 from snncore.simulation import Agreement, Snapshot, classify, simulate
 from snncore.streams import stream
+from snncore.topology import plan
 from snncore.training import Evaluation, InputConfig, evaluate, kept_epoch
 
 from . import train
@@ -159,6 +160,15 @@ def minutes(spec: Spec) -> float:
     test = spec.ann.data.test if spec.test is None else spec.test
     image_steps = 2 * spec.conversion.images * spec.conversion.steps + test * spec.steps[-1]
     return train.minutes(spec.ann) + image_steps * (work / 6e10 + updates / 3e8) / 60
+
+
+def memory(spec: Spec) -> float:
+    """Estimated largest memory in MiB: training, and the packed spikes of one layer that the calibration keeps."""
+    channels, size = train._shape(spec.ann.data)
+    values = max(math.prod(p.out_shape) for p in plan(spec.ann.topology, (channels, size, size), "if"))
+    blocks = 2 if spec.conversion.shared else 1
+    spikes = values * blocks * spec.conversion.images * spec.conversion.steps / 8
+    return train.memory(spec.ann) + spikes / 2**20
 
 
 def _coder(spec: Spec) -> InputConfig:

@@ -110,6 +110,11 @@ def minutes(spec: Spec) -> float:
     return train.minutes(spec.run) * passes / (spec.run.data.train * spec.run.training.epochs)
 
 
+def memory(spec: Spec) -> float:
+    """Estimated largest memory in MiB, that of the run."""
+    return train.memory(spec.run)
+
+
 def _trained(
     spec: Spec,
     network: Network,

@@ -198,6 +198,17 @@ def minutes(spec: Spec) -> float:
     return seconds / 60 + 0.05
 
 
+def memory(spec: Spec) -> float:
+    """Estimated largest memory in MiB: libraries, images, and the features of all images from every source."""
+    channels, size = {"digits": (1, 8), "cifar10": (3, 32)}.get(spec.data.name, (3, 128))
+    size = spec.data.size or size
+    passes = _convolutions(plan(spec.topology(spec.classifiers[0]), (channels, size, size)))
+    images = spec.data.train + spec.data.validation + spec.data.test
+    features = images * math.prod(passes[-1].out_shape) * (2 + len(spec.controls))
+    batch = 50 * spec.stdp.steps * sum(math.prod(p.out_shape) for p in passes)
+    return 700 + (3 * images * channels * size**2 + 4 * features + 12 * batch) / 2**20
+
+
 def _train(
     spec: Spec,
     splits: Splits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,12 @@ from panda2020.runs import weights
 from panda2020.runs.outcome import Outcome
 from snncore.activity import SiteActivity
 from snncore.data import DataConfig, Splits, batches, load
-from snncore.network import STATE_OF_NEURONS, Network, NetworkConfig
+from snncore.layers import STATE_OF_NEURONS
+from snncore.network import Network, NetworkConfig
 from snncore.operations import event_count, macs
+from snncore.processes import process
 from snncore.streams import stream
-from snncore.topology import SPIKING, Pass
+from snncore.topology import SPIKING, Pass, plan
 from snncore.training import Evaluation, InputConfig, TrainingConfig, evaluate, kept_epoch, train
 
 SEEN = 2000  # training images on which a trained network's training accuracy is measured
@@ -75,9 +78,10 @@ def train_or_load(
         checkpoint=work / f"{weights.key(spec)}.pt",
         progress=progress,
     )
-    part = kept.with_suffix(f".{os.getpid()}.part")
-    torch.save({"network": network.state_dict(), "curve": curve}, part)
-    os.replace(part, kept)
+    if process() == 0:
+        part = kept.with_suffix(f".{os.getpid()}.part")
+        torch.save({"network": network.state_dict(), "curve": curve}, part)
+        os.replace(part, kept)
     return network, curve
 
 
@@ -167,6 +171,21 @@ def minutes(spec: Spec) -> float:
         + spec.data.test
     )
     return images * (work / 4e10 + updates / 8e8) / 60 + 0.02
+
+
+def memory(spec: Spec) -> float:
+    """Estimated largest memory in MiB: libraries, images, weights, and what a batch keeps for the way back."""
+    channels, size = _shape(spec.data)
+    shape = (channels, size, size)
+    steps = 1 if spec.input.code in ("real", "poisson-mean") else spec.input.steps or 1
+    static = spec.input.code in ("real", "poisson-mean", "direct")
+    passes = plan(spec.topology, shape, spec.network.neuron, static_input=static)
+    values = math.prod(shape) * (1 if static else steps)
+    values += sum(math.prod(p.out_shape) * (1 if p.once else steps) for p in passes)
+    weights = sum({p.layer: p.weights for p in passes}.values())
+    images = spec.data.train + spec.data.validation + spec.data.test
+    batch = max(spec.training.batch_size, 50)  # 50 in an evaluation
+    return 700 + (3 * images * math.prod(shape) + 16 * weights + 12 * batch * values) / 2**20
 
 
 def counts(tested: Evaluation) -> dict[str, Any]:

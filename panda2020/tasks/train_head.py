@@ -37,3 +37,8 @@ class Spec(train.Spec):
     """``train.Spec`` with a ``HeadConfig`` for ``network``."""
 
     network: HeadConfig
+
+
+def memory(spec: Spec) -> float:
+    """Estimated largest memory in MiB, that of a run with any head."""
+    return train.memory(spec)

@@ -11,6 +11,7 @@ from snncore.activity import ActivityProbe, SiteActivity
 from snncore.coding import direct
 from snncore.energy import report
 from snncore.network import Network
+from snncore.topology import plan
 
 
 def spikes():
@@ -108,3 +109,46 @@ def test_gradients_do_not_reach_the_probe():
 )
 def test_a_site_survives_json(site):
     assert SiteActivity.from_dict(json.loads(json.dumps(site.to_dict()))) == site
+
+
+@pytest.mark.parametrize(
+    ("values", "unit"),
+    [
+        ([0.0, 1.0, 1.0, 0.0], True),
+        ([0.0, -1.0, 1.0, 0.0], True),
+        ([0.0, 0.0, 0.0, 0.0], True),
+        ([0.5, 1.5, 1.0, 1.0], False),  # a mean of 1, as of an image that was divided by its own
+        ([0.0, 2.0, 0.0, 0.0], False),
+        ([0.5, 0.0, 0.0, 1.0], False),
+    ],
+)
+def test_real_values_over_time_are_no_spikes(values, unit):
+    probe = ActivityProbe()
+    for _ in range(2):
+        probe("input", torch.tensor(values).view(2, 2, 1), timed=True)
+    site = probe.result()["input"]
+    assert site.unit is unit and SiteActivity.from_dict(site.to_dict()) == site
+    passes = plan("4C3 F3", (2, 1, 1), "lif")
+    activity = dict.fromkeys(("input", "conv1"), site)
+    if unit:
+        report(passes, activity, 2, convention="physical")
+        return
+    with pytest.raises(ValueError, match="must be spikes of size 1, got rate"):
+        report(passes, activity, 2, convention="physical")
+
+
+def test_what_is_no_activity_is_refused():
+    probe = ActivityProbe()
+    for values in (torch.ones(2, 3, dtype=torch.uint8), [1.0]):
+        with pytest.raises(ValueError, match="values must be a floating-point tensor, got"):
+            probe("input", values, timed=False)
+    with pytest.raises(ValueError, match="timed must be True or False, got None"):
+        probe("input", torch.ones(2, 3), timed=None)
+    with pytest.raises(ValueError, match=r"values of input must have shape \(T, N, ...\), got \(3,\)"):
+        probe("input", torch.ones(3), timed=True)
+    probe("input", torch.ones(2, 3), timed=True)
+    with pytest.raises(ValueError, match="values of input must be spikes as before, got real values"):
+        probe("input", torch.ones(2, 3), timed=False)
+    probe("empty", torch.ones(2, 0, 3), timed=True)
+    with pytest.raises(ValueError, match="values of empty must be those of at least one image, got none"):
+        probe.result()

@@ -243,7 +243,7 @@ def test_generator_on_another_device_is_refused() -> None:
     class Elsewhere(torch.Generator):
         device = torch.device("cuda")  # type: ignore[assignment]
 
-    with pytest.raises(ValueError, match="generator must be on the images' device, cpu, got one on cuda"):
+    with pytest.raises(ValueError, match="generator must be on the values' device, cpu, got one on cuda"):
         poisson(images, 2, generator=Elsewhere())
 
 

@@ -14,8 +14,10 @@ from torch.utils.checkpoint import checkpoint
 from snncore import coding, conversion, energy
 from snncore.activity import ActivityProbe, SiteActivity
 from snncore.data import Part, Splits
-from snncore.network import Layer, Network, NetworkConfig, detach
-from snncore.neurons import IF, LIF, NeuronState, fire
+from snncore.layers import Layer
+from snncore.network import Network, NetworkConfig, detach
+from snncore.neurons import IF, LIF, NeuronState, fire, surrogate
+from snncore.stdp import StdpConfig
 from snncore.topology import plan
 from snncore.training import InputConfig, TrainingConfig, evaluate, train
 
@@ -483,7 +485,7 @@ def test_a_network_with_a_rate_code_can_be_run_chunk_by_chunk():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[8C3]x1000000000 F10", "numbers must be at most 10,000,000, got ']x1000000000'"),
+        ("[8C3]x1000000000 F10", "numbers must be at most 100,000, got ']x1000000000'"),
         ("[8C3]x2000 F10", "repeats must be at most 1000, got ']x2000'"),
         ("[" * 10**6 + "8C3" + "]x1" * 10**6 + " F10", "brackets must be at most 50 deep"),
         ("(" * 60 + "8C3" + ")+" * 60 + " F10", "brackets must be at most 50 deep"),
@@ -491,8 +493,8 @@ def test_a_network_with_a_rate_code_can_be_run_chunk_by_chunk():
         ("8C3 F\uff11\uff10", "must be made of"),
         ("8C3\u3000F10", "must be made of"),
         ("8C3 \u00a0", "must be made of"),
-        (f"{'9' * 5000}C3 F10", "numbers must be at most 10,000,000, got '999"),
-        ("8C99999999999 F10", "numbers must be at most 10,000,000"),
+        (f"{'9' * 5000}C3 F10", "numbers must be at most 100,000, got '999"),
+        ("8C99999999999 F10", "numbers must be at most 100,000"),
     ],
 )
 def test_topologies_beyond_reason(text, words):
@@ -502,8 +504,8 @@ def test_topologies_beyond_reason(text, words):
 
 
 def test_a_network_that_no_memory_holds_is_refused():
-    with pytest.raises(ValueError, match="topology must have at most 10,000,000,000 weights, got 100,000,"):
-        build("F10000000 F10000000 F10")
+    with pytest.raises(ValueError, match="topology must have at most 10,000,000,000 weights, got 20,"):
+        build("F100000 F100000 F100000 F10")
 
 
 @pytest.mark.parametrize("rate", [float("nan"), float("inf"), -0.1, 1.1])
@@ -526,3 +528,44 @@ def test_activity_that_is_not_finite_names_its_site(bad):
     probe("conv1", torch.tensor([[1.0, bad]]), timed=False)
     with pytest.raises(FloatingPointError, match="values of conv1 must be finite, got a sum of"):
         probe.result()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda T: coding.poisson(torch.rand(1, 2, 2), T, generator=g()),
+        lambda T: coding.direct(torch.rand(1, 2, 2), T),
+        lambda T: coding.latency(torch.rand(1, 2, 2), T),
+        lambda T: fire(torch.ones(2, 2), LIF(), steps=T),
+        lambda T: StdpConfig(steps=T),
+    ],
+)
+def test_time_steps_that_no_memory_holds_are_refused(call):
+    with pytest.raises(ValueError, match="steps must be at most 100,000 time steps, got 1000000000"):
+        call(10**9)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"membrane": torch.zeros(3, dtype=torch.int64)}, "membrane must be a floating-point tensor"),
+        ({"membrane": [0.0] * 3}, "membrane must be a floating-point tensor, got list"),
+        ({"spikes": None}, "spikes must be a floating-point tensor, got NoneType"),
+        ({"held": torch.full((3,), 1.5)}, "state must hold steps as int16 or None, got tensor"),
+        ({"held": torch.zeros(4, dtype=torch.int16)}, "state must have the shape"),
+    ],
+)
+def test_a_state_of_another_kind_is_refused(change, words):
+    state = NeuronState(torch.zeros(3), torch.zeros(3), None)._replace(**change)
+    with pytest.raises(ValueError, match=words):
+        fire(torch.ones(2, 3), LIF(refractory=1), state=state)
+
+
+def test_neurons_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="neuron must be a LIF, got str"):
+        fire(torch.ones(2, 3), "lif")
+    with pytest.raises(ValueError, match="refractory must be at most 32,767 steps, got 32768"):
+        LIF(refractory=2**15)
+    for wrong, words in ((0, "threshold must be"), (None, "threshold must be")):
+        with pytest.raises(ValueError, match=words):
+            surrogate(torch.ones(2), threshold=wrong)

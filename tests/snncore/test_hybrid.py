@@ -39,7 +39,7 @@ def test_an_all_zero_image_stays_silent_and_passes_no_gradient():
 
 
 def test_wrong_values_are_named():
-    with pytest.raises(ValueError, match="values must not be negative"):
+    with pytest.raises(ValueError, match="values must be finite and not negative"):
         rate_code(torch.tensor([[-0.1, 1.0]]), 2, generator=generator())
     with pytest.raises(ValueError, match="steps must"):
         rate_code(torch.ones(1, 1), 0, generator=generator())
@@ -77,3 +77,25 @@ def test_every_block_learns_through_the_rate_code():
         net(torch.rand(3, 2, 8, 8), steps=6)
     with pytest.raises(ValueError, match="steps must be given where R"):
         net(torch.rand(3, 2, 8, 8), generator=generator())
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (torch.tensor([[float("nan"), 1.0]]), "values must be finite and not negative to be rates, got nan"),
+        (torch.tensor([[float("inf"), 1.0]]), "values must be finite and not negative to be rates, got inf"),
+        (torch.ones(2, 3, dtype=torch.uint8), "values must be a floating-point tensor, got torch.uint8"),
+        (torch.ones(3), r"values must have shape \(N, ...\) with a value per image, got \(3,\)"),
+        (torch.ones(3, 0), r"values must have shape \(N, ...\) with a value per image, got \(3, 0\)"),
+    ],
+)
+def test_what_is_no_rate_is_refused(values, words):
+    with pytest.raises(ValueError, match=words):
+        rate_code(values, 2, generator=generator())
+
+
+def test_a_rate_code_needs_a_generator_and_a_number_of_steps_that_memory_holds():
+    with pytest.raises(ValueError, match="generator must be a torch.Generator, got None"):
+        rate_code(torch.ones(1, 1), 2, generator=None)
+    with pytest.raises(ValueError, match="steps must be at most 100,000 time steps, got 1000000000"):
+        rate_code(torch.ones(1, 1), 10**9, generator=generator())

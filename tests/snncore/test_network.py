@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from snncore import network as module
 from snncore import topology
 from snncore.activity import ActivityProbe
 from snncore.network import Network, NetworkConfig
@@ -444,7 +443,7 @@ def test_a_hybrid_convolves_the_static_image_once():
         batches.append(len(x))
         return plain(x, *args, **options)
 
-    with mock.patch.object(module.F, "conv2d", counted):
+    with mock.patch.object(F, "conv2d", counted):
         scores, seen = record(net, x, steps=9)
     assert batches == [2, 2, 9 * 2]  # conv1 and conv2 once, conv3 at every step
     w = dict(net.named_parameters())
@@ -617,7 +616,7 @@ def test_dropout_holds_one_mask_over_time_and_rests_in_evaluation():
         read.append(x)
         return plain(x, weight, *bias)
 
-    with mock.patch.object(module.F, "linear", spy):
+    with mock.patch.object(F, "linear", spy):
         net(x, generator=torch.Generator().manual_seed(0))
         net.eval()(x)
     dropped, kept = read[0].view(3, 2, 64), read[2]  # what fc1 reads, by time

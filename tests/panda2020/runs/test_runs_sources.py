@@ -178,7 +178,7 @@ def test_a_real_task_and_git(tmp_path):
 
 #: What every task offers, always named with its module, and two pairs of old: ``coding.encode`` and ``training.CODES`` are for
 #: images given to a network, ``conversion.encode`` and ``conversion.CODES`` for those given to a converted one.
-SHARED = {"Spec", "build", "execute", "first_epoch", "minutes", "encode", "CODES"}
+SHARED = {"Spec", "build", "execute", "first_epoch", "minutes", "memory", "encode", "CODES"}
 
 
 @pytest.mark.parametrize("task", sorted({*TASKS} - {"fake"}))

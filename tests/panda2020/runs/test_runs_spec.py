@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 import runs_fake
 from hypothesis import given
@@ -14,6 +16,8 @@ from runs_fake import Inner, Spec
 
 from panda2020.runs import spec as specs
 from panda2020.runs.spec import SpecError, canonical, from_dict, key, to_dict
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_key_is_frozen():
@@ -98,6 +102,12 @@ def test_round_trip_through_json(spec):
         ({"name": "a", "inner": {"sizes": [1, "x"]}}, r"fake.inner.sizes\[1\] must be int"),
         ({"name": "a", "inner": 3}, "fake.inner must be the fields of Inner"),
         ({"name": "a", "limit": "high"}, "fake.limit must be float"),
+        ({"name": None}, "fake.name must be str, got None"),
+        ({"name": "a", "inner": {"rate": float("nan")}}, "fake.inner.rate must be finite, got nan"),
+        ({"name": "a", "inner": {"rate": "x"}}, "fake.inner.rate must be float, got 'x'"),
+        ({"name": "a", "inner": {"sizes": 3}}, "fake.inner.sizes must be tuple"),
+        ([], "fake must be the fields of Spec, got"),
+        ("name", "fake must be the fields of Spec, got 'name'"),
     ],
 )
 def test_wrong_fields_are_named(data, words):
@@ -152,6 +162,54 @@ def test_kinds_of_specs_and_annotations(monkeypatch):
     monkeypatch.setattr(runs_fake, "Spec", Choice)
     assert to_dict(Choice("b", (3, 4), 5)) == {"way": "b", "pair": [3, 4.0], "either": 5}
     assert canonical(Choice(either=0.0)) == '{"either":0.0,"task":"fake"}'
+
+
+def test_a_spec_holds_its_own_kinds(monkeypatch):
+    @dataclass(frozen=True)
+    class Wider(Inner):
+        pass
+
+    with pytest.raises(SpecError, match=r"Spec\.inner must be the fields of Inner, got"):
+        key(Spec("a", inner=Wider()))
+    assert key(Spec("a", epochs=np.int64(5), rate=np.float64(0.25))) == key(Spec("a", epochs=5, rate=0.25))
+
+
+TRAIN = {
+    "topology": "8C3 P F10",
+    "data": {"name": "digits", "train": 100, "validation": 20, "test": 20},
+    "network": {"leak": 0.9},
+    "input": {"code": "poisson", "steps": 5},
+    "training": {"epochs": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"input": {"code": "poisson", "steps": 10**9}}, "train.input.steps must be at most 100,000, got 10"),
+        ({"training": {"batch_size": 10**9}}, "train.training.batch_size must be at most 100,000, got 10"),
+        ({"data": TRAIN["data"] | {"size": 10**6}}, "train.data.size must be at most 4,096, got 1000000"),
+        ({"network": {"beta": 0.9}}, "train.network has no field 'beta'; its fields are neuron"),
+        ({"network": {"leak": "0.9"}}, "train.network.alpha must be float, got '0.9'"),
+        (
+            {"network": {"head_options": [["epsilon", None]]}},
+            r"head_options\[0\]\[1\] is annotated typing.Any",
+        ),
+        ({"topology": 8}, "train.topology must be str, got 8"),
+    ],
+)
+def test_fields_of_a_training_run(change, words):
+    assert from_dict("train", TRAIN).network.alpha == 0.9
+    with pytest.raises(SpecError, match=words):
+        from_dict("train", TRAIN | change)
+
+
+def test_every_record_has_the_key_of_its_spec():
+    files = [f for f in sorted((ROOT / "results").glob("*.json")) if len(f.stem) == 16]
+    assert len(files) > 300
+    for file in files:
+        data = json.loads(file.read_text())
+        assert key(from_dict(data["task"], data["spec"])) == data["key"] == file.stem
 
 
 def test_registry():

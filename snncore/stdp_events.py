@@ -1,0 +1,185 @@
+"""Features of a stack trained with STDP, spike by spike on a CPU: what ``stdp_layers.features`` does with dense operations.
+
+At the rates that thresholds adapt to, one neuron in seventy spikes in a step, and adding weights where spikes arrive
+takes a tenth of the time (``events``). The sums are the same but for the order of their float32 additions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from . import kernels
+from .events import Codes, _padded, _share
+
+if TYPE_CHECKING:
+    from .stdp_layers import Trained
+    from .topology import Pass
+
+_CHANNELS = 8  # of the input: a pixel's spikes are the bits of one byte
+
+
+def usable(trained: Trained) -> bool:
+    """Whether the loops can run a stack: on a CPU with Numba, float32, soft reset, no refractory period."""
+    neuron = trained.config.neuron
+    weights = list(trained.weights.values())
+    return (
+        kernels.path("cpu") == "numba"
+        and all(w.device.type == "cpu" and w.dtype == torch.float32 for w in weights)
+        and neuron.reset == "soft"
+        and not neuron.refractory
+        and not neuron.fire_at_equality
+        and weights[0].shape[1] <= _CHANNELS
+    )
+
+
+class Stack:
+    """A trained stack and the pooling neurons in front of its passes and its reader, as the loops take it."""
+
+    def __init__(self, trained: Trained, image: tuple[int, ...]) -> None:
+        self.trained = trained
+        self.codes = Codes(image[0], signed=False)
+        self.neurons: list[list[int]] = []
+        self.numbers: list[list[float]] = []
+        self.links: list[np.ndarray] = []
+        self.weights: list[Tensor] = []
+        self.shapes: dict[str, tuple[int, ...]] = {"input": image}
+        self.words: dict[str, int] = {}
+        self.potentials = self.length = self.filtered = 0
+        self.reads: list[tuple[str, int]] = []  # site and where its filtered spikes begin
+        config = trained.config
+        for p in trained.passes:
+            leak = 1.0 if p.neuron == "if" else config.neuron.alpha
+            taken = leak if config.neuron.order == "reset-then-leak" else 1.0  # in units of the threshold
+            weight = trained.weights[p.layer] / trained.thresholds[p.site].view(-1, 1, 1, 1)
+            self._add(p.site, self._pooled(p), weight, 1, (1.0, leak, taken))
+        for site in self._pooled(trained.reader):
+            self._filter(site)
+
+    def _pooled(self, p: Pass) -> tuple[str, ...]:
+        """The sites that a pass reads; where it pools, the neurons that make spikes of the pooled ones."""
+        if p.pool == 1:
+            return p.sources
+        site, threshold = f"pool of {p.site}", self.trained.config.pool_threshold
+        channels = self.shapes[p.sources[0]][0]
+        alike = torch.eye(channels)[:, :, None, None]
+        self._add(site, p.sources, alike, p.pool, (threshold, 1.0, threshold))
+        return (site,)
+
+    def _add(
+        self,
+        site: str,
+        sources: tuple[str, ...],
+        weight: Tensor,
+        pool: int,
+        numbers: tuple[float, float, float],
+    ) -> None:
+        """Neurons that read the sum of some sites through ``weight`` (M, C, k, k), after pooling."""
+        loops = _loops()
+        _, high, wide = self.shapes[sources[0]]
+        maps, shape = _padded(len(weight)), (len(weight), high // pool, wide // pool)
+        size = maps * shape[1] * shape[2]
+        begin = len(self.links)
+        for source in sources:
+            coded, channels = source == "input", weight.shape[1]
+            kinds = self.codes.count if coded else _padded(channels)
+            by_input = (
+                (weight / pool**2).permute(1, 2, 3, 0).flip(1, 2)
+            )  # (C, k, k, M), see events.Connection
+            if coded:
+                by_input = torch.einsum("kc,cyxm->kyxm", self.codes.signs(), by_input)
+            else:
+                by_input = F.pad(by_input, (0, 0, 0, 0, 0, 0, 0, kinds - channels))
+            link = np.zeros(loops.COLUMNS, np.int64)
+            link[[loops.SOURCE, loops.HEIGHT, loops.WIDTH, loops.KINDS, loops.POOL]] = (
+                loops.CODES if coded else loops.SPIKES, high, wide, kinds, pool,
+            )  # fmt: skip
+            link[[loops.HIGH, loops.WIDE, loops.MAPS, loops.KERNEL]] = *shape[1:], maps, weight.shape[-1]
+            link[loops.WEIGHTS] = sum(w.numel() for w in self.weights)
+            link[loops.READ] = 0 if coded else self.words[source]
+            self.links.append(link)
+            self.weights.append(F.pad(by_input, (0, maps - len(weight))).flatten())
+        self.neurons.append([self.potentials, size, self.length, begin, len(self.links), -1])
+        self.numbers.append(list(numbers))
+        self.shapes[site], self.words[site] = shape, self.length
+        self.potentials += size
+        self.length += size // loops.LANES
+
+    def _filter(self, site: str) -> None:
+        """Let the spikes of a site be features; more than one site is a sum."""
+        index = list(self.words).index(site)
+        self.neurons[index][-1] = self.filtered
+        self.reads.append((site, self.filtered))
+        self.filtered += self.neurons[index][1]
+
+    def features(self, spikes: Tensor, decay: float, probe: Callable[..., None] | None) -> Tensor:
+        """Filtered spikes (N, C, H, W) of input spikes (T, N, C, H, W), not yet divided by the filter's gain."""
+        from . import _stdp_loops
+
+        steps, count = spikes.shape[:2]
+        codes, _ = self.codes.encode(spikes)
+        # by torch, whose memory begins where a cache line does
+        potential = torch.zeros(count, self.potentials).numpy()
+        filtered = torch.zeros(count, self.filtered)
+        bits = np.zeros((count, self.length), np.uint16)
+        kept = np.zeros((count, steps if probe is not None else 0, self.length), np.uint16)
+        arrays = (np.array(self.neurons), np.stack(self.links), np.array(self.numbers, np.float32))
+        weights = torch.cat(self.weights).numpy()
+        _share(
+            count,
+            lambda start, stop: _stdp_loops.run(
+                *arrays,
+                weights,
+                codes,
+                potential,
+                bits,
+                filtered.numpy(),
+                np.float32(decay),
+                kept,
+                start,
+                stop,
+            ),
+        )
+        if not np.isfinite(potential).all():
+            raise FloatingPointError("potentials must be finite, got NaN or infinity")
+        if probe is not None:
+            for t, values in enumerate(self._steps(kept)):
+                probe("input", spikes[t : t + 1], timed=True)
+                for site, value in values.items():
+                    probe(site, value, timed=True)
+        total = torch.zeros(())
+        for site, begin in self.reads:
+            total = total + self._shaped(filtered[:, begin : begin + self._size(site)], site)
+        return total
+
+    def _size(self, site: str) -> int:
+        maps, high, wide = self.shapes[site]
+        return _padded(maps) * high * wide
+
+    def _shaped(self, flat: Tensor, site: str) -> Tensor:
+        """(N, neurons) of the loops as (N, M, H, W)."""
+        maps, high, wide = self.shapes[site]
+        return flat.view(len(flat), high, wide, -1)[..., :maps].permute(0, 3, 1, 2)
+
+    def _steps(self, kept: np.ndarray) -> Iterator[dict[str, Tensor]]:
+        """By step the spikes (1, N, M, H, W) of every trained site."""
+        lanes = _loops().LANES
+        for t in range(kept.shape[1]):
+            found = {}
+            for p in self.trained.passes:
+                word = self.words[p.site]
+                bits = np.ascontiguousarray(kept[:, t, word : word + self._size(p.site) // lanes])
+                ones = np.unpackbits(bits.astype("<u2").view(np.uint8), axis=1, bitorder="little")
+                found[p.site] = self._shaped(torch.from_numpy(ones).float(), p.site)[None]
+            yield found
+
+
+def _loops() -> Any:
+    from . import _event_loops  # compiles, so only where it is used
+
+    return _event_loops
