@@ -20,9 +20,9 @@ from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 
-from panda2020.claims.verdicts import VERDICTS
 from panda2020.runs.store import seal
-from tools import check_shown, generate
+from tools import check_shown, generate, layout
+from tools.browser import executable
 from tools.execute import assigned, declared
 from tools.inputs import ROOT, notebook_hash, outputs_hash, shared_inputs
 
@@ -38,6 +38,7 @@ LOADED_LINKS = {
     "modulepreload",
     "manifest",
 }
+BRACKETS = str.maketrans("", "", "[]")
 IMAGE_FILE = re.compile(r"\S*\.(?:png|svg|jpe?g|gif|webp)|_images/\S*", re.IGNORECASE)
 FIGURE = re.compile(r'<figure class="snn-exhibit".*?</figure>', re.DOTALL)
 FAILED_GLUE = re.compile(
@@ -228,36 +229,23 @@ def ledger_against_csv(exhibit: str) -> Iterator[str]:
             yield f"{name_of(piece)} shows {', '.join(shown)} for {claim}, which is not what its CSV has"
 
 
-def ledger_csv(piece: BeautifulSoup) -> list[dict[str, str]]:
-    """The rows of a ledger's CSV download."""
-    link = piece.select_one('a[download$=".csv"]')
-    text = base64.b64decode(str(link["href"]).split(",", 1)[1]).decode() if link else ""
-    return list(csv.DictReader(io.StringIO(text)))
-
-
 def ledger_rows(piece: BeautifulSoup) -> dict[str, dict[str, str]]:
     """The verdicts in a ledger's CSV download: claim -> profile -> verdict."""
+    link = piece.select_one('a[download$=".csv"]')
+    text = base64.b64decode(str(link["href"]).split(",", 1)[1]).decode() if link else ""
     found: dict[str, dict[str, str]] = {}
-    for row in ledger_csv(piece):
+    for row in csv.DictReader(io.StringIO(text)):
         found.setdefault(row["claim"], {})[row["profile"]] = row["verdict"]
     return found
 
 
 def start_page_against_ledger(page: BeautifulSoup, exhibit: str) -> Iterator[str]:
-    """The start page counts and states the verdicts that the ledger has."""
-    piece = BeautifulSoup(exhibit, "html.parser")
-    kept, counted = ledger_rows(piece), {row["claim"] for row in ledger_csv(piece) if row["counted"] == "yes"}
-    for item in page.select("main li"):
-        verdict = item.strong.get_text().partition(" ")[2] if item.strong else ""
-        for link in item.select('a[href*="#claim-"]'):
-            claim = str(link["href"]).partition("#claim-")[2]
-            if claim not in kept or (verdict and verdict not in kept[claim].values()):
-                yield f"the start page says {verdict or 'something'} of {claim}, which the ledger does not"
-    for row in page.select("main table tr"):
-        name, *counts = (cell.get_text().strip() for cell in row.find_all(["th", "td"]))
-        found = [verdicts[name] for claim, verdicts in kept.items() if name in verdicts and claim in counted]
-        if found and counts != [str(found.count(word)) for word in VERDICTS]:
-            yield f"the start page counts {', '.join(counts)} for profile {name}, which the ledger does not"
+    """The start page states the verdicts that the ledger has."""
+    kept = ledger_rows(BeautifulSoup(exhibit, "html.parser"))
+    for row in page.select("svg.snn-forest a[data-claim]"):
+        claim, verdict = str(row["data-claim"]), str(row["data-verdict"])
+        if verdict not in kept.get(claim, {}).values():
+            yield f"the start page says {verdict} of {claim}, which the ledger does not"
 
 
 def same_value(shown: str, kept: str) -> bool:
@@ -266,8 +254,11 @@ def same_value(shown: str, kept: str) -> bool:
     if shown.translate(typed) == kept.translate(typed) or (shown == "–" and kept == ""):
         return True
     ends, values = shown.translate(typed).split(" to "), kept.split(" to ")
-    if len(ends) == len(values) == 2:  # an interval
+    if len(ends) == len(values) == 2 and "[" not in shown:  # an interval
         return all(map(same_value, ends, values))
+    words, others = (text.translate(typed).translate(BRACKETS).split() for text in (shown, kept))
+    if len(words) == len(others) > 1:  # a cell of several parts: our value, its interval, the article's
+        return all(map(same_value, words, others))
     plain = shown.replace(",", "").replace("−", "-").rstrip("%")
     try:
         a, b = float(plain), float(kept)
@@ -372,10 +363,13 @@ def check(root: Path = ROOT) -> list[str]:
     html = root / "_build" / "html"
     if not (html / "index.html").is_file():
         return ["_build/html: there is no built book: make book"]
-    faults = check_notebooks(root) + check_pages(html)
+    faults = check_notebooks(root) + check_pages(html) + layout.limits(html)
     if (root / "book" / "_generated").is_dir():
-        faults += check_shown.fragments(root, generate.pages(root))
-    return faults
+        faults += check_shown.fragments(root, generate.texts(root))
+    if executable() is None:
+        print("check_book: no browser here, so nobody looked at how the pages are laid out", file=sys.stderr)
+        return faults
+    return faults + layout.check(html=html)
 
 
 def main() -> int:

@@ -2,21 +2,24 @@
 
     python -m tools.generate [FOLDER]    a folder with book/ and executed/ of its own; without one, this repository
 
-ledger.md      the counts of verdicts and the main ones, as the executed ledger declared them (tools.headline)
-headlines.md   what the executed notebooks declared as headline findings (panda2020.exhibits.exhibit.headline)
+home.md        the start page (panda2020.ledger.home)
+results.md     finding, scale, counts of verdicts and computing time, for the reproducibility summary
+numbers.md     every number of the article beside ours
+recorded.md    every run; missing.md, those that are planned and not there
 protocol_*.md  statements, verdicts, tolerances, limits and profiles of the evaluation protocol (tools.protocol_page)
 rule_history.md  which commits changed a rule, a range or a sentence (tools.rule_history)
 compute.md     minutes of the recorded runs behind each claim (panda2020.ledger.compute)
-statements.md  every sentence of the article that is judged, with its place and what a run must show, linked to its verdict
+cite.md        how to cite this companion, from CITATION.cff
 parameters.md  the papermill parameters (panda2020.exhibits.notebook.PARAMETERS) and which notebook takes which
 times.md       seconds each notebook took in this build
 verified.md    which recorded runs were run again, and what came out (results/verifications.jsonl)
-api_*.md       one automodule directive per module of the package
-static/        the exhibits' style sheet, for pages that explain the badges; what the calculator gets from the library
+api/           a page per module of the library and per folder of the paper's part; api_index.md lists them
+static/        the exhibits' style sheet, for pages without exhibits; what the calculator gets from the library
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
@@ -24,23 +27,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from panda2020.claims.claims import claims
 from panda2020.claims.evidence import PROFILES
-from panda2020.exhibits import exhibit, notebook
-from panda2020.ledger import compute
-from panda2020.ledger import words as ledger_words
-from panda2020.ledger.ledger import ledger
+from panda2020.exhibits import notebook
+from panda2020.ledger import compute, home
+from panda2020.ledger.chapter import judged
+from panda2020.ledger.ledger import evidence, ledger
 from panda2020.runs import Record, verifications, verifying
-from tools import calculator, headline, protocol_page, rule_history
+from tools import calculator, pages, protocol_page, rule_history
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
-
-LEDGER = "12_claims"  # the executed notebook with the verdicts
 
 
 def executed(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     """Executed notebooks by name, in reading order."""
-    return {p.stem: json.loads(p.read_text("utf-8")) for p in sorted((root / "executed").glob("*.ipynb"))}
+    return {p.stem: json.loads(p.read_text("utf-8")) for p in sorted((root / "executed").glob("[!.]*.ipynb"))}
 
 
 def title(content: dict[str, Any]) -> str:
@@ -52,36 +55,6 @@ def title(content: dict[str, Any]) -> str:
     raise SystemExit("a notebook has no '# Title' heading, which the book's table of contents needs")
 
 
-def headlines(notebooks: dict[str, dict[str, Any]]) -> str:
-    """The findings that notebooks computed from recorded runs, below a link to their page."""
-    rows = []
-    for name, content in notebooks.items():
-        declared_here = (
-            o.get("metadata", {}).get(exhibit.HEADLINE)
-            for c in content["cells"]
-            for o in c.get("outputs", [])
-        )
-        texts, shared = once([found["text"] for found in declared_here if found])
-        if texts:
-            rows.append(f"- **[{title(content)}](../executed/{name}.ipynb)**{'. ' if shared else ''}{shared}")
-            rows += [f"  - {text}" for text in texts]
-    if not rows:
-        return (
-            "No headline finding yet: no executed notebook has derived one from a recorded `laptop` or `paper` run.\n"
-            "Nothing is written here by hand.\n"
-        )
-    return "\n".join(rows) + "\n"
-
-
-def once(texts: list[str]) -> tuple[list[str], str]:
-    """Texts without their last sentence, and that sentence, where it follows others and is the same in all; else as they are."""
-    parts = [text.rpartition(". ") for text in texts]
-    ends = {end for _, _, end in parts}
-    if len(ends) != 1 or not all(stop for _, stop, _ in parts):
-        return texts, ""
-    return [f"{start}." for start, _, _ in parts], ends.pop()
-
-
 def parameters(notebooks: dict[str, dict[str, Any]]) -> str:
     """The shared table, then which notebook takes which of them."""
     rows = [notebook.table(), ""]
@@ -91,29 +64,6 @@ def parameters(notebooks: dict[str, dict[str, Any]]) -> str:
             taken = ", ".join(f"`{n}`" for n in declared(content)) or "none"
             rows.append(f"| [{title(content)}](../executed/{name}.ipynb) | {taken} |")
     return "\n".join(rows) + "\n"
-
-
-def statements(notebooks: dict[str, dict[str, Any]]) -> str:
-    """The article's sentences by method, as text that the book's search reads; the ledger's own table is hidden from it."""
-    ledger = json.dumps(notebooks.get(LEDGER, {}))
-    rows = []
-    for method in dict.fromkeys(claim.method for claim in claims().values()):
-        rows += [f"## {method[0].upper()}{method[1:]}", ""]
-        for claim in (claim for claim in claims().values() if claim.method == method):
-            there = f"claim-{claim.id}"
-            judged = f'id=\\"{there}\\"' in ledger
-            name = (
-                f'<a href="../executed/{LEDGER}.html#{there}">{claim.id}</a>' if judged else f"`{claim.id}`"
-            )
-            quote, expects = (_plain(text) for text in (claim.quote, claim.expects))
-            rows.append(f"- “{quote}” ({ledger_words.place(claim)}). *A run must show:* {expects}. {name}")
-        rows.append("")
-    return "\n".join(rows)
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: no mathematics, emphasis or links; ``~`` twice would strike it through."""
-    return re.sub(r"([\\`*_{}\[\]<>$~|])", r"\\\1", text)
 
 
 def times(notebooks: dict[str, dict[str, Any]]) -> str:
@@ -194,46 +144,93 @@ def _machine(e: dict[str, Any]) -> str:
     return f"{machine['device_name']}, {machine['threads']} threads, torch {machine['versions']['torch']}"
 
 
-def api(root: Path = ROOT) -> dict[str, str]:
-    """For the library, the store of runs and the paper, the automodule directives of their public modules."""
-    found: dict[str, list[str]] = {"core": [], "runs": [], "paper": []}
+def modules(root: Path = ROOT) -> list[str]:
+    """The public modules of both packages by their dotted names."""
+    found = []
     for package in ("snncore", "panda2020"):
         for file in sorted((root / package).rglob("*.py")):
             parts = file.relative_to(root).with_suffix("").parts
             if not any(part.startswith("_") for part in parts):
-                layer = (
-                    "core" if package == "snncore" else "runs" if parts[1] in ("runs", "tasks") else "paper"
-                )
-                found[layer].append(".".join(parts))
-    pages = {}
-    for layer, modules in found.items():
-        blocks = [f"## `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n```\n" for name in modules]
-        pages[f"api_{layer}.md"] = "\n".join(blocks) or "No module here yet.\n"
-    return pages
-
-
-def pages(root: Path = ROOT) -> dict[str, str]:
-    """Every generated part of the book: its name below book/_generated/, and its text."""
-    notebooks, records = executed(root), calculator.results()
-    found = {
-        "ledger.md": headline.start_page(notebooks),
-        "headlines.md": headlines(notebooks),
-        "statements.md": statements(notebooks),
-        "rule_history.md": rule_history.page(rule_history.commits(), rule_history.changes()),
-        "compute.md": compute.markdown([ledger(name, readings=False) for name in PROFILES]),
-        **protocol_page.parts(),
-        "parameters.md": parameters(notebooks),
-        "times.md": times(notebooks),
-        "verified.md": verified(ROOT / "results" / verifications.NAME, records),
-        **api(),
-    }
-    found["static/exhibits.css"] = (ROOT / "panda2020" / "exhibits" / "exhibits.css").read_text("utf-8")
-    found.update({f"static/{name}": text for name, text in calculator.scripts(records).items()})
+                found.append(".".join(parts))
     return found
 
 
+def api(root: Path = ROOT) -> dict[str, str]:
+    """The pages of the API: one per module of the library, one per folder of the paper's part."""
+    found: dict[str, list[str]] = {}
+    for name in modules(root):
+        parts = name.split(".")
+        page = name if parts[0] == "snncore" or len(parts) == 2 else ".".join(parts[:2])
+        found.setdefault(page, []).append(name)
+    pages = {}
+    for page, names in found.items():
+        blocks = [f"```{{eval-rst}}\n.. automodule:: {name}\n```\n" for name in names]
+        heads = [f"## `{name}`\n\n" if len(names) > 1 else "" for name in names]
+        text = "\n".join(head + block for head, block in zip(heads, blocks, strict=True))
+        pages[f"api/{page}.md"] = f"# `{page}`\n\n{text}"
+    return pages
+
+
+def api_index(pages: Iterable[str]) -> str:
+    """The list of the API's pages, each with its first sentence."""
+    rows = []
+    for page in pages:
+        name = Path(page).name.removesuffix(".md")
+        file = ROOT / Path(*name.split("."))
+        source = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+        said = (ast.get_docstring(ast.parse(source.read_text("utf-8"))) or "").partition("\n\n")[0]
+        rows.append(f"- [`{name}`](../_generated/{page}): {_plain(' '.join(said.split()))}")
+    return "\n".join(rows) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: no mathematics, emphasis or links; ``~`` twice would strike it through."""
+    return re.sub(r"([\\*_{}\[\]<>$~|])", r"\\\1", text)
+
+
+def cite() -> str:
+    """How to cite this companion, from CITATION.cff."""
+    found = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    address = found.get("repository-code")
+    authors = ", ".join(author["name"] for author in found["authors"])
+    rest = f" {address}" if address else ""
+    return f"> {authors}. *{found['title']}*, version {found['version']}. {found['license']} licence.{rest}\n"
+
+
+def texts(root: Path = ROOT) -> dict[str, str]:
+    """Every generated part of the book: its name below book/_generated/, and its text."""
+    notebooks, reference, folder = executed(root), api(), ROOT / "results"
+    # one look at the records for all pages; a record has the labels of the plan that asks for it
+    found_by = {profile: evidence(profile, results=folder) for profile in PROFILES}
+    ledgers = [ledger(profile, found=found) for profile, found in found_by.items()]
+    planned = {
+        run.key: run.record for found in found_by.values() for run in found.runs if run.record is not None
+    }
+    records = [planned.get(record.key, record) for record in calculator.results()]
+    found = home.home(results=folder)
+    made = {
+        "home.md": pages.raw(home.page_html(found)),
+        "results.md": pages.results(found, ledgers, records),
+        "numbers.md": pages.numbers(judged(tuple(claims()), results=folder)),
+        "recorded.md": pages.recorded(records),
+        "missing.md": pages.missing(ledgers),
+        "rule_history.md": rule_history.page(rule_history.commits(), rule_history.changes()),
+        "compute.md": compute.markdown(ledgers),
+        **protocol_page.parts(),
+        "cite.md": cite(),
+        "parameters.md": parameters(notebooks),
+        "times.md": times(notebooks),
+        "verified.md": verified(folder / verifications.NAME, records),
+        "api_index.md": api_index(reference),
+        **reference,
+    }
+    made["static/exhibits.css"] = (ROOT / "panda2020" / "exhibits" / "exhibits.css").read_text("utf-8")
+    made.update({f"static/{name}": text for name, text in calculator.scripts(records).items()})
+    return made
+
+
 def main(root: Path = ROOT) -> int:
-    for name, text in pages(root).items():
+    for name, text in texts(root).items():
         write_if_changed(root / "book" / "_generated" / name, text)
     return 0
 

@@ -1,40 +1,21 @@
-"""The ledger's headline: on the start page from the executed chapter, in README.md from the records.
+"""The head of README.md, written from the records by the code that writes the book's start page (``panda2020.ledger.home``).
 
     python -m tools.headline            # say whether README.md has what the records say
     python -m tools.headline --write    # write it there
 
-Both come from ``panda2020.ledger.headline``; a test fails where README.md is stale.
+A test fails where README.md is stale.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
-from panda2020.ledger import headline
+from panda2020.ledger import home
 from tools.inputs import ROOT
 
 BEGIN = "<!-- headline: written by python -m tools.headline --write -->"
 END = "<!-- /headline -->"
-
-
-def start_page(notebooks: dict[str, dict[str, Any]]) -> str:
-    """What an executed chapter declared as the ledger's headline. Raises ``SystemExit`` where two did."""
-    found = [
-        output["metadata"][headline.LEDGER]["markdown"]
-        for content in notebooks.values()
-        for cell in content["cells"]
-        for output in cell.get("outputs", [])
-        if headline.LEDGER in output.get("metadata", {})
-    ]
-    if len(found) > 1:
-        raise SystemExit(f"one notebook may declare the ledger's headline, got {len(found)}")
-    return (
-        found[0]
-        if found
-        else "The claims ledger was not executed in this build, so there is no count of verdicts.\n"
-    )
 
 
 def replaced(text: str, block: str) -> str:
@@ -52,7 +33,7 @@ def main(argv: list[str] | None = None, *, root: Path = ROOT) -> int:
         return 2
     readme = root / "README.md"
     text = readme.read_text("utf-8")
-    wanted = replaced(text, headline.markdown(headline.headline(results=root / "results")))
+    wanted = replaced(text, home.markdown(home.home(results=root / "results")))
     if words:
         readme.write_text(wanted, "utf-8")
     elif text != wanted:

@@ -92,7 +92,7 @@ def page(found: Sequence[Commit], known: Mapping[str, Change]) -> str:
     if not found:
         return ABSENT
     rows = [
-        "### Changes that moved a verdict",
+        "## Changes that moved a verdict",
         "",
         "| date | commit | what changed | what was on record | verdicts |",
         "|---|---|---|---|---|",
@@ -104,7 +104,7 @@ def page(found: Sequence[Commit], known: Mapping[str, Change]) -> str:
             rows.append(f"| {commit.date} | `{commit.name}` | {' | '.join(map(_plain, texts))} |")
     rows += [
         "",
-        "### Every commit that touched a rule, a range or a sentence",
+        "## Every commit that touched a rule, a range or a sentence",
         "",
         f"{len(found)} commits, newest first.",
         "",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
 
-from panda2020.exhibits.style import PALETTE, ROLES
+from panda2020.exhibits.numbers import number
+from panda2020.exhibits.style import PALETTE, ROLES, label_ends
 from panda2020.records import reading_of
 from panda2020.runs import Record
 from panda2020.tasks import train
@@ -21,9 +21,10 @@ from snncore.data import Part, load
 from snncore.topology import Pass, plan
 from snncore.training import evaluate
 
-_MARKERS = "osD^v<>P"
+_COLOURS = [PALETTE[name] for name in ("blue", "orange", "green", "purple", "amber", "sky", "black")]
 
-_COLOURS = [PALETTE[name] for name in ("blue", "green", "orange", "purple", "amber", "sky", "black")]
+#: Spiking networks by T, rising: one hue, lighter with a longer T.
+_TIMES = [ROLES["snn"], PALETTE["amber"], PALETTE["purple"]]
 
 
 def passes_of(spec: train.Spec) -> tuple[Pass, ...]:
@@ -48,49 +49,76 @@ def curve_table(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object).astype({"epoch": int, "training": float, "validation": float})
 
 
-def draw_curves(table: pd.DataFrame, *, chance: float = 0.1) -> Figure:
-    """``curve_table``, one panel per network: ANN and SNN, training dashed, validation solid, mean over seeds.
+def curve_sentences(records: Iterable[Record]) -> list[str]:
+    """How many runs were still learning when they stopped, and where the kept weights come from."""
+    runs = [r for r in records if len(r.result["curve"]) > 1]
+    if not runs:
+        return []
+    courses = [[epoch["validation_accuracy"] for epoch in run.result["curve"]] for run in runs]
+    rising = sum(course[-1] > max(course[:-1]) for course in courses)
+    said = [
+        f"{rising} of {len(runs)} runs are most accurate on validation images in their last epoch: they were still learning."
+    ]
+    kept = [run.result["kept_epoch"] / len(run.result["curve"]) for run in runs if "kept_epoch" in run.result]
+    if kept:
+        said.append(
+            f"The weights of the best validation epoch are kept, on average {np.mean(kept):.0%} of the way."
+        )
+    else:
+        said.append("The weights of the last epoch are kept.")
+    return said
 
-    Where there are several seeds, a band reaches from the worst to the best of them. Chance is dotted.
+
+def fall_sentences(table: pd.DataFrame) -> list[str]:
+    """How much less the last convolution spikes than the first, by network and T."""
+    said = [f"{_title((name, 'A'))} {number(ratio, '.2f')}" for (name, _), ratio in fall(table).items()]
+    return [f"Spikes of the last convolution over those of the first: {', '.join(said)}."] if said else []
+
+
+def draw_curves(table: pd.DataFrame, *, chance: float = 0.1) -> Figure:
+    """``curve_table``, one panel per network: ANN and SNN, training thin and dashed, validation solid, mean over seeds.
+
+    Where there are several seeds, a band reaches from the worst to the best of them. The validation curves are labelled at
+    their ends; chance is dotted.
     """
     names = list(dict.fromkeys(zip(table["network"], table["reading"], strict=True)))
     columns = min(2, len(names))
     rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(3.7 * columns + 1.5, 2.5 * rows + 0.2), layout="constrained")
+    figure = Figure(figsize=(3.7 * columns + 0.4, 2.3 * rows + 0.3), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
     times = sorted({steps for steps in table["T"] if steps is not None})
-    looks: dict[str, Line2D] = {}
+    top = 1.15 * max(table["training"].max(), table["validation"].max())
     for axes, name in zip(grid, names, strict=False):
+        axes.set_ylim(0, min(1.0, top))
         here = table[(table["network"] == name[0]) & (table["reading"] == name[1])]
-        for (role, steps), runs in here.fillna({"T": 0}).groupby(["role", "T"], sort=True):
-            marker = _MARKERS[times.index(steps)] if steps else "x"
-            label = f"SNN, T = {steps}" if steps else "ANN"
-            style: dict[str, Any] = {
-                "color": ROLES.get(role, PALETTE["green"]),
-                "marker": marker,
-                "markersize": 4,
-            }
-            for part, dashes in (("training", (0, (4, 2))), ("validation", "solid")):
+        ends: dict[str, tuple[float, float, str]] = {}
+        for (_, steps), runs in here.fillna({"T": 0}).groupby(["role", "T"], sort=True):
+            label = f"SNN, T = {steps:.0f}" if steps else "ANN"
+            colour = ROLES["ann"] if not steps else _TIMES[times.index(steps) % len(_TIMES)]
+            for part, look in (
+                ("training", {"linestyle": (0, (4, 2)), "linewidth": 0.9}),
+                ("validation", {"linestyle": "solid", "linewidth": 2.0}),
+            ):
                 by_epoch = runs.groupby("epoch")[part]
                 mean = by_epoch.mean()
-                axes.plot(mean.index, mean, linestyle=dashes, linewidth=1.3, **style)
+                axes.plot(mean.index, mean, color=colour, **look)
                 if runs["seed"].nunique() > 1:
                     axes.fill_between(
-                        mean.index, by_epoch.min(), by_epoch.max(), color=style["color"], alpha=0.15, lw=0
+                        mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.13, lw=0
                     )
-            looks.setdefault(label, Line2D([], [], **style))
+                ends[label] = (mean.index[-1] + 0.02 * len(mean), float(mean.iloc[-1]), colour)
+        label_ends(axes, ends, gap=0.09)
         axes.axhline(chance, color=PALETTE["grey"], linewidth=1, linestyle=":")
-        axes.set_title(_title(name), fontsize=10)
-        axes.set_ylim(0, 1)
+        axes.set_title(_title(name), fontsize=10, loc="left")
+        axes.set_xlim(right=table["epoch"].max() + 0.3 * (table["epoch"].max() - table["epoch"].min()))
         axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    first = grid[0]
+    first.text(table["epoch"].min(), chance, "chance", fontsize=8, color=PALETTE["grey"], va="bottom")
     for axes in grid[len(names) :]:
         axes.axis("off")
-    looks["training"] = Line2D([], [], color=PALETTE["black"], linestyle=(0, (4, 2)))
-    looks["validation"] = Line2D([], [], color=PALETTE["black"])
-    looks["chance"] = Line2D([], [], color=PALETTE["grey"], linestyle=":", linewidth=1)
-    figure.legend(looks.values(), looks.keys(), loc="outside right center")
     figure.supxlabel("epoch", fontsize=10)
-    figure.supylabel("accuracy", fontsize=10)
+    figure.supylabel("accuracy (solid: validation, dashed: training)", fontsize=9)
     return figure
 
 
@@ -133,38 +161,82 @@ def joined(panels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def draw_rates(panels: Mapping[str, pd.DataFrame]) -> Figure:
-    """Rates by depth, mean over seeds; one panel per title. BackRes networks are dashed, their repeated passes hollow."""
-    figure = Figure(figsize=(4.3 * len(panels) + 0.4, 3.7), layout="constrained")
+    """Rates by depth; one panel per title. Lines are means over seeds, dots single seeds; repeated passes of a BackRes block are
+    hollow, and its line is dashed."""
+    figure = Figure(figsize=(6.8 if len(panels) == 1 else 3.9 * len(panels) + 0.4, 3.2), layout="constrained")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, table) in zip(grid, panels.items(), strict=True):
         names = list(dict.fromkeys(zip(table["network"], table["reading"], strict=True)))
+        ends: dict[str, tuple[float, float, str]] = {}
         for i, name in enumerate(names):
             here = table[(table["network"] == name[0]) & (table["reading"] == name[1])]
-            _draw_rate(axes, here, _title(name), _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)])
-        axes.set_title(title, fontsize=10)
-        axes.set_xlabel("depth: layer in order of computation, 0 is the input")
-        axes.set_ylim(bottom=0)
+            colour = _COLOURS[i % len(_COLOURS)]
+            ends[_title(name)] = _draw_rate(axes, here, colour)
+        axes.set_title(title, fontsize=10, loc="left")
+        axes.set_xlabel("layer in order of computation (0: the input)")
+        axes.set_ylim(0, 1.08 * max(one["rate"].max() for one in panels.values()))
+        deepest = table["depth"].max()
+        axes.set_xlim(-0.3, deepest + 0.3 * deepest)
+        label_ends(axes, ends, gap=0.07)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(fontsize=9)
     grid[0].set_ylabel("spikes per neuron and step")
     return figure
 
 
-def _draw_rate(axes: Axes, here: pd.DataFrame, label: str, colour: str, marker: str) -> None:
+def _draw_rate(axes: Axes, here: pd.DataFrame, colour: str) -> tuple[float, float, str]:
+    """Where its label goes: beside the last point."""
     mean = here.groupby("depth")["rate"].mean()
     step = here.groupby("depth")["step"].first()
     dashes = (0, (5, 2)) if step.max() > 1 else "solid"
-    axes.plot(mean.index, mean, color=colour, linestyle=dashes, marker=marker, markersize=5, label=label)
+    axes.plot(mean.index, mean, color=colour, linestyle=dashes)
+    if here["seed"].nunique() > 1:
+        axes.plot(here["depth"], here["rate"], "_", color=colour, markersize=5, alpha=0.6)
     again = np.asarray(step) > 1
-    axes.plot(
-        mean.index[again],
-        mean[again],
-        linestyle="none",
-        marker=marker,
-        markersize=5,
-        color=colour,
-        mfc="white",
-    )
+    axes.plot(mean.index[~again], mean[~again], "o", markersize=5, color=colour)
+    axes.plot(mean.index[again], mean[again], "o", markersize=5, color=colour, mfc="white")
+    return float(mean.index[-1]) + 0.2, float(mean.iloc[-1]), colour
+
+
+def draw_raster(records: Sequence[Record], *, image: int = 0) -> Figure:
+    """Every spike of one test image, layer by layer, one panel per recorded network: time from left to right, a row per neuron.
+
+    Up to 64 neurons of each layer are recorded. Raises ``ValueError`` for records that hold no raster.
+    """
+    kept = [record for record in records if has_raster(record)]
+    if not kept:
+        raise ValueError("records must hold at least one raster, got none")
+    figure = Figure(figsize=(3.8 * len(kept) + 0.3, 4.6), layout="constrained")
+    grid = figure.subplots(1, len(kept), sharex=True, squeeze=False)[0]
+    for axes, record in zip(grid, kept, strict=True):
+        spikes = record.artifact("raster")
+        sites = ["input", *(p.site for p in passes_of(record.spec) if p.site in spikes)]
+        base, middles = 0, []
+        for depth, site in enumerate(sites):
+            fired = spikes[site][image]  # (T, neurons)
+            time, neuron = np.nonzero(fired)
+            colour = PALETTE["grey"] if site == "input" else _COLOURS[(depth - 1) % len(_COLOURS)]
+            axes.plot(
+                time + 1,
+                base + neuron,
+                "|",
+                color=colour,
+                markersize=2.6,
+                markeredgewidth=0.9,
+                rasterized=True,
+            )
+            middles.append(base + fired.shape[1] / 2)
+            base += fired.shape[1] + 10
+        axes.set(ylim=(base, -10), xlim=(0.5, len(fired) + 0.5), xlabel="time step")
+        axes.set_yticks(middles, sites)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False)
+        axes.set_title(_title((str(record.labels["network"]), "A")), fontsize=10, loc="left")
+    return figure
+
+
+def has_raster(record: Record) -> bool:
+    """Whether the spikes of some test images are kept with a run."""
+    return "raster" in record.data.get("artifacts", {})
 
 
 def fall(table: pd.DataFrame) -> dict[tuple[str, int], float]:
@@ -207,4 +279,6 @@ def _rate_frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
 
 
 def _title(name: tuple[str, str]) -> str:
-    return name[0] if name[1] == "A" else f"{name[0]}, reading {name[1]}"
+    """A network as the article names it."""
+    network = name[0].removesuffix("-agd").removesuffix("-conv")
+    return network if name[1] == "A" else f"{network}, reading {name[1]}"

@@ -127,7 +127,7 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
         for i in range(len(matrix)):
             for j in range(len(matrix)):
                 value = float(matrix[i, j])
-                ink = "white" if abs(value) > 0.6 else PALETTE["black"]
+                ink = "white" if abs(value) > 0.6 else "black"  # on a coloured cell, in the dark as well
                 axes.text(
                     j, i, f"{value:.2f}".replace("-", "−"), ha="center", va="center", fontsize=8, color=ink
                 )
@@ -163,7 +163,7 @@ def draw_course(table: pd.DataFrame) -> Figure:
                 color=PALETTE[colour],
                 label=label,
             )
-        axes.axhline(0, color="#999999", linewidth=0.8)
+        axes.axhline(0, color=PALETTE["grey"], linewidth=0.8)
         axes.set(title=name, xlabel="epochs of training", ylim=(-0.3, 1))
         axes.xaxis.get_major_locator().set_params(integer=True)
     grid[0].set_ylabel("cosine between gradients")

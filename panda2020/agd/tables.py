@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from panda2020 import statistics
 from panda2020.claims.claims import NOT_GIVEN, sentence
+from panda2020.claims.stated import cell
+from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.exhibit import origin
 from panda2020.exhibits.numbers import gap
 from panda2020.records import (
@@ -23,7 +25,8 @@ from panda2020.records import (
     scale,
 )
 from panda2020.runs import Record
-from panda2020.samples import LEARNT, Sample
+from panda2020.samples import LEARNT, Sample, sample_of
+from panda2020.statistics import Estimate
 from snncore.energy import CONVENTIONS
 
 #: role of an ANN -> how it is called: the plain one of Table 8, then those of ``grid.baselines``.
@@ -121,7 +124,7 @@ def draw_map(table: pd.DataFrame) -> Figure:
             axes.imshow(values, vmin=0, vmax=top, cmap="viridis", aspect="auto", origin="lower")
             axes.set_xticks(range(len(gains)), [f"{gain:g}" for gain in gains])
             axes.set_yticks(range(len(gammas)), [f"{gamma:g}" for gamma in gammas])
-            axes.set_title(f"{name}, leak {alpha:g}", fontsize=10)
+            axes.set_title(f"{shown_name(name)}, leak {alpha:g}", fontsize=10, loc="left")
             axes.grid(False)
             for i, k in np.argwhere(values.notna().to_numpy()):
                 value, bold = values.iloc[i, k], trains.iloc[i, k] > 0.5
@@ -141,7 +144,7 @@ def map_sentences(table: pd.DataFrame) -> list[str]:
     for name, here in table.groupby("network", sort=False):
         best = here.loc[here["validation"].idxmax()]
         found.append(
-            f"{name} trains at {int(here['trains'].sum())} of {len(here)} points; best {best['validation']:.0%} "
+            f"{shown_name(name)} trains at {int(here['trains'].sum())} of {len(here)} points; best {best['validation']:.0%} "
             f"on validation images, with gain {best['gain']:g}, gamma {best['gamma']:g}, leak {best['leak']:g}"
         )
     wide = table.pivot_table(
@@ -152,7 +155,7 @@ def map_sentences(table: pd.DataFrame) -> list[str]:
         if others:
             alone = int(((wide[name] > 0.5) & (wide[others] <= 0.5).all(axis=1)).sum())
             found.append(
-                f"{name} alone trains at {alone} of the {len(wide)} points that are recorded for every network"
+                f"{shown_name(name)} alone trains at {alone} of the {len(wide)} points that are recorded for every network"
             )
     return found
 
@@ -268,6 +271,61 @@ def table8(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object).astype(
         {**dict.fromkeys(real, float), "parameters": int, "seeds": int}
     )
+
+
+def shown_name(network: str) -> str:
+    """A network as the article names it: our registry's VGG7-agd is its VGG7."""
+    return network.removesuffix("-agd")
+
+
+def paper_layout(records: Sequence[Record]) -> pd.DataFrame:
+    """Table 8 as the article lays it out: a row per network, its ANN, and for every T accuracy, difference and EE, each with
+    our 95 % interval and what the article's text says of that cell.
+
+    Accuracies in per cent, differences in points. Only networks of reading A that have a spiking run. Columns: "network",
+    "ANN", then for every T "SNN, T", "SNN - ANN, T", "EE, T", then "parameters".
+    """
+    places = by_place([r for r in records if reading_of(r.labels["note"]) == "A"])
+    times = sorted({p.steps for p in places if p.role == "snn" and p.steps is not None})
+    rows = []
+    for name in dict.fromkeys(p.network for p in places if p.role == "snn"):
+        ann = places.get(Place(name, "A", "ann", None), {})
+        row: dict[str, object] = {
+            "network": shown_name(name),
+            "ANN, %": Beside(_accuracy(ann), cell("Table 8", name, "ANN")),
+        }
+        for n, steps in enumerate(times):
+            snn = places.get(Place(name, "A", "snn", steps), {})
+            both = snn.keys() & ann.keys()
+            loss = difference_estimate(snn, ann) if both else None
+            # the text does not say which T its numbers are of; they stand beside the first
+            said = {c: "" if n else cell("Table 8", name, c) for c in ("SNN", "loss", "EE")}
+            row[f"SNN, T = {steps}, %"] = Beside(_accuracy(snn), said["SNN"])
+            row[f"SNN − ANN, T = {steps}, points"] = Beside(loss, said["loss"])
+            row[f"EE, T = {steps}"] = Beside(_efficiency(snn), said["EE"])
+        some = next(
+            iter(
+                (
+                    *ann.values(),
+                    *(r for p, runs in places.items() if p.network == name for r in runs.values()),
+                )
+            )
+        )
+        row["parameters"] = Sample(some, None, some.result).parameters
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _accuracy(runs: Mapping[int, Record]) -> Estimate | None:
+    if not runs:
+        return None
+    total = next(iter(runs.values())).result["total"]
+    return statistics.accuracy_estimate([run.result["correct"] for run in runs.values()], total) * 100
+
+
+def _efficiency(runs: Mapping[int, Record]) -> Estimate | None:
+    values = [sample_of(run).report("paper").efficiency for run in runs.values()]
+    return statistics.estimate(values, ratio=True) if values else None
 
 
 def tuning_table(records: Sequence[Record]) -> pd.DataFrame:

@@ -1,25 +1,32 @@
-"""One look for every figure: a colour-blind-safe palette on a white card, drawn the same way every time."""
+"""One look for every figure: a colour-blind-safe palette that is legible on white and in the dark, drawn the same way every time.
+
+A figure is drawn once. Its download has the colours below on white; on a page the same drawing stands inline, where each of these
+colours is a variable of the style sheet (``exhibits.css``), so that it follows the page into the dark and onto paper.
+"""
 
 from __future__ import annotations
 
+import html
 import io
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
 from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-#: Okabe & Ito's palette (distinguishable with any common colour blindness), without its yellow, too pale on white.
+#: Seven hues that stay apart under the common colour blindnesses, also in lightness; each has a contrast of 3 or more on white.
 PALETTE = {
-    "blue": "#0072B2",
-    "orange": "#D55E00",
-    "green": "#009E73",
-    "purple": "#CC79A7",
-    "amber": "#E69F00",
-    "sky": "#56B4E9",
+    "blue": "#0068a9",
+    "orange": "#c85200",
+    "green": "#007a5a",
+    "purple": "#a64d86",
+    "amber": "#b27a00",
+    "sky": "#3c93cc",
     "black": "#222222",
-    "grey": "#767676",
+    "grey": "#6b6b6b",
 }
 
 #: Colours with a fixed meaning throughout the book.
@@ -30,6 +37,17 @@ ROLES = {
     "paper": PALETTE["grey"],
 }
 
+INK, EDGE, GRID = PALETTE["black"], "#555555", "#dddddd"
+
+#: A colour of a drawing -> the variable of the style sheet that stands for it on a page.
+VARIABLES = {
+    **{colour: f"--f-{name}" for name, colour in PALETTE.items() if name != "black"},
+    INK: "--f-ink",
+    EDGE: "--f-edge",
+    GRID: "--f-grid",
+    "#ffffff": "--f-paper",
+}
+
 _RC: dict[Any, Any] = {
     "figure.figsize": (6.4, 3.6),
     "figure.facecolor": "white",
@@ -38,16 +56,19 @@ _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
     "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
     "axes.labelsize": 10.0,
-    "axes.edgecolor": "#555555",
-    "axes.labelcolor": "#222222",
-    "text.color": "#222222",
-    "xtick.color": "#444444",
-    "ytick.color": "#444444",
+    "axes.edgecolor": EDGE,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": EDGE,
+    "ytick.color": EDGE,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.color": "#dddddd",
+    "grid.color": GRID,
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
     "lines.linewidth": 1.8,
@@ -91,3 +112,44 @@ def _slimmed(drawing: str) -> str:
     drawing = re.sub(r"(font-family: [^;\"]*)", r"\1, sans-serif", drawing)
     used = set(re.findall(r"#([\w.-]+)", drawing))
     return re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", drawing)
+
+
+def inline(figure: Figure, *, prefix: str, alt: str) -> str:
+    """The figure as an ``<svg>`` element of a page: in the page's colours and font, without a white box.
+
+    prefix: makes its ids differ from those of the page's other figures. alt: what it shows, in words.
+    """
+    drawing = svg(figure, slim=True)
+    drawing = drawing[drawing.index("<svg") :]
+    drawing = re.sub(r"<style.*?</style>", "", drawing, flags=re.DOTALL)  # it would hold for the whole page
+    drawing = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{prefix}-", drawing)
+    for colour, variable in VARIABLES.items():
+        drawing = re.sub(rf"(?i){colour}(?![0-9a-f])", f"var({variable})", drawing)
+    # white letters stand on a coloured cell and stay white
+    drawing = re.sub(r"(<text[^>]*?)var\(--f-paper\)", r"\1#ffffff", drawing)
+    width = float(re.findall(r'width="([\d.]+)pt"', drawing)[0])
+    size = f'style="--w:{4 / 3 * width:.0f}px" role="img" aria-label="{html.escape(alt)}"'
+    drawing = re.sub(r'(<svg[^>]*?) width="[\d.]+pt"', r"\1", drawing, count=1)
+    drawing = re.sub(r'(<svg[^>]*?) height="[\d.]+pt"', r"\1", drawing, count=1)
+    return drawing.replace("<svg", f'<svg class="snn-figure" {size}', 1)
+
+
+def label_ends(axes: Axes, labels: Mapping[str, tuple[float, float, str]], *, gap: float = 0.05) -> None:
+    """Labels beside the last points of lines, in place of a legend: label -> (x, y, colour). Labels that would overlap move
+    apart; ``gap`` is their smallest distance as a share of the axis."""
+    low, high = axes.get_ylim()
+    least = gap * (high - low)
+    placed: list[float] = []
+    for label, (x, y, colour) in sorted(labels.items(), key=lambda item: item[1][1]):
+        at = y if not placed else max(y, placed[-1] + least)
+        placed.append(at)
+        axes.annotate(
+            label,
+            (x, y),
+            xytext=(x, at),
+            textcoords="data",
+            color=colour,
+            fontsize=9,
+            va="center",
+            annotation_clip=False,
+        )

@@ -22,7 +22,7 @@ from panda2020.runs.choosing import Usage
 from panda2020.samples import DEFAULT, Conditions
 from snncore.energy import CONVENTIONS, PRICES
 
-from . import headline, words
+from . import home, words
 from .ledger import Judgement, Ledger, ledger
 from .sanity import doubts_about
 
@@ -62,7 +62,7 @@ ARGUMENTS = {"claims": claims_arguments, "headline": headline_arguments}
 
 def print_headline(options: argparse.Namespace) -> int:
     """Print the headline."""
-    print(headline.markdown(headline.headline(results=options.results)).strip())
+    print(home.markdown(home.home(results=options.results)).strip())
     return 0
 
 

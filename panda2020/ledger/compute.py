@@ -61,7 +61,7 @@ def markdown(ledgers: Sequence[Ledger]) -> str:
             continue
         every = total(one)
         rows += [
-            f"### Profile `{one.profile}`",
+            f"## Profile `{one.profile}`",
             "",
             f"{every['runs']:.0f} recorded runs, {words.duration(every['minutes'])} in all; one that serves several claims is "
             "counted for each of them below, and once here.",

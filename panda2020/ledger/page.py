@@ -22,7 +22,7 @@ from panda2020.exhibits.exhibit import (
     badge,
     command_html,
     commit_text,
-    data_uri,
+    drawing_html,
     exhibit_html,
     inline_html,
     record_tag,
@@ -241,7 +241,7 @@ def _judgement(judgement: Judgement, several: bool) -> str:
     if parts:
         pieces.append(_quantities(judgement))
     if numbered(parts):
-        pieces.append(_plot(parts))
+        pieces.append(_plot(judgement))
     again = command_html(words.command(judgement.claim, judgement.profile))
     return "".join(
         [*pieces, _runs(judgement), _missing(judgement), f"<p>To make this verdict again:</p>{again}"]
@@ -298,12 +298,14 @@ def _quantity(number: int, one: QuantityVerdict) -> str:
     return f'<tr><th scope="row">{number}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
 
-def _plot(parts: Sequence[QuantityVerdict]) -> str:
+def _plot(judgement: Judgement) -> str:
+    parts = judgement.conclusion.parts
     figure = draw(parts)
-    drawing = style.svg(figure, slim=True)
+    prefix = f"{judgement.claim.id}-{judgement.profile}"
+    drawing = style.inline(figure, prefix=prefix, alt=alt(parts))
     plt.close(figure)
     return (
-        f'<img class="snn-figure dark-light" src="{data_uri("image/svg+xml", drawing)}" alt="{html.escape(alt(parts))}">'
+        f"{drawing_html(drawing, judgement.claim.id)}"
         '<p class="snn-quiet">Shaded: where the quantity supports the claim. Dot: our value; bar: its interval, an open dot has '
         "none; ticks: seeds; grey: shown beside, decides nothing.</p>"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -51,6 +52,11 @@ def place(claim: Claim) -> str:
 def command(claim: Claim, profile_name: str) -> str:
     """The command that makes the verdict again."""
     return f"python -m panda2020 claims {claim.id} --profile {profile_name}"
+
+
+def plain(what: str) -> str:
+    """A quantity's name with the networks' names as the article has them: our registry's VGG7-agd and VGG7-conv are its VGG7."""
+    return re.sub(r"\b(VGG7)-(agd|conv)\b", r"\1", what).replace("T = ", "T\u00a0=\u00a0")
 
 
 def measure(value: float, unit: str) -> str:

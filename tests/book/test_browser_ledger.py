@@ -78,7 +78,7 @@ def test_filter_by_method_verdict_and_words(folder: Path):
         folder / "with.html",
         f"""
         const seen = [{STATE}];
-        for (const [name, value] of [['method', 'AGD'], ['verdict', 'contradicted'], ['words', 'no such words']]) {{
+        for (const [name, value] of [['method', 'AGD'], ['verdict', 'open'], ['words', 'no such words']]) {{
           if (!await set(name, value)) throw Error(name + ' takes no focus');
           seen.push({STATE});
         }}
@@ -107,9 +107,9 @@ def test_a_claim_opens_and_shows_what_it_rests_on(folder: Path):
         const claim = document.getElementById('claim-agd-loss'), summary = claim.querySelector('summary');
         const before = claim.querySelector('blockquote').checkVisibility();
         summary.focus(); summary.click(); await wait();
-        const image = claim.querySelector('img');
-        return {before, focus: document.activeElement === summary, drawn: image.complete && image.naturalWidth > 200,
-          after: ['blockquote', 'dl', '.snn-parts', 'img', '.snn-behind', '.snn-command'].map(
+        const image = claim.querySelector('svg.snn-figure');
+        return {before, focus: document.activeElement === summary, drawn: image.getBoundingClientRect().width > 200,
+          after: ['blockquote', 'dl', '.snn-parts', 'svg.snn-figure', '.snn-behind', '.snn-command'].map(
             what => claim.querySelector(what).checkVisibility())};
     """,
     )

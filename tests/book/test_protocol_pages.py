@@ -125,7 +125,7 @@ def test_compute_per_claim_counts_every_run_once_in_all_and_for_each_of_its_clai
     assert table.loc["agd-ee", "its own"] == 0
     assert compute.total(one) == {"runs": 18, "minutes": pytest.approx(18 / 60)}
     text = compute.markdown([one])
-    assert f"### Profile `{PROFILES[0]}`" in text and "18 recorded runs" in text
+    assert f"## Profile `{PROFILES[0]}`" in text and "18 recorded runs" in text
     nothing = ledger(
         PROFILES[0], known={"agd-ee": claim("agd-ee")}, estimators={}, found=Evidence(PROFILES[0], ())
     )

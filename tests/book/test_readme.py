@@ -12,6 +12,8 @@ import torch
 import yaml
 
 from panda2020 import __main__ as program
+from panda2020.ledger import home
+from tools import headline
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -64,3 +66,57 @@ def test_notebooks_have_the_parameters_that_commands_give_them() -> None:
             name for i, word in enumerate(words) if word == "-y" for name in yaml.safe_load(words[i + 1])
         }
         assert given and given <= known, f"{shlex.join(words)}: {words[1]} has {', '.join(sorted(known))}"
+
+
+def test_the_head_of_the_readme_says_what_the_records_say() -> None:
+    assert headline.main([], root=ROOT) == 0, "python -m tools.headline --write"
+
+
+def test_the_command_line_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["headline"]) == 0
+    assert capsys.readouterr().out.strip() in TEXT
+
+
+def test_the_scale_is_that_of_the_recorded_runs() -> None:
+    said = home.scale_sentence(home.home(results=ROOT / "results"))
+    assert re.search(r"saw \d+\u00a0%", said) and "of the test images right" in said
+    assert "the article's VGG3x4 gets 75\u00a0%" in said
+    assert home.scale_sentence(home.Home({})) == "No run is recorded yet."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        headline.BEGIN,
+        f"{headline.END}{headline.BEGIN}",
+        f"{headline.BEGIN}{headline.END}{headline.BEGIN}",
+    ],
+)
+def test_a_readme_without_its_marks_is_refused(text: str):
+    with pytest.raises(ValueError, match=r"README.md must hold .* each once"):
+        headline.replaced(text, "x")
+
+
+def test_the_block_is_replaced_and_the_rest_kept():
+    assert (
+        headline.replaced(f"a\n{headline.BEGIN}\nold\n{headline.END}\nb", "new\n")
+        == f"a\n{headline.BEGIN}\n\nnew\n\n{headline.END}\nb"
+    )
+
+
+def test_the_tool_notices_a_stale_readme_and_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    asked = []
+    monkeypatch.setattr(headline.home, "home", lambda *, results: asked.append(results))
+    monkeypatch.setattr(headline.home, "markdown", lambda found: "What we find.")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"a\n{headline.BEGIN}\n{headline.END}\nb\n")
+    assert (
+        headline.main([], root=tmp_path) == 1
+        and "python -m tools.headline --write" in capsys.readouterr().err
+    )
+    assert headline.main(["--write"], root=tmp_path) == 0 and "What we find." in readme.read_text()
+    assert headline.main([], root=tmp_path) == 0 and asked == [tmp_path / "results"] * 3
+    assert headline.main(["--wirte"], root=tmp_path) == 2

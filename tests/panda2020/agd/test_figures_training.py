@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from panda2020.agd import figures
@@ -38,15 +39,12 @@ def test_curve_table_and_figure():
     assert len(table) == 8 and table["T"].tolist()[:4] == [5, 5, None, None]
     assert table["validation"].tolist()[:2] == [0.3, 0.5]
     figure = figures.draw_curves(table)
-    assert [axes.get_title() for axes in figure.axes] == ["VGG3x2-v2", "VGG5"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["VGG3x2-v2", "VGG5"]
     lines = {tuple(round(float(y), 6) for y in line.get_ydata()) for line in figure.axes[0].lines}
     assert (0.3, 0.5) in lines and (0.3, 0.6) in lines  # ANN validation; mean of the SNN's two seeds
     assert len(figure.axes[0].collections) == 2  # bands, of the SNN's training and validation
-    assert [text.get_text() for text in figure.legends[0].get_texts()][:3] == [
-        "ANN",
-        "SNN, T = 5",
-        "SNN, T = 10",
-    ]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["ANN", "SNN, T = 5", "chance"]
+    assert figure.axes[0].get_ylim()[0] == 0
     figure.savefig(io.BytesIO(), format="svg")
 
 
@@ -69,8 +67,10 @@ def test_rate_figure():
         [0.3 / 2**k for k in range(6)]
     )  # mean of two seeds
     assert left.lines[0].get_linestyle() == "--" and right.lines[0].get_linestyle() == "-"
-    assert left.lines[1].get_xdata().tolist() == [4]  # the repeated pass, hollow
-    assert [axes.get_title() for axes in figure.axes] == ["left", "right"]
+    hollow = next(line for line in left.lines if line.get_markerfacecolor() == "white")
+    assert list(hollow.get_xdata()) == [4]  # the repeated pass
+    assert left.get_ylim()[0] == 0
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["left", "right"]
     joined = figures.joined(panels)
     assert len(joined) == len(table) + 6 and joined["panel"].value_counts()["right"] == 6
 
@@ -85,3 +85,31 @@ def test_untrained_rates_fall_with_the_gain():
     assert table.equals(again) and len(table) == 2 * 8 and set(table["T"]) == {5}
     fall = figures.fall(table)
     assert fall["gain 0.7", 5] < fall["gain 1.4", 5]
+
+
+def test_a_raster_has_a_row_for_every_recorded_neuron():
+    made = record("VGG5", steps=3)
+    sites = ["input", *(p.site for p in figures.passes_of(made.spec)[:-1])]
+    spikes = {site: np.zeros((1, 3, 2), np.uint8) for site in sites}
+    spikes["conv1"][0, 2, 1] = 1
+    made.data, made.artifact = {"artifacts": {"raster": {}}}, {"raster": spikes}.__getitem__
+    plain = record("VGG5")
+    plain.data = {}
+    assert figures.has_raster(made) and not figures.has_raster(plain)
+    figure = figures.draw_raster([made, plain])
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == sites
+    drawn = [(x, y) for line in axes.lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
+    assert drawn == [(3, 12 + 1)]  # the third step; two input neurons and a gap of ten rows above
+    with pytest.raises(ValueError, match="records must hold at least one raster, got none"):
+        figures.draw_raster([plain])
+
+
+def test_the_curves_say_how_many_runs_were_still_learning():
+    rising, done = record(), record(curve=((0.2, 0.5), (0.4, 0.5)))
+    said = figures.curve_sentences([rising, done])
+    assert said[0].startswith("1 of 2 runs are most accurate on validation images in their last epoch")
+    assert said[1] == "The weights of the last epoch are kept."
+    rising.result["kept_epoch"], done.result["kept_epoch"] = 2, 1
+    assert "on average 75% of the way" in figures.curve_sentences([rising, done])[1]
+    assert figures.curve_sentences([]) == []

@@ -72,12 +72,12 @@ def test_map_tells_who_trains_where():
     first, second, *alone = tables.map_sentences(table)
     point = agd_grid.map_runs("first")[4].spec.network
     assert first == (
-        f"VGG7-agd trains at 1 of 3 points; best 40% on validation images, with gain {point.gain:g}, "
+        f"VGG7 trains at 1 of 3 points; best 40% on validation images, with gain {point.gain:g}, "
         f"gamma {point.gamma:g}, leak {point.alpha:g}"
     )
     assert second.startswith("VGG3x4 trains at 3 of 3 points; best 60%")
     assert alone == [
-        "VGG7-agd alone trains at 0 of the 3 points that are recorded for every network",
+        "VGG7 alone trains at 0 of the 3 points that are recorded for every network",
         "VGG3x4 alone trains at 2 of the 3 points that are recorded for every network",
     ]
     assert tables.map_table([]).empty and tables.map_sentences(tables.map_table([])) == []
@@ -87,4 +87,7 @@ def test_map_is_drawn_with_a_number_per_run_and_bold_where_it_trains():
     figure = tables.draw_map(tables.map_table(mapped([0.10, 0.60, 0.20])))
     texts = {t.get_text(): t.get_fontweight() for axes in figure.axes for t in axes.texts}
     assert texts == {"10%": "normal", "60%": "bold", "20%": "normal"}
-    assert [axes.get_title() for axes in figure.axes[:2]] == ["VGG7-agd, leak 0.95", "VGG3x4, leak 0.95"]
+    assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == [
+        "VGG7, leak 0.95",
+        "VGG3x4, leak 0.95",
+    ]

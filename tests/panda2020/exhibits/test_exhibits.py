@@ -17,12 +17,15 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from panda2020.exhibits import exhibit, style
+from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.exhibit import BADGES, figure_html, headline, origin, slug, table_html
 from panda2020.runs import Record
+from panda2020.statistics import Estimate, Interval
+from tools.check_book import table_against_csv
 
 
 def record(
-    tag: str | None = "recorded", *, profile: str = "first", seed: int = 0, dirty: bool | None = False
+    tag: str | None = "recorded", *, profile: str = "laptop", seed: int = 0, dirty: bool | None = False
 ) -> Record:
     data = {
         "key": f"{seed:016x}",
@@ -100,7 +103,7 @@ def test_badges_differ_in_word_sign_and_colour() -> None:
 
 @pytest.mark.parametrize("tag", list(BADGES))
 def test_the_badge_says_where_the_numbers_come_from_and_at_which_scale(tag: str) -> None:
-    soup = page(records=[record(tag, profile="first")])
+    soup = page(records=[record(tag, profile="laptop")])
     badge = one(soup, "figcaption .snn-badge")
     assert badge.get_text() == f"{BADGES[tag][1]} · laptop"
     assert BADGES[tag][0] in (badge.get("class") or [])
@@ -166,7 +169,7 @@ def test_the_strip_has_everything_that_made_each_run() -> None:
     ):
         assert part in text
     commands = [c.get_text() for c in strip.select("code.snn-command")]
-    again = "python -m panda2020 record --profile first --table 8 --seeds {} --results remade"
+    again = "python -m panda2020 record --profile laptop --table 8 --seeds {} --results remade"
     assert commands == ["make it", *map(again.format, (2, 10, 3))]
     assert [row["data-key"] for row in strip.select("[data-key]")] == [f"{s:016x}" for s in (2, 10, 3)]
     assert {row["data-sha"] for row in strip.select("[data-key]")} == {"ab" * 32}
@@ -198,9 +201,14 @@ def test_a_figure_is_the_same_to_the_byte_and_carries_svg_and_data() -> None:
     plt.close("all")
     assert first == second
     soup = BeautifulSoup(first, "html.parser")
-    image = one(soup, "img")
-    assert image["alt"] == 'falls from "one" to zero'
-    assert str(image["src"]).startswith("data:image/svg+xml")
+    drawing = one(soup, "svg")
+    assert drawing["aria-label"] == 'falls from "one" to zero' and drawing["role"] == "img"
+    assert "var(--f-blue)" in str(drawing) and "#0068a9" not in str(drawing)  # in the page's colours
+    assert not drawing.select("style") and all(
+        str(e["id"]).startswith("figure-2-") for e in drawing.select("[id]")
+    )
+    name, text = download(soup, "SVG")
+    assert "#0068a9" in text and "var(" not in text  # the download needs no style sheet
     name, drawing = download(soup, "SVG")
     assert name == "figure-2.svg" and "<svg" in drawing and "<dc:date>" not in drawing
     assert download(soup, "CSV")[0] == "figure-2.csv"
@@ -253,11 +261,11 @@ def test_display_gives_html_text_and_the_headline(
         "Figure 2. A line.",
         "VGG5 holds, A-1 (−3\u00a0to\u00a0−2.",
     ]
-    assert all('class="snn-exhibit"' in data["text/html"] for data, _ in shown)
+    assert all('class="snn' in data["text/html"] for data, _ in shown)
     found = shown[2][1]["metadata"][exhibit.HEADLINE]
     assert found == {
         "text": "VGG5 holds, A-1 (−3\u00a0to\u00a0−2.",
-        "profiles": ["first"],
+        "profiles": ["laptop"],
         "keys": ["0" * 16],
     }
 
@@ -290,3 +298,74 @@ def test_a_long_table_scrolls_in_a_box_and_says_how_long_it_is(rows: int, tall: 
 
 def test_slugs_are_file_names() -> None:
     assert slug("Table 8 (A)") == "table-8-a"
+
+
+def shown_by(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    shown: list[dict[str, str]] = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.append(data))
+    return shown
+
+
+def test_what_is_shown_in_a_fold_stands_folded_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = shown_by(monkeypatch)
+    with exhibit.fold("Per seed"):
+        exhibit.show_table(TABLE, name="Table 8", caption="Accuracies.")
+        exhibit.say("A is -1.", "")
+        assert not shown
+    (piece,) = shown
+    soup = BeautifulSoup(piece["text/html"], "html.parser")
+    fold = one(soup, "details.snn-fold")
+    assert "open" not in fold.attrs and one(fold, "summary").get_text() == "Per seed"
+    assert (
+        one(fold, "figure")["data-exhibit"] == "Table 8" and one(fold, ".snn-said p").get_text() == "A is −1."
+    )
+    assert piece["text/plain"].startswith("Per seed:\n\nTable 8. Accuracies.")
+
+
+def test_an_empty_fold_shows_nothing_and_a_failed_one_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = shown_by(monkeypatch)
+    with exhibit.fold("Nothing"):
+        exhibit.say("")
+    with pytest.raises(KeyError), exhibit.fold("Broken"):
+        exhibit.say("lost")
+        raise KeyError
+    exhibit.say("after")
+    assert [data["text/plain"] for data in shown] == ["after"]
+    with pytest.raises(ValueError, match="title must say"), exhibit.fold(" "):
+        pass
+    with pytest.raises(ValueError, match="kind must be '' or 'caveat', got 'loud'"):
+        exhibit.say("x", kind="loud")
+
+
+def test_columns_beside_the_main_ones_wait_until_they_are_asked_for() -> None:
+    soup = page(main=["accuracy"])
+    hidden = [th.get_text() for th in soup.select("thead .snn-extra")]
+    assert hidden == ["parameters"] and len(soup.select("tbody .snn-extra")) == 2
+    assert "show all 3 columns" in one(soup, ".snn-switch").get_text()
+    assert download(soup, "CSV")[1].startswith("net,accuracy,parameters")
+    with pytest.raises(ValueError, match="main names 'acuracy', which is no column"):
+        page(main=["acuracy"])
+
+
+def test_a_cell_of_the_articles_layout_has_ours_its_interval_and_the_articles() -> None:
+    ours = Estimate(35.74, Interval(33.344, 38.1835), 5, "both")
+    made = pd.DataFrame({"net": ["A", "B"], "SNN": [Beside(ours, "75%"), Beside(None)]})
+    soup = page(made)
+    cells = [td.get_text() for td in soup.select("tbody td")]
+    assert cells == ["35.7 [33.3 to 38.2] paper 75%", "–"]
+    assert download(soup, "CSV")[1] == "net,SNN\nA,35.74 [33.344 to 38.1835] paper 75%\nB,–\n"
+    assert list(table_against_csv(str(soup.figure))) == []
+    wrong = str(soup.figure).replace("33.3", "33.9")
+    assert any("33.9" in fault for fault in table_against_csv(wrong))
+
+
+def test_labels_at_the_ends_of_lines_do_not_overlap() -> None:
+    style.use()
+    fig, ax = plt.subplots()
+    ax.set_ylim(0, 1)
+    style.label_ends(ax, {"a": (1, 0.5, "red"), "b": (1, 0.51, "blue"), "c": (1, 0.9, "green")}, gap=0.1)
+    places = sorted(text.get_position()[1] for text in ax.texts)
+    assert places == pytest.approx([0.5, 0.6, 0.9])
+    plt.close(fig)

@@ -122,9 +122,3 @@ def test_it_runs_as_a_module(tmp_path: Path):
     done = subprocess.run([*command, "--results", str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"conv-params-minimal: ≡ by construction, at profile {FIRST}")
-
-
-def test_the_headline_is_that_of_the_readme(capsys: pytest.CaptureFixture[str]):
-    assert program.main(["headline"]) == 0
-    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
-    assert capsys.readouterr().out.strip() in readme

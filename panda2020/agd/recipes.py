@@ -1,0 +1,121 @@
+"""The specification curve behind "VGG7 fails to train": the same networks under every recipe that the article leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from panda2020 import statistics
+from panda2020.exhibits.style import PALETTE
+from panda2020.runs import Record
+from panda2020.samples import LEARNT
+
+from .figures import label_ends
+from .tables import CHANCE, shown_name
+
+#: What a recipe consists of, in the order of the rows below the curve.
+CHOICES = ("optimiser", "readout", "gain", "leak")
+
+_LOOKS = {
+    "VGG5": (PALETTE["grey"], "s"),
+    "VGG7-agd": (PALETTE["orange"], "o"),
+    "VGG3x4": (PALETTE["green"], "D"),
+}
+
+
+def recipe_table(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per run: network, the choices of its recipe, validation accuracy after the last epoch, and whether it trains.
+
+    It trains where the lower end of Wilson's 95 % interval of that accuracy is more than ``LEARNT`` above chance.
+    """
+    rows = []
+    for record in records:
+        network, training = record.spec.network, record.spec.training
+        images = record.result["data"]["validation"]
+        accuracy = record.result["curve"][-1]["validation_accuracy"]
+        clipped = "clipped" if training.clip else "unclipped"
+        rows.append(
+            {
+                "network": record.labels["network"],
+                "optimiser": f"{training.optimizer} {training.learning_rate:g}, {clipped}",
+                "readout": network.readout,
+                "gain": f"{network.gain:g}",
+                "leak": f"{network.alpha:g}",
+                "validation": accuracy,
+                "trains": statistics.wilson(accuracy * images, images).low > CHANCE + LEARNT,
+            }
+        )
+    return pd.DataFrame(rows, columns=["network", *CHOICES, "validation", "trains"])
+
+
+def by_recipe(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """``value`` with a row per recipe and a column per network; recipes in rising order of their networks' mean accuracy."""
+    wide = table.pivot_table(index=list(CHOICES), columns="network", values=value, aggfunc="mean")
+    order = table.groupby(list(CHOICES))["validation"].mean().sort_values(kind="stable").index
+    names = [name for name in _LOOKS if name in wide]
+    return wide.loc[order, names]
+
+
+def draw_recipes(table: pd.DataFrame) -> Figure:
+    """Above: accuracy of every network under every recipe, filled where it trains. Below: what the recipe is."""
+    accuracy, trains = by_recipe(table, "validation"), by_recipe(table, "trains")
+    options = [(c, v) for c in CHOICES for v in sorted(set(table[c]))]
+    figure = Figure(figsize=(7.4, 2.6 + 0.19 * len(options)), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.3, 0.17 * len(options) + 0.2])
+    places = np.arange(len(accuracy))
+    ends: dict[str, tuple[float, float, str]] = {}
+    for name in accuracy:
+        colour, marker = _LOOKS[name]
+        lives = trains[name] > 0.5
+        above.plot(places, accuracy[name], color=colour, linewidth=0.8, alpha=0.6)
+        for some, face in ((lives, colour), (~lives & accuracy[name].notna(), "white")):
+            above.plot(
+                places[some],
+                accuracy[name][some],
+                marker,
+                color=colour,
+                mfc=face,
+                markersize=5,
+                linestyle="none",
+            )
+        last = accuracy[name].last_valid_index()
+        ends[shown_name(name)] = (places[-1] + 0.6, float(accuracy[name][last]), colour)
+    above.axhline(CHANCE, color=PALETTE["grey"], linewidth=1, linestyle=":")
+    above.text(0, CHANCE, "chance", fontsize=8, color=PALETTE["grey"], va="bottom")
+    above.set_ylim(0, 1.1 * max(0.3, table["validation"].max()))
+    above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    above.set_ylabel("validation accuracy")
+    above.set_xlim(-0.6, len(accuracy) + 2.4)
+    label_ends(above, ends, gap=0.08)
+    for row, (choice, value) in enumerate(options):
+        chosen = accuracy.index.get_level_values(choice) == value
+        below.plot(places, np.full(len(places), row), "o", color="#dddddd", markersize=3)
+        below.plot(places[chosen], np.full(chosen.sum(), row), "o", color=PALETTE["black"], markersize=4)
+    below.set_yticks(range(len(options)), [f"{choice} {value}" for choice, value in options], fontsize=8)
+    below.set_ylim(len(options) - 0.4, -0.6)
+    below.set_xticks([])
+    below.set_xlabel("one column per recipe, from the worst to the best")
+    below.grid(visible=False)
+    below.tick_params(axis="y", length=0)
+    for spine in below.spines.values():
+        spine.set_visible(False)
+    return figure
+
+
+def recipe_sentences(table: pd.DataFrame) -> list[str]:
+    """Under how many recipes all networks train, none does, and VGG7 alone fails, of those recorded for every network."""
+    trains = by_recipe(table, "trains").dropna() > 0.5
+    if trains.empty or "VGG7-agd" not in trains or trains.shape[1] < 2:
+        return []
+    others = trains.drop(columns="VGG7-agd")
+    alone = int((others.all(axis=1) & ~trains["VGG7-agd"]).sum())
+    names = ", ".join(map(shown_name, others))
+    every, none = int(trains.all(axis=1).sum()), int((~trains).all(axis=1).sum())
+    return [
+        f"Of {len(trains)} recipes, {every} train every network and {none} train none.",
+        f"Under {alone} of them VGG7 alone fails while {names} train.",
+    ]

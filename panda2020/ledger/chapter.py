@@ -1,0 +1,291 @@
+"""What a chapter says of its claims, written by code from the verdicts: takeaway box, one row per claim, what would change one.
+
+A chapter names its claims and asks its question; everything that depends on records comes from here, so that it stays true when
+records change.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+from panda2020 import contents
+from panda2020.claims.claims import claim
+from panda2020.claims.evidence import PROFILES, Evidence
+from panda2020.claims.stated import Number, stated
+from panda2020.claims.verdicts import NOT_RECORDED, SIGNS, SUPPORTED, QuantityVerdict
+from panda2020.exhibits import exhibit
+from panda2020.exhibits.cells import inline_html
+from panda2020.exhibits.exhibit import show_html, slug
+from panda2020.planning import Grid, seed_of
+from panda2020.records import recorded, scale
+from panda2020.runs import Entry, Record
+from panda2020.samples import DEFAULT, Conditions, samples
+
+from . import words
+from .ledger import Judgement, evidence, ledger
+from .plots import claim_svg
+from .sanity import check_table
+
+LEDGER_PAGE = "12_claims.html"
+
+#: Quantities of a claim that its row shows; the ledger shows all.
+SHOWN = 2
+
+
+def judged(
+    names: Sequence[str], *, results: str | Path | None = None, conditions: Conditions = DEFAULT
+) -> dict[str, Judgement]:
+    """Each claim at the scale that speaks for it (``deciding``). Raises ``ValueError`` for an unknown claim."""
+    return _judged(tuple(names), None if results is None else str(results), conditions)
+
+
+@cache
+def _judged(names: tuple[str, ...], results: str | None, conditions: Conditions) -> dict[str, Judgement]:
+    known = {name: claim(name) for name in names}
+    estimators = {name: found for name, found in contents.estimators().items() if name in known}
+    ledgers = [
+        ledger(
+            profile,
+            conditions=conditions,
+            known=known,
+            estimators=estimators,
+            found=_evidence(profile, results),
+        )
+        for profile in PROFILES
+    ]
+    return {name: deciding([one.judgements[name] for one in ledgers]) for name in known}
+
+
+@cache
+def _evidence(profile: str, results: str | None) -> Evidence:
+    """The planned runs of the whole book; read once for all of a chapter's claims."""
+    return evidence(profile, results=results)
+
+
+def deciding(judgements: Sequence[Judgement]) -> Judgement:
+    """Of one claim at several scales, rising: the largest scale at which every planned run is recorded; if there is none, the
+    largest with any run; else the largest."""
+    tested = [one for one in judgements if one.verdict != NOT_RECORDED and (one.records or one.computed)]
+    complete = [one for one in tested if not one.missing]
+    return (complete or tested or [one for one in judgements if one.records] or list(judgements))[-1]
+
+
+def shown_runs(
+    grid: Grid, *, results: str | Path | None = None, least: Sequence[str] = ("snn",)
+) -> tuple[str, list[Record], list[Entry]]:
+    """The profile at which an exhibit is shown, its recorded runs, and what is missing there.
+
+    It is the largest scale at which the first seed of the grid is recorded as a whole; if there is none, the largest with a run
+    in one of the roles ``least``; else the largest, without runs.
+    """
+    found = [(profile, *recorded(grid(profile), results=results)) for profile in reversed(PROFILES)]
+    for profile, kept, missing in found:
+        first = min(seed_of(entry) for entry in grid(profile))
+        if kept and all(seed_of(entry) != first for entry in missing):
+            return profile, kept, missing
+    for profile, kept, missing in found:
+        if any(run.labels["role"] in least for run in kept):
+            return profile, kept, missing
+    return found[0]
+
+
+# The takeaway box -------------------------------------------------------------------------------------------
+
+
+def takeaway(question: str, names: Sequence[str], *, results: str | Path | None = None) -> None:
+    """Display the box at the head of a chapter: its question, one line per claim, at which scale, how sure.
+
+    question: of the chapter, in words. names: its two to five most important claims.
+    """
+    found = judged(names, results=results)
+    page = takeaway_html(question, found)
+    lines = [
+        f"{words.signed(j.verdict)}: {stated()[name].short}. {words.found(j)}" for name, j in found.items()
+    ]
+    show_html(page, "\n".join([question, *lines, scale_in_words(found.values()), confidence(found.values())]))
+
+
+def takeaway_html(question: str, found: dict[str, Judgement]) -> str:
+    """The HTML that ``takeaway`` displays."""
+    items = "".join(
+        f"<li>{mark(j.verdict)}<span><a href='{LEDGER_PAGE}#claim-{name}'>{inline_html(stated()[name].short)}</a>. "
+        f'<span class="snn-number">{html.escape(lead(j))}</span></span></li>'
+        for name, j in found.items()
+    )
+    return (
+        f'<aside class="snn snn-takeaway" aria-label="In short">{exhibit._style()}<p class="snn-asks">{inline_html(question)}</p>'
+        f"<ul>{items}</ul><p><strong>Scale.</strong> {inline_html(scale_in_words(found.values()))}</p>"
+        f"<p><strong>How sure.</strong> {inline_html(confidence(found.values()))}</p></aside>"
+    )
+
+
+def lead(judgement: Judgement) -> str:
+    """The first measured quantity of a claim beside the article's number: "35.7 % [33.3 to 38.2], accuracy of SNN VGG3x4"."""
+    counted = measured(judgement)
+    if not counted:
+        return f"Not measured: {words.shortened(judgement.conclusion.reason, 1)}."
+    first = counted[0]
+    said = stated()[judgement.claim.id].number_of(first.quantity)
+    paper = f" The article: {said.says}." if said else ""
+    return f"{words.estimate(first)}: {words.plain(first.quantity.what)}.{paper}"
+
+
+def measured(judgement: Judgement) -> list[QuantityVerdict]:
+    """The quantities that decide a verdict and have a value; where none decides, all that have one."""
+    return [j for j in judgement.conclusion.counted or judgement.conclusion.parts if j.estimate is not None]
+
+
+def scale_in_words(found: Iterable[Judgement]) -> str:
+    """Data, width and epochs of the runs behind some claims, and the accuracies that they reach."""
+    records = list({r.key: r for j in found for r in j.records}.values())
+    if not records:
+        return "No run is recorded."
+    texts = dict.fromkeys(scale([record]) for record in records)
+    reached = [
+        list(samples(record).values())[-1].accuracy
+        for record in records
+        if samples(record) and "accuracy" in list(samples(record).values())[-1].measured
+    ]
+    trained = [
+        float(r.result["train_accuracy"]) for r in records if r.result.get("train_accuracy") is not None
+    ]
+    text = f"{'; '.join(list(texts)[:2])}."
+    if reached:
+        text += f" Our networks get {_share(min(reached))} to {_share(max(reached))} of the test images right"
+        text += (
+            f", and {_share(min(trained))} to {_share(max(trained))} of their training images."
+            if trained
+            else "."
+        )
+    return f"{text} The article trains on all images at full width."
+
+
+def _share(value: float) -> str:
+    return f"{value:.0%}".replace("%", " %")
+
+
+def confidence(found: Iterable[Judgement]) -> str:
+    """How many seeds and runs, what is missing, and which doubts our checks raise."""
+    found = list(found)
+    records = list({r.key: r for j in found for r in j.records}.values())
+    seeds = sorted({j.seeds for j in found if j.seeds})
+    missing = {str(entry.spec) for j in found for entry in j.missing}
+    parts = []
+    if seeds:
+        some = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        parts.append(f"{some} seed{'' if seeds[-1] == 1 else 's'} per number, {len(records)} runs")
+    if missing:
+        parts.append(f"{len(missing)} planned run{'' if len(missing) == 1 else 's'} not recorded yet")
+    table = check_table(records)
+    raised = table[table["raised by"] > 0]
+    doubts = [
+        f"{row['doubt'].partition(':')[0]} ({row['raised by']} of {row['asked of']})"
+        for _, row in raised.iterrows()
+    ]
+    if doubts:
+        parts.append(f"doubts that our checks raise: {', '.join(doubts)}")
+    return f"{'; '.join(parts)}." if parts else "Nothing is measured yet."
+
+
+# One row per claim ------------------------------------------------------------------------------------------
+
+
+def show_claims(names: Sequence[str], *, results: str | Path | None = None) -> None:
+    """Display the chapter's claims, one row each: verdict, claim, the article's number, ours, and both drawn."""
+    found = judged(names, results=results)
+    text = "\n".join(
+        f"{words.signed(j.verdict)} {stated()[name].short}: {words.found(j)}" for name, j in found.items()
+    )
+    show_html(claims_html(found), text)
+
+
+def claims_html(found: dict[str, Judgement]) -> str:
+    """The HTML that ``show_claims`` displays."""
+    rows = "".join(_row(name, j) for name, j in found.items())
+    heads = "".join(
+        f'<th scope="col">{text}</th>'
+        for text in ("Verdict", "Claim, and the article's number", "Ours, 95 %")
+    )
+    return (
+        f'<div class="snn snn-strip">{exhibit._style()}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+        '<p class="snn-quiet">Dot and bar: ours with its 95 % interval. Diamond: the article. Shaded: where a value supports the '
+        "claim. Thin line: no difference. Quotes, all quantities, runs and commands stand behind each link.</p></div>"
+    )
+
+
+def _row(name: str, judgement: Judgement) -> str:
+    said = stated()[name]
+    counted = measured(judgement)
+    numbers = {j.quantity.what: said.number_of(j.quantity) for j in counted}
+    paper = "; ".join(dict.fromkeys(n.says for n in numbers.values() if n)) or "; ".join(
+        n.says for n in said.numbers
+    )
+    ours = "".join(_one(j, numbers[j.quantity.what]) for j in counted[:SHOWN])
+    if len(counted) > SHOWN:
+        ours += f'<span class="snn-quiet">and {len(counted) - SHOWN} more</span>'
+    ours = (
+        ours
+        or f'<span class="snn-quiet">{html.escape(words.shortened(judgement.conclusion.reason, 1))}</span>'
+    )
+    return (
+        f'<tr><td>{mark(judgement.verdict)}<span class="snn-quiet">{judgement.profile}, {words.behind(judgement)}</span></td>'
+        f'<th scope="row"><a href="{LEDGER_PAGE}#claim-{name}">{inline_html(said.short)}</a>'
+        f'<span class="snn-quiet">{html.escape(paper)}</span></th><td>{ours}</td></tr>'
+    )
+
+
+def _one(one: QuantityVerdict, number: Number | None) -> str:
+    """One quantity drawn, its value, and what it is."""
+    value, what = words.estimate(one), words.plain(one.quantity.what)
+    drawing = claim_svg([(one, number)], alt=f"{what}: {value}", width=120)
+    return (
+        f'<div class="snn-one">{drawing}<div><span class="snn-value">{html.escape(value)}</span>'
+        f'<span class="snn-quiet">{html.escape(what)}</span></div></div>'
+    )
+
+
+def mark(verdict: str) -> str:
+    """Sign, word and colour of a verdict."""
+    sign = f'<span aria-hidden="true">{SIGNS[verdict]}</span>'
+    return f'<span class="snn-mark snn-{slug(verdict)}">{sign} <span>{verdict}</span></span>'
+
+
+# What would change a verdict --------------------------------------------------------------------------------
+
+
+def would_change(names: Sequence[str], *, results: str | Path | None = None) -> list[str]:
+    """A sentence per claim: by how much our value would have to move, or how much narrower its interval would have to be."""
+    found = judged(names, results=results)
+    return [f"{stated()[name].short}: {_distance(j)}." for name, j in found.items() if j.records]
+
+
+def _distance(judgement: Judgement) -> str:
+    """How far the quantity that decides most is from another verdict."""
+    counted = [
+        j for j in judgement.conclusion.counted or judgement.conclusion.parts if j.estimate is not None
+    ]
+    if not counted:
+        return "runs are missing that it needs"
+    other = (j for j in counted if j.verdict != SUPPORTED)
+    worst = next((j for j in counted if j.verdict == judgement.verdict), next(other, counted[0]))
+    one = worst.quantity
+    assert worst.estimate is not None
+    value, interval = worst.estimate.mean, worst.estimate.interval
+    here = f"{words.plain(one.what)} is {words.estimate(worst)} and supports the claim where it is {one.expected}"
+    if interval is None:
+        return f"{here}; one seed says nothing about another, so more seeds decide"
+    low, high = interval
+    inside = one.expected.low <= value <= one.expected.high
+    if worst.verdict == "supported":
+        margin = min(low - one.expected.low, one.expected.high - high)
+        return f"{here}; it would have to move by {words.measure(margin, one.unit)} for another verdict"
+    bound = one.expected.low if value < one.expected.low else one.expected.high
+    if inside:
+        return f"{here}; the value lies inside, and only the interval is too wide"
+    if math.isfinite(bound) and low <= bound <= high:
+        return f"{here}; the interval reaches across that bound, so more seeds or images decide"
+    return f"{here}; it would have to move by {words.measure(abs(bound - value), one.unit)}"

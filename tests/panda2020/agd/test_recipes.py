@@ -1,0 +1,61 @@
+"""The specification curve on made-up runs: which network trains under which recipe, and what is said and drawn of it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from panda2020.agd import recipes
+
+
+def run(name, accuracy, *, optimizer="adam", readout="sum"):
+    training = SimpleNamespace(
+        optimizer=optimizer, learning_rate=0.01, clip=1.0 if optimizer == "adam" else None
+    )
+    network = SimpleNamespace(readout=readout, gain=1.0, alpha=0.95)
+    result = {"data": {"validation": 2000}, "curve": [{"validation_accuracy": accuracy}]}
+    return SimpleNamespace(
+        labels={"network": name}, spec=SimpleNamespace(training=training, network=network), result=result
+    )
+
+
+RUNS = [
+    *(run(name, value) for name, value in (("VGG5", 0.5), ("VGG7-agd", 0.1), ("VGG3x4", 0.4))),
+    *(run(name, 0.1, optimizer="sgd") for name in ("VGG5", "VGG7-agd", "VGG3x4")),
+    *(run(name, 0.3, readout="mean") for name in ("VGG5", "VGG7-agd", "VGG3x4")),
+    run("VGG5", 0.5, optimizer="sgd", readout="mean"),  # not recorded for the others
+]
+
+
+def test_a_run_trains_where_its_interval_is_above_chance():
+    table = recipes.recipe_table([run("VGG5", 0.16), run("VGG5", 0.18)])
+    assert table["trains"].tolist() == [False, True]  # 0.16 of 2,000 images reaches down to 0.145
+    assert table["optimiser"].tolist() == ["adam 0.01, clipped"] * 2
+    assert recipes.recipe_table([run("VGG5", 0.5, optimizer="sgd")])["optimiser"][0] == "sgd 0.01, unclipped"
+
+
+def test_recipes_are_counted_where_every_network_is_recorded():
+    said = recipes.recipe_sentences(recipes.recipe_table(RUNS))
+    assert said == [
+        "Of 3 recipes, 1 train every network and 1 train none.",
+        "Under 1 of them VGG7 alone fails while VGG5, VGG3x4 train.",
+    ]
+    assert recipes.recipe_sentences(recipes.recipe_table(RUNS[:1])) == []
+
+
+def test_recipes_rise_and_are_filled_where_they_train():
+    table = recipes.recipe_table(RUNS)
+    figure = recipes.draw_recipes(table)
+    above, below = figure.axes
+    assert recipes.by_recipe(table, "validation")["VGG5"].tolist() == [0.1, 0.3, 0.5, 0.5]
+    filled = [
+        line
+        for line in above.lines
+        if line.get_linestyle() == "None" and line.get_markerfacecolor() != "white"
+    ]
+    assert sorted(len(line.get_xdata()) for line in filled) == [1, 2, 3]  # VGG7, VGG3x4, VGG5
+    assert [t.get_text() for t in below.get_yticklabels()] == [
+        "optimiser adam 0.01, clipped", "optimiser sgd 0.01, unclipped", "readout mean", "readout sum", "gain 1", "leak 0.95",
+    ]  # fmt: skip
+    assert above.get_ylim()[0] == pytest.approx(0)
