@@ -68,7 +68,7 @@ def draw_passes(table: pd.DataFrame) -> Figure:
     Solid: the passes; dashed: the plain network's layers at these depths. Lines are means over seeds, ticks single seeds.
     """
     layers = list(dict.fromkeys(zip(table["network"], table["layer"], strict=True)))
-    figure = Figure(figsize=(max(4.2, 2.5 * len(layers) + 0.3), 4.6), layout="constrained")
+    figure = Figure(figsize=(min(7.8, max(4.2, 2.5 * len(layers) + 0.3)), 4.6), layout="constrained")
     grid = figure.subplots(2, len(layers), squeeze=False, sharey="row")
     looks = {"BackRes": (ROLES["snn"], "solid", "o"), "plain": (INK, (0, (4, 2)), "s")}
     for row, measure in zip(grid, MEASURES, strict=True):
@@ -88,7 +88,7 @@ def draw_passes(table: pd.DataFrame) -> Figure:
             axes.set_xlim(0.7, here["step"].max() + 0.3)
         row[0].set_ylim(0, 1.08 * max(1.0, table[column].max()))
     for axes, (name, layer) in zip(grid[0], layers, strict=True):
-        axes.set_title(f"{name}, {layer}", fontsize=10, loc="left")
+        axes.set_title(f"{name}, {layer}" if len(layers) < 4 else layer, fontsize=10, loc="left")
     for axes in grid[1]:
         axes.set_xlabel("pass")
     grid[0, 0].set_ylabel("threshold,\nfirst pass = 1")
