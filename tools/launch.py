@@ -43,7 +43,7 @@ def with_setup(notebook: dict[str, Any], *, repository: str, commit: str) -> dic
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
         raise ValueError(f"commit must be 40 hexadecimal digits, got {commit!r}")
     source = SETUP.format(repository=repository, commit=commit)
-    cell = {
+    cell: dict[str, Any] = {
         "cell_type": "code",
         "execution_count": None,
         "id": "colab-setup",

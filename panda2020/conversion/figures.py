@@ -1,12 +1,15 @@
-"""Two more figures of conversion: at which layer accuracy is lost, and variants of a conversion against T."""
+"""Figures of conversion: accuracy and EE against T, EE by convention, where accuracy is lost, variants of a conversion."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter, ScalarFormatter
 
@@ -15,11 +18,14 @@ from panda2020.runs import Record
 from panda2020.statistics import wilson
 from snncore.energy import CONVENTIONS
 
-from .tables import CONVERTED, NAMES, accuracy, by_network, grouped, name_of, times
+from .layout import shown_name
+from .tables import CONVERTED, NAMES, accuracy, grouped, times
 
 _LOOKS = {
     CONVERTED: (PALETTE["orange"], "o", "solid"),
     "converted-shared": (PALETTE["purple"], "s", (0, (5, 2))),
+    "converted-shared-first": (PALETTE["amber"], "P", (0, (3, 1))),
+    "converted-shared-mean": (PALETTE["blue"], "X", (0, (1, 2))),
     "converted-relu-2": (PALETTE["green"], "D", (0, (2, 1))),
     "converted-percentile": (PALETTE["sky"], "^", (0, (1, 1))),
     "converted-stochmax": (PALETTE["black"], "v", (0, (4, 1, 1, 1))),
@@ -28,18 +34,19 @@ _LOOKS = {
 
 def draw_hand_over(table: pd.DataFrame) -> Figure:
     """``tables.hand_over_table``, a panel per network: accuracy of the ANN that goes on from each layer's rates,
-    a line per T, from pale (smallest) to dark. Left is the ANN alone, right the whole spiking network."""
+    a line for five T at most, from pale (smallest) to dark. Left is the ANN alone, right the whole spiking network."""
     groups = list(table.groupby(["network", "reading", "conversion"], sort=False))
-    figure = Figure(figsize=(3.3 * len(groups) + 1.4, 3.6), layout="constrained")
+    figure = Figure(figsize=(2.2 * len(groups) + 1.2, 3.6), layout="constrained")
     grid = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
-    columns = sorted((c for c in table.columns if c.startswith("T = ")), key=lambda c: int(c[4:]))
+    every = sorted((c for c in table.columns if c.startswith("T = ")), key=lambda c: int(c[4:]))
+    columns = [every[i] for i in sorted({round(k * (len(every) - 1) / 4) for k in range(5)})]
     shades = colormaps["viridis_r"]
     for axes, ((name, reading, _), here) in zip(grid, groups, strict=True):
         for i, column in enumerate(columns):
             colour = shades(0.1 + 0.9 * i / max(1, len(columns) - 1))
             axes.plot(here["depth"], here[column], color=colour, marker="o", markersize=3.5, label=column)
-        axes.set_xticks(here["depth"], here["layer"], rotation=60, fontsize=8)
-        axes.set_title(name if reading == "A" else f"{name}, reading {reading}", fontsize=10)
+        axes.set_xticks(here["depth"], here["layer"], rotation=90, fontsize=8)
+        axes.set_title(shown_name(name, reading), fontsize=10)
         axes.set_ylim(0, None)
     grid[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     grid[0].set_ylabel("accuracy, spikes up to here, then ANN")
@@ -52,7 +59,7 @@ def draw_variants(records: Sequence[Record]) -> Figure:
     test images as a band around the plain one. The ANN is a line."""
     groups = grouped(records)
     names = list(dict.fromkeys(kind[:2] for kind in groups))
-    figure = Figure(figsize=(3.5 * len(names) + 1.0, 3.9), layout="constrained")
+    figure = Figure(figsize=(2.4 * len(names) + 0.6, 4.2), layout="constrained")
     grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     handles: dict[str, Any] = {}
     for axes, (name, reading) in zip(grid, names, strict=True):
@@ -71,39 +78,91 @@ def draw_variants(records: Sequence[Record]) -> Figure:
                 axes.fill_between(every, *zip(*bands, strict=True), color=colour, alpha=0.15, lw=0)
         axes.set(xscale="log", xlabel="time steps T", ylim=(0, None))
         axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.set_title(name if reading == "A" else f"{name}, reading {reading}", fontsize=10)
+        axes.set_title(shown_name(name, reading), fontsize=10)
     grid[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     grid[0].set_ylabel("test accuracy")
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 
-_COLOURS = ("blue", "orange", "green", "purple", "amber", "grey")
+#: Colour, marker and dashes of the networks, in their order.
+_NETWORKS = (
+    (PALETTE["black"], "s", (0, (4, 2))),
+    (PALETTE["orange"], "o", "solid"),
+    (PALETTE["purple"], "^", (0, (6, 1, 1, 1))),
+    (PALETTE["amber"], "D", (0, (1, 1))),
+)
 
 
-def draw_accuracy(table: pd.DataFrame) -> Figure:
-    """Accuracy against T on the left, EE (paper's convention) on the right; ANN accuracies are dashed lines."""
-    figure = Figure(figsize=(9.6, 3.7), layout="constrained")
+def draw_against_time(table: pd.DataFrame, read: pd.DataFrame) -> Figure:
+    """``layout.against_time``: accuracy (left) and EE (right) against T, with bands; the ANNs are marks at the right edge.
+
+    read: ``layout.figure7``, the large open mark on each EE line: where accuracy is a point below its last.
+    """
+    figure = Figure(figsize=(7.8, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for colour, (name, run) in zip(_cycle(table), by_network(table), strict=False):
-        mean = run.groupby("T")[["SNN", "ANN", "EE paper", "EE physical"]].mean()
-        left.plot(mean.index, mean["SNN"], color=colour, marker="o", markersize=4, label=name)
-        left.axhline(mean["ANN"].iloc[-1], color=colour, linewidth=1, linestyle="--")
-        right.plot(
-            mean.index, mean["EE paper"], color=colour, marker="o", markersize=4, label=f"{name}, paper"
+    ends: dict[str, tuple[float, float, str]] = {}
+    last = table["T"].max()
+    for (name, here), (colour, marker, dashes) in zip(
+        table.groupby(["network", "reading"], sort=False), cycle(_NETWORKS), strict=False
+    ):
+        title = shown_name(*name)
+        snn, ann = here[here["T"] > 0], here[here["T"] == 0]
+        look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": dashes, "markersize": 4}
+        for axes, column in ((left, "accuracy"), (right, "EE")):
+            axes.plot(snn["T"], snn[column], **look)
+            axes.fill_between(
+                snn["T"], snn[f"{column} low"], snn[f"{column} high"], color=colour, alpha=0.13, lw=0
+            )
+        left.plot(
+            1.45 * last,
+            ann["accuracy"].iloc[0],
+            marker=marker,
+            color=ROLES["ann"],
+            markersize=6,
+            clip_on=False,
         )
-        right.plot(mean.index, mean["EE physical"], color=colour, linestyle=":", label=f"{name}, physical")
+        ends[title] = (1.35 * last, float(snn["EE"].iloc[-1]), colour)
+        here_read = read[(read["network"] == name[0]) & (read["reading"] == name[1])]
+        right.plot(
+            here_read["T"], here_read["EE"], marker=marker, color=colour, mfc="white", markersize=9, mew=1.8
+        )
+    left.annotate(
+        "ANNs", (1.45 * last, table[table["T"] == 0]["accuracy"].max()), xytext=(0, 7),
+        textcoords="offset points", ha="center", fontsize=9, color=ROLES["ann"], annotation_clip=False,
+    )  # fmt: skip
     for axes in (left, right):
         axes.set_xscale("log")
         axes.set_xlabel("time steps T")
+        axes.xaxis.set_major_formatter("{x:g}")
     right.set_yscale("log")
+    right.yaxis.set_major_formatter("{x:g}")
+    right.yaxis.set_minor_formatter(NullFormatter())
     right.axhline(1, color=PALETTE["grey"], linewidth=1)
+    right.text(
+        table[table["T"] > 0]["T"].min(),
+        1,
+        "the ANN's energy",
+        fontsize=8,
+        color=PALETTE["grey"],
+        va="bottom",
+    )
     left.set_ylim(0, None)
-    left.set_ylabel("accuracy (dashed: the ANN)")
-    right.set_ylabel("EE (1: as much energy as the ANN)")
-    left.legend(fontsize=8)
-    right.legend(fontsize=7)
+    left.axhline(10, color=PALETTE["grey"], linewidth=1, linestyle=":")
+    left.text(last, 10, "chance", fontsize=8, color=PALETTE["grey"], va="bottom", ha="right")
+    left.set_ylabel("accuracy, %")
+    right.set_ylabel("EE")
+    _label_log_ends(right, ends)
     return figure
+
+
+def _label_log_ends(axes: Axes, ends: dict[str, tuple[float, float, str]]) -> None:
+    """``label_ends`` on a logarithmic axis: labels at least a line apart."""
+    low, high = (math.log(end) for end in axes.get_ylim())
+    placed = -math.inf
+    for label, (x, y, colour) in sorted(ends.items(), key=lambda item: item[1][1]):
+        placed = max(math.log(y), placed + 0.07 * (high - low))
+        axes.text(x, math.exp(placed), label, color=colour, fontsize=9, va="center", clip_on=False)
 
 
 def draw_efficiency(table: pd.DataFrame) -> Figure:
@@ -117,7 +176,10 @@ def draw_efficiency(table: pd.DataFrame) -> Figure:
         axes.bar_label(bars, fmt="%.2g", fontsize=8)
     axes.set_xticks(
         range(len(table)),
-        [f"{name_of(row)}\nT = {row['T']}, {row['SNN']:.1%}" for _, row in table.iterrows()],
+        [
+            f"{shown_name(row['network'], row['reading'])}\nT = {row['T']}, {row['SNN']:.1%}"
+            for _, row in table.iterrows()
+        ],
         fontsize=8,
     )
     axes.axhline(1, color=PALETTE["grey"], linewidth=1)
@@ -127,86 +189,3 @@ def draw_efficiency(table: pd.DataFrame) -> Figure:
     axes.set_ylabel("EE, int32 prices")
     axes.legend(title="convention", fontsize=8)
     return figure
-
-
-def draw_steps(thresholds: pd.DataFrame, rates: pd.DataFrame) -> Figure:
-    """Balanced thresholds (left) and spike rates (right) over the unrolling steps of every BackRes layer, a line per seed."""
-    figure = Figure(figsize=(8.6, 3.4), layout="constrained")
-    for axes, table, label in zip(
-        figure.subplots(1, 2), (thresholds, rates), ("threshold", "spikes per neuron and step"), strict=True
-    ):
-        layers = [f"{name_of(row)} {row['layer']}" for _, row in table.iterrows()]
-        colours = dict(zip(dict.fromkeys(layers), _cycle(table), strict=False))
-        drawn = set()
-        for name, (_, row) in zip(layers, table.iterrows(), strict=True):
-            values = row[[c for c in table.columns if c.startswith("step ")]].dropna().astype(float)
-            axes.plot(
-                range(1, len(values) + 1),
-                values,
-                marker="o",
-                markersize=4,
-                color=colours[name],
-                alpha=0.8,
-                label=None if name in drawn else name,
-            )
-            drawn.add(name)
-        axes.set_xlabel("unrolling step")
-        axes.set_ylabel(label)
-        axes.set_ylim(0, None)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(fontsize=7)
-    return figure
-
-
-def draw_loss(table: pd.DataFrame) -> Figure:
-    """Correlation of spike rate and activation over depth, one line per T, one panel per network."""
-    names = list(by_network(table))
-    figure = Figure(figsize=(3.4 * len(names) + 0.8, 3.4), layout="constrained")
-    grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    for axes, (name, run) in zip(grid, names, strict=True):
-        times = sorted(set(run["T"]))
-        for place, steps in enumerate(times):
-            here = (
-                run[run["T"] == steps]
-                .groupby(["depth", "site"], sort=True)["correlation"]
-                .mean()
-                .reset_index()
-            )
-            shade = 0.15 + 0.75 * place / max(1, len(times) - 1)
-            axes.plot(
-                here["site"],
-                here["correlation"],
-                marker="o",
-                markersize=3,
-                color=(0.0, 0.45 * shade, shade),
-                alpha=0.9,
-                label=f"T = {steps}",
-            )
-        axes.set_title(name, fontsize=10)
-        axes.tick_params(axis="x", labelrotation=60, labelsize=8)
-        axes.set_ylim(-0.05, 1.05)
-    grid[0].set_ylabel("correlation, rate and activation")
-    grid[-1].legend(fontsize=7, loc="lower left")
-    return figure
-
-
-def draw_scatter(record: Record, sites: Sequence[str], times: Sequence[int]) -> Figure:
-    """Measured spike rates against those that the ANN's activations ask for: sampled neurons, a panel per site and T."""
-    points = record.artifact("rates")
-    figure = Figure(figsize=(2.5 * len(sites) + 0.6, 2.4 * len(times) + 0.4), layout="constrained")
-    grid = figure.subplots(len(times), len(sites), squeeze=False)
-    for row, steps in zip(grid, times, strict=True):
-        for axes, site in zip(row, sites, strict=True):
-            pairs = points[f"T{steps}/{site}"]
-            top = max(1e-6, float(pairs.max()))
-            axes.plot([0, top], [0, top], color=PALETTE["grey"], linewidth=1)
-            axes.plot(pairs[:, 0], pairs[:, 1], ".", markersize=2.5, color=PALETTE["blue"])
-            axes.set_title(f"{site}, T = {steps}", fontsize=8)
-            axes.tick_params(labelsize=7)
-    figure.supxlabel("expected rate: the ANN's activation in units of the thresholds", fontsize=9)
-    figure.supylabel("measured spike rate", fontsize=9)
-    return figure
-
-
-def _cycle(table: pd.DataFrame) -> list[str]:
-    return [PALETTE[_COLOURS[i % len(_COLOURS)]] for i in range(max(1, len(table)))]

@@ -17,9 +17,13 @@ from itertools import cycle
 import pandas as pd
 from matplotlib.figure import Figure
 
+from panda2020 import statistics
+from panda2020.exhibits.numbers import interval, number
 from panda2020.exhibits.style import PALETTE
 from panda2020.records import Place
 from panda2020.runs import Record
+from panda2020.samples import hits_of
+from panda2020.statistics import Interval
 
 from .tables import CONVERTED, grouped, read_out, settled_steps, sites_of, times
 
@@ -66,6 +70,93 @@ def sharing_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+#: role of a conversion with one threshold for all passes -> which one.
+HOW = {
+    SHARED: "the largest",
+    "converted-shared-first": "the first pass's",
+    "converted-shared-mean": "their mean",
+}
+
+_LOOKS = {
+    "the largest": (PALETTE["purple"], "s", "solid"),
+    "the first pass's": (PALETTE["amber"], "^", (0, (5, 2))),
+    "their mean": (PALETTE["green"], "o", (0, (1, 1))),
+}
+
+
+def cost_table(records: Sequence[Record]) -> pd.DataFrame:
+    """What one threshold for all passes costs: accuracy with a threshold per pass minus that with one, in points.
+
+    One row per network, shared threshold ("the largest", "the first pass's", "their mean") and T, paired by seed and test image,
+    with its total interval (95 %). Networks that no seed has both ways are left out.
+    """
+    groups = grouped(records)
+    rows = []
+    for place, shared in groups.items():
+        own = groups.get(place._replace(role=CONVERTED), {})
+        both = sorted(shared.keys() & own.keys())
+        if place.role not in HOW or not both:
+            continue
+        common = set(times({s: shared[s] for s in both})) & set(times({s: own[s] for s in both}))
+        for T in sorted(common):
+            pair = statistics.paired(
+                *([hits_of(read_out(runs[s], T)) for s in both] for runs in (own, shared))
+            )
+            found = pair.total * 100
+            low, high = found.interval or (math.nan, math.nan)
+            rows.append({
+                "network": place.network, "reading": place.reading, "threshold": HOW[place.role], "T": T, "cost": found.mean,
+                "low": low, "high": high, "seeds": len(both),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def draw_costs(table: pd.DataFrame) -> Figure:
+    """``cost_table``: points lost by sharing against T, a panel per network, a line per shared threshold, bars of 95 %."""
+    names = list(dict.fromkeys(zip(table["network"], table["reading"], strict=True)))
+    figure = Figure(figsize=(max(4.6, 3.6 * len(names) + 0.4), 3.4), layout="constrained")
+    grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    drawn = {}
+    for axes, (name, reading) in zip(grid, names, strict=True):
+        here = table[(table["network"] == name) & (table["reading"] == reading)]
+        for i, (how, (colour, marker, dashes)) in enumerate(_LOOKS.items()):
+            one = here[here["threshold"] == how]
+            if one.empty:
+                continue
+            bars = (one["cost"] - one["low"], one["high"] - one["cost"])
+            shifted = one["T"] * (1 + 0.05 * (i - 1))  # beside each other, so that no bar hides another
+            drawn[how] = axes.errorbar(
+                shifted, one["cost"], yerr=bars, color=colour, marker=marker, linestyle=dashes, markersize=5,
+                capsize=2, elinewidth=1.1, label=how,
+            )  # fmt: skip
+        axes.axhline(0, color=PALETTE["grey"], linewidth=1)
+        axes.set(xscale="log", xlabel="time steps T")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_title(name if reading == "A" else f"{name}, reading {reading}", fontsize=10, loc="left")
+    grid[0].set_ylabel("points lost by sharing")
+    figure.legend(
+        list(drawn.values()), [f"one for all: {how}" for how in drawn], loc="outside lower center",
+        ncols=max(1, len(drawn)), fontsize=9,
+    )  # fmt: skip
+    return figure
+
+
+def cost_sentences(table: pd.DataFrame) -> list[str]:
+    """Per network and shared threshold: where sharing costs most, and what is left of it at the largest T."""
+    said = []
+    for (name, _, how), here in table.groupby(["network", "reading", "threshold"], sort=False):
+        most, last = here.loc[here["cost"].idxmax()], here.loc[here["T"].idxmax()]
+        said.append(
+            f"{name}, one threshold for all ({how}): it costs most at T = {most['T']}, {_points(most)}, and {_points(last)} at "
+            f"T = {last['T']}."
+        )
+    return said
+
+
+def _points(row: pd.Series) -> str:
+    return f"{number(row['cost'], '.1f')} points [{interval(Interval(row['low'], row['high']), '.1f')}]"
+
+
 def _rate(run: Record, steps: int, site: str) -> float:
     return float(read_out(run, steps)["activity"][site]["rate"])
 
@@ -73,7 +164,7 @@ def _rate(run: Record, steps: int, site: str) -> float:
 def draw_sharing(table: pd.DataFrame) -> Figure:
     """Cost of a shared threshold against slowing, a dot per run; a panel per T."""
     costs = [column for column in table.columns if column.startswith("cost at ")]
-    figure = Figure(figsize=(4.1 * len(costs) + 0.6, 3.4), layout="constrained")
+    figure = Figure(figsize=(3.6 * len(costs) + 0.4, 3.4), layout="constrained")
     for axes, cost in zip(figure.subplots(1, len(costs), squeeze=False)[0], costs, strict=True):
         for colour, marker, ((name, reading), runs) in zip(
             cycle(_COLOURS), cycle(_MARKERS), table.groupby(["network", "reading"], sort=False), strict=False

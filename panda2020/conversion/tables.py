@@ -1,7 +1,6 @@
-"""Table 2 as the paper lays it out, what an efficiency is read at, variants image by image, and claims with their quantities.
+"""What stands behind the conversion chapters: every run, networks at their settled T, variants image by image.
 
-``converted`` has the long tables, a row per run and T. Here a row is a network, seeds are averaged, and two conversions are
-compared with each other: networks by energy at their settled T, variants by accuracy on the same test images.
+The tables in the article's own layout are those of ``layout``.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ import numpy as np
 import pandas as pd
 
 from panda2020 import statistics
-from panda2020.exhibits.exhibit import origin
-from panda2020.exhibits.numbers import interval as interval_text
 from panda2020.records import Place, by_place, reading_of, settled_at
 from panda2020.runs import Record
 from panda2020.samples import Sample, hits_of
@@ -65,43 +62,6 @@ def settled_steps(runs: Runs) -> int:
         for steps, found in run.result["snn"].items():
             accuracies.setdefault(int(steps), {})[seed] = found["accuracy"]
     return settled_at(accuracies)
-
-
-def by_latency(records: Sequence[Record]) -> pd.DataFrame:
-    """Table 2 as the paper lays it out: one row per network, ANN and converted network at every T, parameters.
-
-    Cells are accuracies in per cent, mean over seeds, with the 95 % interval over seeds and test images in brackets. ANN
-    and all T are of the same images. A T that a network was not read out at is empty.
-    """
-    rows = []
-    for (name, reading, role, _), runs in grouped(records).items():
-        first = next(iter(runs.values()))
-        row: dict[str, object] = {
-            "network": name,
-            "reading": reading,
-            "conversion": NAMES[role],
-            "parameters": Sample(first, None, {}).parameters,
-            "ANN": _cell(runs, None),
-            **{f"T = {steps}": _cell(runs, steps) for steps in times(runs)},
-            "images": first.result["total"],
-            "seeds": len(runs),
-            "origin": origin(list(runs.values())),
-        }
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    late = sorted((c for c in table.columns if c.startswith("T = ")), key=lambda c: int(c[4:]))
-    return table[[*table.columns[:5], *late, "images", "seeds", "origin"]] if rows else table
-
-
-def _cell(runs: Runs, steps: int | None) -> str:
-    total = int(read_out(next(iter(runs.values())), steps)["total"])
-    found = (
-        statistics.accuracy_estimate(
-            [read_out(run, steps)["accuracy"] * total for run in runs.values()], total
-        )
-        * 100
-    )
-    return f"{found.mean:.1f} ({interval_text(found.interval, '.1f')})"
 
 
 def operating_table(
@@ -250,49 +210,6 @@ def trend(values: Sequence[float]) -> str:
     return f"ends {'higher' if values[-1] > values[0] else 'lower'} than it began, and turns on the way"
 
 
-def trend_sentence(what: str, layers: Mapping[str, Sequence[float]], *, wanted: str) -> str:
-    """In words, how many BackRes layers have the ``wanted`` trend, and every layer with its values and its own trend.
-
-    wanted: the trend that a claim speaks of. Raises ``ValueError`` for no layer.
-    """
-    if not layers:
-        raise ValueError("layers must hold at least one layer, got none")
-    right = sum(trend(values) == wanted for values in layers.values())
-    listed = "; ".join(
-        f"{name}: {', '.join(f'{value:.3g}' for value in values)}, {trend(values)}"
-        for name, values in layers.items()
-    )
-    return f"{what}: {wanted} in {right} of {len(layers)} BackRes layers ({listed})."
-
-
-def thresholds_by_step(records: Sequence[Record]) -> dict[str, list[float]]:
-    """ "network layer" -> the balanced threshold of every unrolling step, mean over seeds; BackRes layers alone."""
-    return _by_step(records, lambda runs, site: [run.result["thresholds"][site] for run in runs.values()])
-
-
-def rates_by_step(records: Sequence[Record]) -> dict[str, list[float]]:
-    """The same for spikes per neuron and time step, each network at its settled T."""
-    return _by_step(
-        records,
-        lambda runs, site: [
-            read_out(run, settled_steps(runs))["activity"][site]["rate"] for run in runs.values()
-        ],
-    )
-
-
-def _by_step(records, values) -> dict[str, list[float]]:  # type: ignore[no-untyped-def]
-    found: dict[str, list[float]] = {}
-    for (name, reading, role, _), runs in grouped(records).items():
-        if role != CONVERTED:
-            continue
-        title = name if reading == "A" else f"{name} {reading}"
-        for site in sites_of(next(iter(runs.values()))):
-            if "." not in site:
-                continue
-            found.setdefault(f"{title} {site.split('.')[0]}", []).append(float(np.mean(values(runs, site))))
-    return found
-
-
 def sites_of(run: Record) -> list[str]:
     """Every spiking site in order of computation; records hold them in alphabetical order."""
     return [p.site for p in Sample(run, None, {}).passes if p.site in run.result["thresholds"]]
@@ -354,55 +271,6 @@ def threshold_table(records: Sequence[Record]) -> pd.DataFrame:
                     "calibration": f"{record.spec.conversion.images} images, {record.spec.conversion.steps} steps",
                 }
             )
-    return pd.DataFrame(rows)
-
-
-def sparsity_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Spikes per neuron and step over the unrolling steps of each BackRes layer, at the largest T."""
-    rows = []
-    for record in records:
-        steps, found = read_outs(record)[-1]
-        rates = {site: values["rate"] for site, values in found["activity"].items()}
-        for layer, values in _unrolled(rates).items():
-            rows.append(
-                {
-                    **_labels(record),
-                    "T": steps,
-                    "layer": layer,
-                    **{f"step {k}": value for k, value in enumerate(values, start=1)},
-                    "only falling": trend(values) == FALLS,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def loss_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Where accuracy is lost: per run, T and site, how the spike rate (in units of the ANN) follows the activation.
-
-    correlation over neurons and images; error: mean absolute difference relative to the mean activation; bias: the
-    same with sign; saturated: share of neurons that fire at every step; "if the ANN took over here": accuracy when the
-    layers behind this site are the ANN's, fed with its rates.
-    """
-    rows = []
-    for record in records:
-        channels, size = train._shape(record.spec.ann.data)
-        order = [p.site for p in plan(as_ann(record.spec.ann.topology), (channels, size, size), "relu")]
-        for steps, found in read_outs(record):
-            for site, values in sorted(found["agreement"].items(), key=lambda item: order.index(item[0])):
-                depth = order.index(site) + 1
-                rows.append(
-                    {
-                        **_labels(record),
-                        "T": steps,
-                        "depth": depth,
-                        "site": site,
-                        "correlation": values["correlation"],
-                        "error": values["error"],
-                        "bias": values["bias"],
-                        "saturated": values["saturated"],
-                        "if the ANN took over here": values["accuracy"],
-                    }
-                )
     return pd.DataFrame(rows)
 
 

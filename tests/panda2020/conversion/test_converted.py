@@ -110,27 +110,6 @@ def test_thresholds_and_rates_by_unrolling_step():
     ]
     assert table["only rising"].tolist() == [True, True, False, True]
     assert set(table["calibration"]) == {"50 images, 30 steps"}
-    sparse = conversion_tables.sparsity_table([record()])
-    assert sparse["T"].tolist() == [100, 100] and sparse["only falling"].tolist() == [True, True]
-
-
-def test_depth_follows_the_computation_not_the_names():
-    table = conversion_tables.loss_table([record()])
-    at = table[table["T"] == 10]
-    assert at["site"].tolist() == ["conv1", "conv2.1", "conv3.1", "conv2.2", "conv3.2", "fc1"]
-    assert at["depth"].tolist() == [1, 2, 3, 4, 5, 6]
-
-
-def test_a_layer_of_several_seeds_stands_in_the_legend_once():
-    runs = [record(), record()]
-    axes = conversion_figures.draw_steps(
-        conversion_tables.threshold_table(runs), conversion_tables.sparsity_table(runs)
-    ).axes[0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        "VGG3x2-v1 conv2",
-        "VGG3x2-v1 conv3",
-    ]
-    assert len(axes.lines) == 4 and len({line.get_color() for line in axes.lines}) == 2
 
 
 def test_sizes_and_compression():
@@ -149,19 +128,9 @@ def test_captions_name_scale_and_calibration():
     )
 
 
-def test_every_figure_draws():
-    table = conversion_tables.accuracy_table([record(), record("VGG11x2", "reading B")])
-    steps, sparse = (
-        conversion_tables.threshold_table([record()]),
-        conversion_tables.sparsity_table([record()]),
+def test_bars_name_network_reading_and_t():
+    figure = conversion_figures.draw_efficiency(
+        conversion_tables.efficiency_table([record(), record("VGG11x2", "reading B")])
     )
-    figures = [
-        conversion_figures.draw_accuracy(table),
-        conversion_figures.draw_efficiency(
-            conversion_tables.efficiency_table([record(), record("VGG11x2", "reading B")])
-        ),
-        conversion_figures.draw_steps(steps, sparse),
-        conversion_figures.draw_loss(conversion_tables.loss_table([record()])),
-    ]
-    assert [len(figure.axes) for figure in figures] == [2, 1, 2, 1]
-    assert "VGG11x2 B" in [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
+    labels = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert labels[0].startswith("VGG3x2-v1\nT = 100") and labels[1].startswith("VGG11x2, reading B\n")

@@ -65,3 +65,29 @@ def test_a_panel_per_t_and_a_dot_per_run():
     figure = conversion_sharing.draw_sharing(table)
     assert [axes.get_title() for axes in figure.axes] == ["T = 100", "T = 1000"]
     assert [len(axes.collections[0].get_offsets()) for axes in figure.axes] == [2, 2]
+
+
+def test_costs_are_paired_by_seed_and_image_at_every_t():
+    table = conversion_sharing.cost_table([*pair(0, lost=2), *pair(1, lost=0)])
+    assert table["threshold"].unique().tolist() == ["the largest"] and table["seeds"].unique().tolist() == [2]
+    early = table[table["T"] == 100].iloc[0]
+    assert early["cost"] == pytest.approx(1.0) and early["low"] < 1 < early["high"]
+    assert conversion_sharing.cost_table(pair()[:1]).empty
+    figure = conversion_sharing.draw_costs(table)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["VGG3x2-v1"]
+    (said,) = conversion_sharing.cost_sentences(table)
+    assert said.startswith(
+        "VGG3x2-v1, one threshold for all (the largest): it costs most at T = 100, 1.0 points ["
+    )
+
+
+def test_every_way_to_share_has_a_line_of_its_own():
+    own, first = pair(0)
+    other = pair(0, lost=1)[1]
+    other.labels = {**other.labels, "role": "converted-shared-mean"}
+    table = conversion_sharing.cost_table([own, first, other])
+    figure = conversion_sharing.draw_costs(table)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "one for all: the largest",
+        "one for all: their mean",
+    ]

@@ -9,6 +9,7 @@ import pytest
 
 from panda2020.conversion import figures as conversion_figures
 from panda2020.conversion import grid as conversion_grid
+from panda2020.conversion import layout, passes, sharing
 from panda2020.conversion import tables as t
 from panda2020.ledger import in_chapters
 from snncore.topology import parameter_count
@@ -102,28 +103,117 @@ def test_only_common_t_count():
     assert t.times({0: run(), 1: short}) == [10, 100]
 
 
-def test_by_latency():
-    table = t.by_latency([run(), plain()])
-    assert list(table.columns) == [
-        "network",
-        "reading",
-        "conversion",
-        "parameters",
-        "ANN",
-        "T = 10",
-        "T = 100",
-        "T = 1000",
-        "images",
-        "seeds",
-        "origin",
-    ]
+def test_the_papers_layout_holds_ours_with_intervals_and_the_articles_words():
+    table = layout.paper_layout([plain(), run()])
+    assert table["network"].tolist() == ["VGG7", "VGG3x2-v1"]
+    ours = table["ANN"][1].ours
     z2 = 3.841459
     half = math.sqrt(z2 * 0.25 / 100 + z2**2 / 40000) / (1 + z2 / 100)
-    assert table["ANN"][0] == f"50.0 ({50 - 100 * half:.1f} to {50 + 100 * half:.1f})"
-    assert table["T = 10"].str.split().str[0].tolist() == ["10.0", "20.0"]
-    counted = [parameter_count(one.result["topology"], (3, 32, 32)) for one in (run(), plain())]
-    assert table["parameters"].tolist() == counted and table["origin"].tolist() == ["■ recorded"] * 2
-    assert t.by_latency([]).empty
+    assert ours.mean == pytest.approx(50) and ours.interval.high == pytest.approx(50 + 100 * half, rel=1e-5)
+    assert [cell.ours.mean for cell in table["SNN, T = 10"]] == pytest.approx([20, 10])
+    apart = table["ANN − VGG7's"]
+    assert apart[0].ours is None and apart[0].paper == ""
+    assert apart[1].ours.mean == 0 and apart[1].paper == "~1 - 2% loss"
+    assert table["SNN − ANN"][0].paper == "almost zero-loss" and table["SNN − ANN"][0].ours.mean == 0
+    counted = [parameter_count(one.result["topology"], (3, 32, 32)) for one in (plain(), run())]
+    assert table["parameters"].tolist() == counted
+    assert layout.paper_layout([]).empty
+
+
+def test_three_of_the_times_are_always_visible():
+    table = layout.paper_layout([plain()])  # T = 10, 100, 1000: 2000 is none of them
+    assert [c for c in layout.main_columns(table) if "T =" in c] == [
+        "SNN, T = 10",
+        "SNN, T = 100",
+        "SNN, T = 1000",
+    ]
+    times = (10, 25, 100, 500, 2000)
+    many = run(
+        "VGG7-conv",
+        snn={T: (range(20), 1.0, 1.0) for T in times},
+        topology="4C3 P 4C3 P F8 F10",
+        thresholds=(1, 2, 3),
+    )
+    shown = layout.main_columns(layout.paper_layout([many]))
+    assert [c for c in shown if "T =" in c] == ["SNN, T = 10", "SNN, T = 100", "SNN, T = 2000"]
+    assert "parameters" not in shown and shown[0] == "network"
+
+
+def test_table_4_divides_the_efficiencies_at_the_largest_t():
+    nets = [
+        run("VGG16", topology="4C3 P 4C3 P F8 F10", thresholds=(1, 2, 3)),
+        run("VGG11x2", note="reading B"),
+    ]
+    nets[0].result["snn"]["1000"]["energy"]["paper/int32"] = {"efficiency": 0.5, "snn_pj": 2.0, "ann_pj": 1.0}
+    table = layout.paper_layout(nets, exhibit="Table 4", plain="VGG16").set_index("network")
+    assert table["EE over VGG16's"]["VGG11x2, reading B"].ours.mean == pytest.approx(2)
+    assert table["EE over VGG16's"]["VGG11x2, reading B"].paper == "~2x"
+    assert table["SNN − VGG16's"]["VGG11x2, reading B"].paper == "~1%"
+    assert table["EE over VGG16's"]["VGG16"].ours is None
+
+
+def test_efficiency_is_read_a_point_below_the_last_accuracy_in_log_t():
+    ee, steps = layout.settled_efficiency(
+        {0: run()}
+    )  # 10, 49, 50 right at T = 10, 100, 1000: 0.49 is reached at 100
+    assert ee.mean == pytest.approx(8) and steps == pytest.approx(100)
+    between = run(snn={10: (range(10), 10.0, 1.0), 1000: (range(50), 0.1, 1.0)})
+    ee, steps = layout.settled_efficiency({0: between})
+    part = 39 / 40  # of the way from 0.10 to 0.50
+    assert steps == pytest.approx(10 * 100**part) and ee.mean == pytest.approx(10 * 0.01**part)
+    assert ee.interval.low <= ee.mean <= ee.interval.high
+
+
+def test_figure_7_has_a_row_per_network_and_t_and_says_where_it_is_read():
+    runs = [plain(), run(), run(seed=1), run(role="converted-shared")]
+    courses = layout.against_time(runs)
+    assert courses.groupby("network", sort=False)["T"].apply(list).to_dict() == {
+        "VGG7-conv": [0, 10, 100, 1000],
+        "VGG3x2-v1": [0, 10, 100, 1000],
+    }
+    one = courses[(courses["network"] == "VGG3x2-v1") & (courses["T"] == 100)].iloc[0]
+    assert (one["accuracy"], one["EE"], one["seeds"]) == (pytest.approx(49), pytest.approx(8), 2)
+    assert courses[courses["network"] == "VGG7-conv"]["EE low"].isna().all()  # one seed has no interval
+    said = layout.figure7_sentences(runs)
+    assert "VGG3x2-v1 8 at T = 100" in said[0] and said[1].startswith("SNN minus ANN at the smallest T, 10")
+    figure = conversion_figures.draw_against_time(courses, layout.figure7(runs))
+    assert figure.axes[1].get_yscale() == "log" and len(figure.axes) == 2
+    assert {"VGG7", "VGG3x2-v1"} <= {text.get_text() for text in figure.axes[1].texts}
+
+
+def test_passes_stand_beside_the_plain_layers_that_are_as_deep():
+    deep = run(
+        "VGG7-conv",
+        topology="4C3 P 4C3 4C3 P F8 F10",
+        thresholds=(1, 2, 3, 1),
+    )
+    deep.result["thresholds"] = {"conv1": 1, "conv2": 2, "conv3": 3, "fc1": 9}
+    for found in deep.result["snn"].values():
+        found["activity"] = {
+            "conv1": {"rate": 0.4},
+            "conv2": {"rate": 0.2},
+            "conv3": {"rate": 0.1},
+            "fc1": {"rate": 0.05},
+        }
+    table = passes.pass_table([deep, run()])
+    own = table[
+        (table["layer"] == "conv2") & (table["of"] == "BackRes")
+    ]  # thresholds 2 and 3, rates 0.3 and 0.2
+    assert own["site"].tolist() == ["conv2.1", "conv2.2"]
+    assert own["threshold over the first"].tolist() == [1, 1.5]
+    assert own["rate over the first"].tolist() == pytest.approx([1, 2 / 3])
+    beside = table[(table["layer"] == "conv2") & (table["of"] == "plain")]  # depths 1 and 3
+    assert beside["site"].tolist() == ["conv2", "fc1"] and beside["threshold over the first"].tolist() == [
+        1,
+        4.5,
+    ]
+    shorter = table[(table["layer"] == "conv3") & (table["of"] == "plain")]  # depth 4 is not there
+    assert shorter["site"].tolist() == ["conv3"]
+    assert passes.pass_sentences(table)[0].startswith(
+        "Balanced threshold, last pass over the first: VGG3x2-v1 conv2 1.50 (plain 4.50)"
+    )
+    figure = passes.draw_passes(table)
+    assert len(figure.axes) == 4 and figure.axes[0].get_title(loc="left") == "VGG3x2-v1, conv2"
 
 
 def test_operating_table_compares_with_the_plain_network_at_its_own_t():
@@ -183,31 +273,9 @@ def test_trend(values, words):
     assert t.trend(values) == words
 
 
-def test_trend_sentence_can_say_no():
-    found = t.thresholds_by_step([run(), run(role="converted-shared")])
-    assert found == {"VGG3x2-v1 conv2": [2, 3], "VGG3x2-v1 conv3": [4, 4]}
-    text = t.trend_sentence("Thresholds", found, wanted="rises at every step")
-    assert text == (
-        "Thresholds: rises at every step in 1 of 2 BackRes layers (VGG3x2-v1 conv2: 2, 3, rises at every step; "
-        "VGG3x2-v1 conv3: 4, 4, ends where it began, and turns on the way)."
-    )
-    down = t.trend_sentence("Thresholds", {"a": [2, 1]}, wanted="rises at every step")
-    assert down.startswith("Thresholds: rises at every step in 0 of 1")
-    with pytest.raises(ValueError, match="at least one layer"):
-        t.trend_sentence("Thresholds", {}, wanted="rises at every step")
+def test_a_trend_needs_two_numbers():
     with pytest.raises(ValueError, match="at least two numbers, got 1"):
         t.trend([1.0])
-
-
-def test_rates_are_those_at_the_settled_t_and_means_over_seeds():
-    other = run(seed=1)
-    other.result["snn"]["100"]["activity"]["conv2.1"]["rate"] = 0.5
-    other.result["snn"]["1000"]["activity"]["conv2.1"]["rate"] = 99
-    found = t.rates_by_step([run(), other])
-    assert found["VGG3x2-v1 conv2"] == pytest.approx([0.4, 0.2])
-    assert found["VGG3x2-v1 conv3"] == pytest.approx([0.2, 0.3])
-    assert t.thresholds_by_step([plain()]) == {}
-    assert list(t.thresholds_by_step([run(note="reading B")])) == ["VGG3x2-v1 B conv2", "VGG3x2-v1 B conv3"]
 
 
 def test_records_that_do_not_belong_together():
@@ -222,6 +290,9 @@ def test_records_that_do_not_belong_together():
 def test_every_planned_role_has_a_name():
     for grid in (conversion_grid.table2, conversion_grid.table2_variants, conversion_grid.table4):
         assert {entry.role for entry in grid("first", seeds=[0])} <= set(t.NAMES)
+    roles = {entry.role for entry in conversion_grid.table2_variants("laptop", seeds=[0])}
+    assert {role for role in roles if "shared" in role} == set(sharing.HOW)
+    assert roles <= set(conversion_figures._LOOKS)
 
 
 def test_claims_without_runs_have_no_estimate(tmp_path):
@@ -241,6 +312,6 @@ def test_figures_draw_what_the_tables_hold():
     assert [list(line.get_ydata()) for line in second.lines] == [[0.5, T, T, T] for T in (0.01, 0.1, 1.0)]
     figure = conversion_figures.draw_variants([run(), run(role="converted-shared"), plain()])
     left, right = figure.axes
-    assert [axes.get_title() for axes in figure.axes] == ["VGG3x2-v1", "VGG7-conv"]
+    assert [axes.get_title() for axes in figure.axes] == ["VGG3x2-v1", "VGG7"]
     assert len(left.lines) == 3 and len(right.lines) == 2  # the ANN and each conversion
     assert list(left.lines[1].get_ydata()) == [0.1, 0.49, 0.5]

@@ -1,0 +1,210 @@
+"""Tables 2 and 4 in the article's own layout, ours in its cells; and the efficiencies of Figure 7 with what they are read at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from panda2020 import statistics
+from panda2020.claims.crossing import Course, over_images
+from panda2020.claims.protocol import EE_LOSS, RESAMPLES
+from panda2020.claims.stated import cell
+from panda2020.exhibits.cells import Beside
+from panda2020.exhibits.numbers import interval, number
+from panda2020.records import Place
+from panda2020.runs import Record
+from panda2020.samples import Sample, hits_of
+from panda2020.statistics import Estimate
+
+from .tables import CONVERTED, Runs, grouped, read_out, times
+
+#: The T of Tables 2 and 4 that are always visible; the others are shown when the reader asks for them.
+SHOWN = (10, 100, 2000)
+
+
+def shown_name(network: str, reading: str = "A") -> str:
+    """A network as the article names it: our registry's VGG7-conv is its VGG7."""
+    name = network.removesuffix("-conv")
+    return name if reading == "A" else f"{name}, reading {reading}"
+
+
+def accuracy_at(runs: Runs, steps: int | None) -> Estimate:
+    """Accuracy in per cent after ``steps`` steps (None: of the ANN), with its total interval."""
+    total = int(read_out(next(iter(runs.values())), steps)["total"])
+    correct = [int(read_out(run, steps)["correct"]) for run in runs.values()]
+    return statistics.accuracy_estimate(correct, total) * 100
+
+
+def loss_at(runs: Runs, steps: int, *, other: Runs | None = None) -> Estimate | None:
+    """Converted network minus its ANN in points, image by image; with ``other``, minus that converted network at the same T.
+
+    None where no seed has both.
+    """
+    both = sorted(runs.keys() & (runs if other is None else other).keys())
+    return _difference(
+        [
+            (read_out(runs[s], steps), read_out((other or runs)[s], None if other is None else steps))
+            for s in both
+        ]
+    )
+
+
+def _difference(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Estimate | None:
+    if not pairs:
+        return None
+    return (
+        statistics.paired(*([hits_of(one) for one in side] for side in zip(*pairs, strict=True))).total * 100
+    )
+
+
+def efficiency_at(runs: Runs, steps: int) -> Estimate:
+    """EE at one T (convention paper, int32 prices), the geometric mean with its interval over seeds."""
+    values = [Sample(run, steps, read_out(run, steps)).report("paper").efficiency for run in runs.values()]
+    return statistics.estimate(values, ratio=True)
+
+
+def settled_efficiency(runs: Runs) -> tuple[Estimate, float]:
+    """EE where the accuracy is ``EE_LOSS`` below that at the largest T, by interpolation in log T, and the T where that is.
+
+    It is the reading of the claims (protocol, section 5): its interval covers seeds and test images, as which T it is depends
+    on both.
+    """
+    logs, steps, again = [], [], []
+    for run in runs.values():
+        every = sorted(int(T) for T in run.result["snn"])
+        found = [Sample(run, T, read_out(run, T)) for T in every]
+        right = np.stack([one.hits for one in found])
+        resampled = statistics.resampled(right, resamples=RESAMPLES)
+        accuracies = right.mean(1)
+        measured = np.log([max(one.report("paper").efficiency, 1e-300) for one in found])
+        course = Course(tuple(every), accuracies, resampled, measured)
+        logs.append(float(course.below_last(EE_LOSS)[0]))
+        again.append(course.below_last(EE_LOSS, again=True))
+        clock = Course(tuple(every), accuracies, resampled, np.log(every))
+        steps.append(float(clock.below_last(EE_LOSS)[0]))
+    found_ee = statistics.estimate([math.exp(value) for value in logs], over_images(logs, again), ratio=True)
+    return found_ee, math.exp(float(np.mean(steps)))
+
+
+def paper_layout(
+    records: Sequence[Record], *, exhibit: str = "Table 2", plain: str = "VGG7-conv"
+) -> pd.DataFrame:
+    """Table 2 (or 4) as the article lays it out: a row per network, its ANN, the converted network at every T, what the
+    conversion loses at the largest T, and parameters; each with our 95 % interval and what the article's text says of the cell.
+
+    Accuracies in per cent, differences in points, paired image by image; "SNN − ANN" is at the largest T. Table 4 also has,
+    at the largest T, EE and the comparison of the converted networks with that of ``plain``.
+    """
+    groups = {place: runs for place, runs in grouped(records).items() if place.role == CONVERTED}
+    base = groups.get(Place(plain, "A", CONVERTED, None), {})
+    every = sorted(set.union(*(set(times(runs)) for runs in groups.values()))) if groups else []
+    title = shown_name(plain)
+    rows = []
+    for (name, reading, _, _), runs in groups.items():
+        late = times(runs)[-1]
+        pair = [(read_out(runs[s], None), read_out(base[s], None)) for s in runs if s in base]
+        own = runs is base
+        row: dict[str, object] = {
+            "network": shown_name(name, reading),
+            "ANN": Beside(accuracy_at(runs, None), cell(exhibit, name, "ANN")),
+            f"ANN − {title}'s": Beside(
+                None if own else _difference(pair), "" if own else cell(exhibit, name, "ANN loss")
+            ),
+        }
+        for T in every:
+            row[f"SNN, T = {T}"] = Beside(accuracy_at(runs, T) if T in times(runs) else None)
+        row["SNN − ANN"] = Beside(loss_at(runs, late), cell(exhibit, name, "conversion loss"))
+        if exhibit == "Table 4":
+            apart = None if own else loss_at(runs, late, other=base)
+            row[f"SNN − {title}'s"] = Beside(apart, "" if own else cell(exhibit, name, "SNN loss"))
+            row["EE"] = Beside(efficiency_at(runs, late))
+            row[f"EE over {title}'s"] = Beside(
+                None if own else _over(runs, base, late), "" if own else cell(exhibit, name, "EE ratio")
+            )
+        first = next(iter(runs.values()))
+        row["parameters"] = Sample(first, None, {}).parameters
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def main_columns(layout: pd.DataFrame) -> list[str]:
+    """The columns of ``paper_layout`` that are always visible: of the T those of ``SHOWN``, or the smallest, a middle one and
+    the largest where these were not read out."""
+    late = [c for c in layout.columns if c.startswith("SNN, T = ")]
+    chosen = [f"SNN, T = {T}" for T in SHOWN if f"SNN, T = {T}" in late]
+    if len(chosen) < len(SHOWN) and late:
+        chosen = [late[0], late[len(late) // 2], late[-1]]
+    return [c for c in layout.columns if (c not in late and c != "parameters") or c in chosen]
+
+
+def _over(runs: Runs, base: Runs, steps: int) -> Estimate | None:
+    both = sorted(runs.keys() & base.keys())
+    values = [
+        Sample(runs[s], steps, read_out(runs[s], steps)).report("paper").efficiency
+        / Sample(base[s], steps, read_out(base[s], steps)).report("paper").efficiency
+        for s in both
+    ]
+    return statistics.estimate(values, ratio=True) if values else None
+
+
+def against_time(records: Sequence[Record]) -> pd.DataFrame:
+    """Accuracy and EE by network and T, with intervals: what Figure 7 is read from.
+
+    Columns: network, reading, T (0: the ANN), accuracy in per cent, its low and high (seeds and test images), EE, its low and
+    high (seeds; none with one seed).
+    """
+    rows = []
+    for (name, reading, role, _), runs in grouped(records).items():
+        if role != CONVERTED:
+            continue
+        for T in (None, *times(runs)):
+            right = accuracy_at(runs, T)
+            ee = efficiency_at(runs, T) if T else None
+            assert right.interval is not None
+            low, high = ee.interval if ee and ee.interval else (math.nan, math.nan)
+            rows.append({
+                "network": name, "reading": reading, "T": T or 0, "accuracy": right.mean, "accuracy low": right.interval.low,
+                "accuracy high": right.interval.high, "EE": ee.mean if ee else math.nan, "EE low": low, "EE high": high,
+                "seeds": len(runs),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def figure7(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per converted network: the T at which EE is read (``settled_efficiency``), EE there and its interval."""
+    rows = []
+    for (name, reading, role, _), runs in grouped(records).items():
+        if role == CONVERTED:
+            ee, steps = settled_efficiency(runs)
+            low, high = ee.interval or (math.nan, math.nan)
+            rows.append({
+                "network": name, "reading": reading, "T": steps, "EE": ee.mean, "EE low": low, "EE high": high,
+                "accuracy": accuracy_at(runs, times(runs)[-1]).mean - 100 * EE_LOSS, "seeds": len(runs),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def figure7_sentences(records: Sequence[Record]) -> list[str]:
+    """Where each network is read and its EE there; and what conversion costs at the smallest and the largest T."""
+    groups = {place: runs for place, runs in grouped(records).items() if place.role == CONVERTED}
+    read = "; ".join(
+        f"{shown_name(row['network'], row['reading'])} {number(row['EE'])} at T = {row['T']:.0f}"
+        for _, row in figure7(records).iterrows()
+    )
+    said = [f"EE at a loss of one point: {read}."] if read else []
+    for word, which in (("smallest", 0), ("largest", -1)):
+        found = []
+        for place, runs in groups.items():
+            loss = loss_at(runs, times(runs)[which])
+            if loss is not None:
+                found.append(
+                    f"{shown_name(place.network, place.reading)} {number(loss.mean, '+.1f')} [{interval(loss.interval, '+.1f')}]"
+                )
+        if found:
+            T = times(next(iter(groups.values())))[which]
+            said.append(f"SNN minus ANN at the {word} T, {T}, in points: {'; '.join(found)}.")
+    return said
