@@ -145,7 +145,7 @@ def draw_rho_course(table: pd.DataFrame) -> Figure:
         axes.axis("off")
     grid[0].text(1, 0.49, "a coin", fontsize=8, color=PALETTE["grey"], va="top")
     figure.supxlabel("epoch", fontsize=10)
-    figure.supylabel("ρ, mean over training images", fontsize=9)
+    figure.supylabel("ρ (mean)", fontsize=9)
     return figure
 
 

@@ -79,6 +79,11 @@ def rho_course(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["network", "T", "seed", "epoch", "rho_target", "rho_others"])
 
 
+def shortest(course: pd.DataFrame) -> pd.DataFrame:
+    """Of a ``rho_course``, every network at its smallest T."""
+    return course[course["T"] == course.groupby("network")["T"].transform("min")]
+
+
 def rho_sentences(table: pd.DataFrame) -> list[str]:
     """Where rho of the other classes ends, over all runs of a ``rho_course``."""
     if table.empty:
