@@ -221,6 +221,22 @@ def difference_estimate(first: Mapping[int, Record], second: Mapping[int, Record
     )
 
 
+def accuracy_estimate(runs: Mapping[int, Record]) -> Estimate | None:
+    """Test accuracy in per cent over the seeds of one place; None without runs."""
+    if not runs:
+        return None
+    total = next(iter(runs.values())).result["total"]
+    return (
+        statistics.accuracy_estimate([run.result["accuracy"] * total for run in runs.values()], total) * 100
+    )
+
+
+def efficiency_estimate(runs: Mapping[int, Record], convention: str = "paper") -> Estimate | None:
+    """EE over the seeds of one place; None without runs."""
+    values = [sample_of(run).report(convention).efficiency for run in runs.values()]
+    return statistics.estimate(values, ratio=True) if values else None
+
+
 def mean_or_none(values: Sequence[float]) -> float | None:
     """The mean; None of no values."""
     return float(np.mean(values)) if len(values) else None

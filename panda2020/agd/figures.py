@@ -75,11 +75,13 @@ def fall_sentences(table: pd.DataFrame) -> list[str]:
     return [f"Spikes of the last convolution over those of the first: {', '.join(said)}."] if said else []
 
 
-def draw_curves(table: pd.DataFrame, *, chance: float = 0.1) -> Figure:
+def draw_curves(
+    table: pd.DataFrame, *, chance: float = 0.1, looks: Mapping[str, tuple[str, str]] | None = None
+) -> Figure:
     """``curve_table``, one panel per network: ANN and SNN, training thin and dashed, validation solid, mean over seeds.
 
-    Where there are several seeds, a band reaches from the worst to the best of them. The validation curves are labelled at
-    their ends; chance is dotted.
+    looks: role -> label and colour, for networks that are neither ("hybrid"). Where there are several seeds, a band reaches from
+    the worst to the best of them. The validation curves are labelled at their ends; chance is dotted.
     """
     names = list(dict.fromkeys(zip(table["network"], table["reading"], strict=True)))
     columns = min(2, len(names))
@@ -92,9 +94,11 @@ def draw_curves(table: pd.DataFrame, *, chance: float = 0.1) -> Figure:
         axes.set_ylim(0, min(1.0, top))
         here = table[(table["network"] == name[0]) & (table["reading"] == name[1])]
         ends: dict[str, tuple[float, float, str]] = {}
-        for (_, steps), runs in here.fillna({"T": 0}).groupby(["role", "T"], sort=True):
-            label = f"SNN, T = {steps:.0f}" if steps else "ANN"
-            colour = ROLES["ann"] if not steps else _TIMES[times.index(steps) % len(_TIMES)]
+        for (role, steps), runs in here.fillna({"T": 0}).groupby(["role", "T"], sort=True):
+            label, colour = (looks or {}).get(role, ("SNN" if steps else "ANN", ROLES["ann"]))
+            if steps:
+                label += f", T = {steps:.0f}"
+                colour = colour if looks else _TIMES[times.index(steps) % len(_TIMES)]
             for part, look in (
                 ("training", {"linestyle": (0, (4, 2)), "linewidth": 0.9}),
                 ("validation", {"linestyle": "solid", "linewidth": 2.0}),

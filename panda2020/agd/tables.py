@@ -17,16 +17,17 @@ from panda2020.exhibits.numbers import gap
 from panda2020.records import (
     Place,
     accuracy_columns,
+    accuracy_estimate,
     by_place,
     difference_columns,
     difference_estimate,
+    efficiency_estimate,
     mean_efficiency,
     reading_of,
     scale,
 )
 from panda2020.runs import Record
-from panda2020.samples import LEARNT, Sample, sample_of
-from panda2020.statistics import Estimate
+from panda2020.samples import LEARNT, Sample
 from snncore.energy import CONVENTIONS
 
 #: role of an ANN -> how it is called: the plain one of Table 8, then those of ``grid.baselines``.
@@ -292,7 +293,7 @@ def paper_layout(records: Sequence[Record]) -> pd.DataFrame:
         ann = places.get(Place(name, "A", "ann", None), {})
         row: dict[str, object] = {
             "network": shown_name(name),
-            "ANN, %": Beside(_accuracy(ann), cell("Table 8", name, "ANN")),
+            "ANN, %": Beside(accuracy_estimate(ann), cell("Table 8", name, "ANN")),
         }
         for n, steps in enumerate(times):
             snn = places.get(Place(name, "A", "snn", steps), {})
@@ -300,9 +301,9 @@ def paper_layout(records: Sequence[Record]) -> pd.DataFrame:
             loss = difference_estimate(snn, ann) if both else None
             # the text does not say which T its numbers are of; they stand beside the first
             said = {c: "" if n else cell("Table 8", name, c) for c in ("SNN", "loss", "EE")}
-            row[f"SNN, T = {steps}, %"] = Beside(_accuracy(snn), said["SNN"])
+            row[f"SNN, T = {steps}, %"] = Beside(accuracy_estimate(snn), said["SNN"])
             row[f"SNN − ANN, T = {steps}, points"] = Beside(loss, said["loss"])
-            row[f"EE, T = {steps}"] = Beside(_efficiency(snn), said["EE"])
+            row[f"EE, T = {steps}"] = Beside(efficiency_estimate(snn), said["EE"])
         some = next(
             iter(
                 (
@@ -314,18 +315,6 @@ def paper_layout(records: Sequence[Record]) -> pd.DataFrame:
         row["parameters"] = Sample(some, None, some.result).parameters
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _accuracy(runs: Mapping[int, Record]) -> Estimate | None:
-    if not runs:
-        return None
-    total = next(iter(runs.values())).result["total"]
-    return statistics.accuracy_estimate([run.result["correct"] for run in runs.values()], total) * 100
-
-
-def _efficiency(runs: Mapping[int, Record]) -> Estimate | None:
-    values = [sample_of(run).report("paper").efficiency for run in runs.values()]
-    return statistics.estimate(values, ratio=True) if values else None
 
 
 def tuning_table(records: Sequence[Record]) -> pd.DataFrame:

@@ -120,7 +120,7 @@ def hybrid_table(records: Sequence[Record]) -> pd.DataFrame:
     for name, reading, role in zip(table["network"], table["reading"], roles, strict=True):
         passes = passes_of(first[name, reading, role].spec)
         spiking = any(p.neuron in ("lif", "if") for p in passes)
-        bounds.append([_silent(passes, c) if spiking else None for c in ("paper", "physical")])
+        bounds.append([silent_efficiency(passes, c) if spiking else None for c in ("paper", "physical")])
     table["role"] = [NAMES[role] for role in roles]
     table["at most"], table["at most physical"] = (
         pd.Series(column, dtype=object) for column in zip(*bounds, strict=True)
@@ -143,7 +143,8 @@ def hybrid_table(records: Sequence[Record]) -> pd.DataFrame:
     return table.rename(columns={"only SNN right": "only this right"}).reset_index(drop=True)
 
 
-def _silent(passes: Sequence[Pass], convention: str) -> float:
+def silent_efficiency(passes: Sequence[Pass], convention: str) -> float:
+    """EE of the network if none of its spiking layers ever fired: the largest that it can have."""
     return report(passes, _rates(passes, 0.0), 1, convention=convention).efficiency
 
 

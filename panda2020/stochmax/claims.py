@@ -21,9 +21,8 @@ from panda2020.samples import Sample, Series
 SOFT, STOCH = "snn", "snn-stochmax"
 
 RHO = (
-    "Stochmax here is DropMax with q = p. The article does not say how rho is taught; chapter 8 shows what ours "
-    "learns, and how far "
-    "it stays where the entropy term alone would leave it, at one half."
+    "Our stochmax is DropMax with q = p, because the article does not say how rho is taught. In it, rho of the other classes "
+    "hardly leaves one half, where the entropy term alone puts it; chapter 8 shows the measured values."
 )
 
 
