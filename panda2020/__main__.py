@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None, *, contents: Contents | None = 
     except ModuleNotFoundError as error:
         if options.debug or (error.name or __package__).split(".")[0] in ("snncore", __package__):
             raise
-        print(f"error: {error.name} is not installed: {_install_line(error.name or "it")}", file=sys.stderr)
+        print(f"error: {error.name} is not installed: {_install_line(error.name or 'it')}", file=sys.stderr)
         return 1
     except (*commands.REQUESTS, *commands.FAILURES) as error:
         if options.debug:

@@ -6,9 +6,9 @@ Estimators take every range from the functions here, and signs of differences fr
 
 from __future__ import annotations
 
-from .ranges import Range, above, around, at_least, at_most, below
+from panda2020.runs.provenance import PROTOCOL_VERSION as PROTOCOL_VERSION
 
-PROTOCOL_VERSION = 1
+from .ranges import Range, above, around, at_least, at_most, below
 
 #: "~x" as a factor: from x / FACTOR to FACTOR x.
 FACTOR = 1.33

@@ -126,6 +126,7 @@ def execute(
                     "source": {"version": sources.VERSION, "sha256": source, "modules": list(modules)},
                     "data_sha256": outcome.result["data"]["sha256"],
                     **machine,
+                    "protocol": provenance.PROTOCOL_VERSION,
                     "seconds": round(seconds, 3),
                     "resumed": resumed,
                     "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+PROTOCOL_VERSION = 1  # of the evaluation protocol (book/protocol.md) that a record is made under
+
 
 class ProvenanceError(RuntimeError):
     """It cannot be said what made the run; the message says how to help."""

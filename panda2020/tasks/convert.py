@@ -95,6 +95,9 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
     part = Part(splits.test.images[:count], splits.test.labels[:count])
     real = InputConfig("real", signed=coder.signed)
     reference = classify(ann, part, real, seed=spec.ann.seed, batch_size=spec.batch_size, device=device)
+    everything = classify(
+        ann, splits.test, real, seed=spec.ann.seed, batch_size=spec.batch_size, device=device
+    )
     with tqdm(
         total=count * spec.steps[-1], disable=not progress, desc="image-steps", unit_scale=True, leave=False
     ) as bar:
@@ -117,6 +120,7 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         "total": last.total,
         "topology": network.topology.text,
         "ann": {**_counts(reference), **train.measure_sites(ann.plan, dict(reference.sites), None)},
+        "ann_all": _counts(everything),
         "snn": {str(T): _read(snapshot, reference) for T, snapshot in found.items()},
         "thresholds": thresholds,
         "scales": scales(network),

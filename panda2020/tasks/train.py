@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,12 @@ from snncore.training import Evaluation, InputConfig, TrainingConfig, evaluate, 
 SEEN = 2000  # training images on which a trained network's training accuracy is measured
 
 RASTER_IMAGES, RASTER_NEURONS = 8, 64
+
+EARLY = (
+    5,
+    10,
+    15,
+)  # smaller T at which a network trained on Poisson spikes is read as well: how few steps are enough
 
 
 @dataclass(frozen=True)
@@ -105,10 +111,25 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
         },
         "weights_sha256": fingerprint(network),
     }
+    if early := read_early(network, splits, spec, device=device):
+        result["early"] = early
     if spec.network.head == "stochmax":
         result["rho"] = mean_retain(network, splits, spec, device=device)
     spikes = raster(network, splits, spec, device=device)
     return Outcome(result, {"raster": spikes} if spikes else {})
+
+
+def read_early(network: Network, splits: Splits, spec: Spec, *, device: str) -> dict[str, dict[str, Any]]:
+    """Accuracy on the test images after fewer steps than the network was trained for, by T; nothing without Poisson spikes."""
+    if spec.input.code != "poisson":
+        return {}
+    found = {}
+    for T in EARLY:
+        if T < (spec.input.steps or 0):
+            fewer = replace(spec.input, steps=T)
+            tested = evaluate(network, splits.test, fewer, seed=spec.seed, device=device, activity=False)
+            found[str(T)] = counts(tested)
+    return found
 
 
 def raster(network: Network, splits: Splits, spec: Spec, *, device: str) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from panda2020.tasks import train as task
 from snncore.data import DataConfig, load
 from snncore.network import NetworkConfig
 from snncore.streams import stream
-from snncore.training import InputConfig, TrainingConfig
+from snncore.training import InputConfig, TrainingConfig, evaluate
 
 DATA = DataConfig("digits", train=1100, validation=40, test=60)
 
@@ -108,3 +109,17 @@ def test_a_spiking_run_keeps_a_raster_and_an_ann_none(tmp_path):
     other = tmp_path / "work" / "two"
     other.mkdir()
     assert task.execute(plain, work=other, device="cpu", progress=False).artifacts == {}
+
+
+def test_a_network_is_read_after_fewer_steps_too():
+    spec = replace(SPIKING, input=InputConfig("poisson", steps=12))
+    splits = load(spec.data)
+    network = task.build(spec, splits).eval()
+    found = task.read_early(network, splits, spec, device="cpu")
+    assert list(found) == ["5", "10"] and all(len(splits.test) == one["total"] for one in found.values())
+    alone = evaluate(network, splits.test, InputConfig("poisson", steps=5), seed=spec.seed, activity=False)
+    assert found["5"] == task.counts(alone)
+    assert (
+        task.read_early(network, splits, replace(spec, input=InputConfig("direct", steps=12)), device="cpu")
+        == {}
+    )
