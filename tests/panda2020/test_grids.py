@@ -65,7 +65,7 @@ def changed(a, b, prefix=""):
     [
         ("quick", "43e5ee90fe4e5c9c", "6211063f87c5ccdf"),
         ("first", "e3b1fcd7fbe346e8", "1b39bf18661c5c7a"),
-        ("laptop", "2ddbd6f388e45eb2", "11bd277e97343cf5"),
+        ("laptop", "308a27c5e97c9849", "7a75ff0d615d8cba"),
         ("paper", "d9a30b36e469cde8", "56808c7fbd77c085"),
     ],
 )
