@@ -26,7 +26,7 @@ def draw_rule(config: StdpConfig) -> Figure:
     axis.fill_between(delay, change, 0, where=change < 0, color=PALETTE["blue"], alpha=0.2)
     axis.text(
         -0.1,
-        0.4 * change.max(),
+        0.1 * change.max(),
         "weight rises ",
         color=PALETTE["orange"],
         ha="right",
