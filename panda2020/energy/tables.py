@@ -254,6 +254,8 @@ def draw_same_memory(m: Measured, *, prices: Prices = INT32) -> Figure:
         )
     axes.axhline(1, color=PALETTE["grey"], linewidth=1)
     axes.set(xscale="log", yscale="log", ylabel=f"EE at T = {m.steps}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("memory energy on each side / arithmetic energy of the ANN")
     axes.legend(title="convention")
     return figure
