@@ -13,9 +13,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.style import PALETTE
 from panda2020.networks import PaperNetwork
 from panda2020.runs import Record
+from panda2020.samples import sample_of
+from panda2020.statistics import estimate
 from panda2020.tasks import train
 from snncore.activity import SiteActivity
 from snncore.energy import (
@@ -125,6 +128,44 @@ def convention_table(m: Measured) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def efficiency_table(spiking: Sequence[Record]) -> pd.DataFrame:
+    """EE of one trained network by convention (rows) and price list (columns), each with its interval over seeds.
+
+    spiking: its runs at one T, a seed each. Raises ``ValueError`` for none.
+    """
+    if not spiking:
+        raise ValueError("spiking must hold at least one run, got none")
+    rows = []
+    for convention in CONVENTIONS:
+        row: dict[str, object] = {"convention": convention}
+        for name, prices in PRICES.items():
+            values = [sample_of(run).report(convention, name).efficiency for run in spiking]
+            row[f"EE, {prices.name}"] = Beside(estimate(values, ratio=True))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def draw_efficiencies(table: pd.DataFrame) -> Figure:
+    """``efficiency_table``: a mark with its interval per convention and price list, on a logarithmic axis with 1 marked."""
+    columns = [c for c in table.columns if c != "convention"]
+    figure = Figure(figsize=(6.8, 2.6), layout="constrained")
+    axes = figure.add_subplot()
+    for i, (column, marker) in enumerate(zip(columns, ("o", "s"), strict=True)):
+        for k, one in enumerate(table[column]):
+            mean, found = one.ours.mean, one.ours.interval
+            colour, height = _COLOURS[table["convention"][k]], k + 0.2 * (2 * i - 1)
+            if found is not None:
+                axes.plot([max(found.low, 1e-3), found.high], [height, height], color=colour, linewidth=2)
+            axes.plot(mean, height, marker, color=colour, mfc="white" if i else colour, markersize=8)
+            axes.text(mean, height - 0.13, column.removeprefix("EE, "), fontsize=8, ha="center", va="bottom")
+    axes.axvline(1, color=PALETTE["grey"], linewidth=1.2)
+    axes.set(xscale="log", xlabel="EE (1: as much energy as the ANN)", ylim=(len(table) - 0.4, -0.75))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_yticks(range(len(table)), table["convention"])
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
 def layer_table(found: EnergyReport) -> pd.DataFrame:
     """One report pass by pass: Eq. 8 (MACs), what the SNN is charged, and both energies."""
     return pd.DataFrame(
@@ -213,6 +254,8 @@ def draw_same_memory(m: Measured, *, prices: Prices = INT32) -> Figure:
         )
     axes.axhline(1, color=PALETTE["grey"], linewidth=1)
     axes.set(xscale="log", yscale="log", ylabel=f"EE at T = {m.steps}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("memory energy on each side / arithmetic energy of the ANN")
     axes.legend(title="convention")
     return figure

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from panda2020.exhibits.style import PALETTE
+from panda2020.exhibits.style import EDGE, PALETTE
 from panda2020.runs import Record
 from snncore.stdp import StdpConfig
 
@@ -18,64 +19,81 @@ def draw_rule(config: StdpConfig) -> Figure:
     """Eq. 5: weight change of a pair over t_pre - t_post, for the config's tau, eta and absolute offset."""
     delay = np.linspace(-4 * config.tau, 0, 200)
     change = config.eta * (np.exp(delay / config.tau) - config.offset)
-    fig, axis = plt.subplots(figsize=(5.0, 2.7))
+    fig, axis = plt.subplots(figsize=(6.8, 2.8))
     axis.plot(delay, change, color=PALETTE["blue"])
     axis.axhline(0, color=PALETTE["grey"], linewidth=1)
-    axis.fill_between(
-        delay, change, 0, where=change > 0, color=PALETTE["orange"], alpha=0.3, label="weight rises"
+    axis.fill_between(delay, change, 0, where=change > 0, color=PALETTE["orange"], alpha=0.3)
+    axis.fill_between(delay, change, 0, where=change < 0, color=PALETTE["blue"], alpha=0.2)
+    axis.text(
+        -0.1,
+        0.1 * change.max(),
+        "weight rises ",
+        color=PALETTE["orange"],
+        ha="right",
+        va="bottom",
+        fontsize=9,
     )
-    axis.fill_between(
-        delay, change, 0, where=change < 0, color=PALETTE["blue"], alpha=0.2, label="weight falls"
-    )
-    axis.set(xlabel="t_pre - t_post (steps)", ylabel="weight change of the pair")
-    axis.legend(loc="upper left")
+    axis.text(delay[10], 0.5 * change.min(), "weight falls", color=PALETTE["blue"], va="center", fontsize=9)
+    axis.set(xlabel="$t_{pre} - t_{post}$, steps", ylabel="weight change of the pair")
     return fig
 
 
 def draw_settings(kernels: Mapping[str, np.ndarray], *, low: float, high: float) -> Figure:
     """First-layer kernels (M, 1, k, k) of some settings, one row each, on one scale: black is ``low``, white ``high``."""
     count = max(len(weights) for weights in kernels.values())
-    fig, axes = plt.subplots(
-        len(kernels), count, figsize=(2.6 + 0.55 * count, 0.62 * len(kernels)), squeeze=False
-    )
+    fig = Figure(figsize=(7.4, 0.66 * len(kernels)), layout="constrained")
+    axes = fig.subplots(len(kernels), count, squeeze=False)
     for row, (name, weights) in enumerate(kernels.items()):
         for column, axis in enumerate(axes[row]):
-            axis.set(xticks=[], yticks=[])
-            axis.grid(False)
             if column < len(weights):
-                axis.imshow(weights[column][0], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+                _draw_kernel(axis, weights[column][0], low, high)
             else:
                 axis.set_axis_off()
-        axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+        axes[row, 0].set_ylabel(_two_lines(name), rotation=0, ha="right", va="center", fontsize=9)
     return fig
 
 
-def draw_kernels(kernels: Mapping[str, np.ndarray], *, layer: str = "conv1", maps: int = 18) -> Figure:
-    """Kernels (M, C, k, k) of a layer before and after STDP, one column per map; three input channels are drawn as colour.
-
-    Every kernel is stretched to its own range. Of more than three inputs the first is drawn.
+def draw_kernels(
+    kernels: Mapping[str, np.ndarray], *, low: float, high: float, layer: str = "conv1"
+) -> Figure:
+    """Up to 18 kernels (M, C, k, k) of a layer before (left) and after STDP (right), six a line, on one scale from ``low``
+    (black) to ``high`` (white). Three input channels are averaged; of more than three inputs the first is drawn.
     """
-    pair = [kernels[f"{layer}_{when}"][:maps] for when in ("before", "after")]
-    count = len(pair[0])
-    fig, axes = plt.subplots(2, count, figsize=(max(3.0, 0.42 * count), 1.3), squeeze=False)
-    for row, (when, weights) in enumerate(zip(("before", "after"), pair, strict=True)):
-        for column, kernel in enumerate(weights):
-            shown = kernel.transpose(1, 2, 0) if len(kernel) == 3 else kernel[0]
-            low, high = shown.min(), shown.max()
-            axis = axes[row, column]
-            axis.imshow(
-                (shown - low) / max(high - low, 1e-9), cmap="gray", vmin=0, vmax=1, interpolation="nearest"
-            )
-            axis.set(xticks=[], yticks=[])
-            axis.grid(False)
-        axes[row, 0].set_ylabel(when, rotation=0, ha="right", va="center")
+    sides = {when: kernels[f"{layer}_{when}"][:18] for when in ("before", "after")}
+    count = len(sides["after"])
+    columns = min(6, count)
+    lines = -(-count // columns)
+    fig = Figure(figsize=(7.2, 0.55 * lines + 0.6), layout="constrained")
+    for part, (when, weights) in zip(fig.subfigures(1, 2), sides.items(), strict=True):
+        part.suptitle(f"{when} STDP", fontsize=10)
+        grid = part.subplots(lines, columns, squeeze=False).ravel()
+        for axis, kernel in zip(grid, weights, strict=False):
+            _draw_kernel(axis, kernel.mean(0) if len(kernel) == 3 else kernel[0], low, high)
+        for axis in grid[count:]:
+            axis.set_axis_off()
     return fig
+
+
+def _draw_kernel(axis: Axes, kernel: np.ndarray, low: float, high: float) -> None:
+    """One kernel with a frame, which a white one on white paper needs."""
+    axis.imshow(kernel, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+    for side in axis.spines.values():
+        side.set(visible=True, color=EDGE, linewidth=0.8)
+
+
+def _two_lines(text: str) -> str:
+    head, comma, tail = text.partition(", ")
+    return f"{head},\n{tail}" if comma else text
 
 
 def draw_weights(kernels: Mapping[str, np.ndarray], *, low: float, high: float) -> Figure:
     """Histograms of each layer's weights before and after STDP, over the range that the bounds allow."""
     layers = [name.removesuffix("_after") for name in kernels if name.endswith("_after")]
-    fig, axes = plt.subplots(1, len(layers), figsize=(3.2 * len(layers), 2.6), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(layers), figsize=(min(7.8, 3.2 * len(layers)), 2.6), sharey=True, squeeze=False
+    )
     bins = np.linspace(low, high, 41)
     for axis, layer in zip(axes[0], layers, strict=True):
         for when, colour in (("before", PALETTE["grey"]), ("after", PALETTE["orange"])):
@@ -123,7 +141,9 @@ def curve_table(records: Sequence[Record]) -> pd.DataFrame:
 def draw_curve(curve: pd.DataFrame) -> Figure:
     """``curve_table``: mean weight change per mini-batch (solid) and share of weights at a bound (dashed) over images seen."""
     networks = list(dict.fromkeys(curve["network"]))
-    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(networks), figsize=(2.5 * len(networks) + 0.3, 3.0), sharey=True, squeeze=False
+    )
     colours = [PALETTE[name] for name in ("blue", "orange", "green", "purple")]
     for axis, name in zip(axes[0], networks, strict=True):
         here = curve[curve["network"] == name]
@@ -180,24 +200,38 @@ def drift_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def draw_convergence(drift: pd.DataFrame) -> Figure:
-    """Likeness to the final kernels over images seen, one panel per network."""
+    """Likeness to the final kernels over images seen, one panel per network; a line per layer, ticks for seeds."""
     networks = list(dict.fromkeys(drift["network"]))
-    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(networks), figsize=(2.5 * len(networks) + 0.3, 3.0), sharey=True, squeeze=False
+    )
+    looks = [
+        (PALETTE["orange"], "o", "solid"), (PALETTE["purple"], "s", (0, (4, 2))), (PALETTE["black"], "^", (0, (1, 1))),
+    ]  # fmt: skip
+    lines = {}
     for axis, name in zip(axes[0], networks, strict=True):
         of_network = drift[drift["network"] == name]
-        for layer, marker in zip(dict.fromkeys(of_network["layer"]), "os^Dv", strict=False):
-            mean = of_network[of_network["layer"] == layer].groupby("seen")["cosine"].mean()
-            axis.plot(mean.index, mean.values, marker=marker, label=layer)
-        axis.set(title=name, xlabel="images seen", ylim=(min(0.0, drift["cosine"].min()) - 0.05, 1.05))
-        axis.legend()
+        for layer, (colour, marker, dashes) in zip(dict.fromkeys(of_network["layer"]), looks, strict=False):
+            here = of_network[of_network["layer"] == layer]
+            mean = here.groupby("seen")["cosine"].mean()
+            lines[layer] = axis.plot(mean.index, mean.values, color=colour, marker=marker, linestyle=dashes)[
+                0
+            ]
+            if here["seed"].nunique() > 1:
+                axis.plot(here["seen"], here["cosine"], "_", color=colour, markersize=7, alpha=0.6)
+        axis.set(xlabel="images seen", ylim=(min(0.0, drift["cosine"].min()) - 0.05, 1.05))
+        axis.set_title(name, fontsize=10, loc="left")
     axes[0, 0].set_ylabel("cosine to final kernels")
+    fig.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=len(lines), fontsize=9)
     return fig
 
 
 def draw_rates(rates: pd.DataFrame) -> Figure:
     """Spikes per neuron and step by site, learned beside untrained kernels, one panel per network."""
     networks = list(dict.fromkeys(rates["network"]))
-    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(networks), figsize=(2.5 * len(networks) + 0.3, 3.0), sharey=True, squeeze=False
+    )
     kinds = list(dict.fromkeys(rates["kernels"]))
     colours = (PALETTE["orange"], PALETTE["grey"])
     for axis, name in zip(axes[0], networks, strict=True):
@@ -225,7 +259,9 @@ def draw_rates(rates: pd.DataFrame) -> Figure:
 def draw_classifiers(table: pd.DataFrame) -> Figure:
     """``tables_stdp.classifier_table``: accuracy in per cent of both classifiers by kind of features, a panel per network."""
     networks = list(dict.fromkeys(table["network"]))
-    fig, axes = plt.subplots(1, len(networks), figsize=(2.9 * len(networks), 2.8), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(networks), figsize=(2.5 * len(networks) + 0.3, 3.0), sharey=True, squeeze=False
+    )
     for axis, name in zip(axes[0], networks, strict=True):
         here = table[table["network"] == name]
         place = np.arange(len(here))

@@ -99,10 +99,10 @@ def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind
     accuracy = statistics.accuracy_estimate([f["accuracy"] * total for f in learned.values()], total)
     assert accuracy.interval is not None
     row["95 % interval"], row["over"] = accuracy.interval * 100, accuracy.over
-    for word, found_gap in _gaps(runs, anns, kind).items():
+    for word, found_gap in gaps(runs, anns, kind).items():
         row[f"minus {word}"] = float("nan") if found_gap is None else found_gap.mean
         row[f"minus {word}, 95 %"] = None if found_gap is None else found_gap.interval
-    topology, plain, shape = _topologies(name, first, kind)
+    topology, plain, shape = topologies(name, first, kind)
     passes = plan(topology, shape)
     static = sum(macs(p) for p in passes if p.neuron not in ("lif", "if"))
     row["parameters"] = parameter_count(topology, shape)
@@ -116,7 +116,7 @@ def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind
     return row
 
 
-def _gaps(
+def gaps(
     runs: Mapping[int, Record], anns: Mapping[int, Record], kind: str
 ) -> dict[str, statistics.Estimate | None]:
     """STDP minus the ANN, random kernels and raw pixels in points; None without a pair."""
@@ -134,7 +134,7 @@ def _gaps(
     }
 
 
-def _topologies(name: str, record: Record, kind: str) -> tuple[str, str, tuple[int, int, int]]:
+def topologies(name: str, record: Record, kind: str) -> tuple[str, str, tuple[int, int, int]]:
     """The whole network, the plain one of equal logical depth, and the image's shape."""
     spec = record.spec
     top = next(c for c in spec.classifiers if c.name == kind)
@@ -423,13 +423,13 @@ def finding(records: Sequence[Record], table: str, name: str) -> tuple[str, list
         return None
     row = made.iloc[0]
     by_role = {place.role: seeds for place, seeds in by_place(runs).items()}
-    gaps = _gaps(by_role["stdp"], by_role.get(BASELINES[table], {}), CLASSIFIERS[table])
+    found_gaps = gaps(by_role["stdp"], by_role.get(BASELINES[table], {}), CLASSIFIERS[table])
     named = {"random": "untrained kernels", "pixels": "raw pixels", "ANN": "its ANN"}
     columns = {"random": "random kernels", "pixels": "raw pixels", "ANN": "ANN"}
     parts = [
         gap(found, f"{other} at {row[columns[word]]:.1%}")
         for word, other in named.items()
-        if (found := gaps[word]) is not None
+        if (found := found_gaps[word]) is not None
     ]
     top = {"6": "FC1 and FC2", "12": "ConvNN"}[table]
     against = f", {', '.join(parts)}" if parts else ""

@@ -122,3 +122,30 @@ def test_bounds_are_the_macs_that_remain():
     assert table["paper at most"][0] == pytest.approx(sum(passes.values()) / relu)
     assert table["physical at most"][0] == pytest.approx(sum(passes.values()) / (relu + passes["conv3"]))
     assert table["spiking"].tolist() == ["conv3 to fc1", "conv5 to conv6"]
+
+
+def test_one_network_is_counted_in_six_ways_with_intervals_over_seeds(monkeypatch):
+    from panda2020.energy import tables
+
+    found = {0: 2.0, 1: 8.0}
+    monkeypatch.setattr(
+        tables,
+        "sample_of",
+        lambda seed: SimpleNamespace(
+            report=lambda convention, prices: SimpleNamespace(
+                efficiency=found[seed] * (10 if prices == "int32" else 1)
+            )
+        ),
+    )
+    table = tables.efficiency_table([0, 1])
+    assert table["convention"].tolist() == list(CONVENTIONS) and table.shape == (3, 3)
+    means = [cell.ours.mean for cell in table.iloc[0, 1:]]
+    assert sorted(means) == pytest.approx([4, 40])  # geometric means
+    assert (
+        table.iloc[0, 1].ours.interval is not None
+        and tables.efficiency_table([0]).iloc[0, 1].ours.interval is None
+    )
+    axes = tables.draw_efficiencies(table).axes[0]
+    assert axes.get_xscale() == "log" and [t.get_text() for t in axes.get_yticklabels()] == list(CONVENTIONS)
+    with pytest.raises(ValueError, match="at least one run, got none"):
+        tables.efficiency_table([])

@@ -15,6 +15,7 @@ from panda2020.runs.spec import to_dict
 from panda2020.statistics import hits as unpack
 from panda2020.stdp import figures as stdp_figures
 from panda2020.stdp import grid as stdp_grid
+from panda2020.stdp import layout
 from panda2020.stdp import tables as stdp_tables
 from snncore.stdp import StdpConfig
 
@@ -133,7 +134,7 @@ def test_figures(shown):
     kernels = records[1].artifact("kernels")
     figures = [
         stdp_figures.draw_convergence(drift),
-        stdp_figures.draw_kernels(kernels),
+        stdp_figures.draw_kernels(kernels, low=-1, high=1),
         stdp_figures.draw_weights(kernels, low=-1, high=1),
         stdp_figures.draw_rates(stdp_tables.rate_table(records)),
     ]
@@ -150,6 +151,36 @@ def test_figures(shown):
     assert [len(f.axes) for f in figures[4:]] == [3, 1, 12, 3]
     for figure in figures:
         plt.close(figure)
+
+
+def test_the_papers_layout_has_the_articles_words_and_one_row_of_the_same_seeds(shown):
+    table, records = shown
+    extra = record(stdp_grid.table6("quick", seeds=[1])[1])  # an STDP run without its ANN
+    df = layout.paper_layout([*records, extra], table).set_index("network")
+    assert list(df.index) == list(stdp_grid.NETWORKS) and df["seeds"].tolist() == [1, 1, 1]
+    row = df.loc["ResNet2"]
+    assert row["ANN, %"].ours.mean == pytest.approx(60) and row["STDP, %"].ours.mean == pytest.approx(40)
+    loss = row["ANN − STDP, points"]
+    assert loss.ours.mean == pytest.approx(20) and loss.ours.interval.low < 20 < loss.ours.interval.high
+    assert loss.paper == (">20% loss" if table == "6" else "")
+    assert (row["EE, whole"].ours.mean, row["EE, spiking layers"].ours.mean) == pytest.approx((3, 11))
+    assert df.loc["ResNet2x2", "EE, spiking layers"].paper == ("~10x" if table == "6" else "")
+    alone = layout.paper_layout([r for r in records if r.labels["role"] == "stdp"], table)
+    assert all(cell.ours is None for cell in alone["ANN, %"]) and len(alone) == 3
+
+
+def test_every_difference_says_its_own_number_of_seeds(shown):
+    table, records = shown
+    make = stdp_grid.table6 if table == "6" else stdp_grid.table12
+    extra = record(make("quick", seeds=[1], names=["ResNet2"])[1])
+    df = layout.control_table([*records, extra], table).set_index(["network", "STDP minus"])
+    assert df["points"].loc["ResNet3"].tolist() == pytest.approx([-20, 100 / 15, -100 / 15])
+    assert df["seeds"].loc["ResNet2"].to_dict() == {"its ANN": 1, "random kernels": 2, "raw pixels": 2}
+    said = layout.control_sentences(df.reset_index())
+    assert said[0].startswith("STDP minus its ANN, in points: ResNet2 −20.0 [") and "], 1 seed;" in said[0]
+    assert "], 2 seeds;" in said[1]
+    figure = layout.draw_controls(df.reset_index())
+    assert figure.axes[0].get_yticklabels()[0].get_text() == "ResNet2\n2 seeds"
 
 
 def test_changes_are_of_mini_batches_that_learn(shown):
