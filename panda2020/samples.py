@@ -211,7 +211,7 @@ class Sample:
         """The network's plan."""
         spec = self.record["spec"]
         neuron, static = {"convert": "if", "stdp": "lif"}.get(self.record["task"], ""), False
-        if self.record["task"] in ("train", "train-head"):
+        if self.record["task"] in ("train", "train-head", "binary"):
             neuron, static = (
                 spec["network"]["neuron"],
                 spec["input"]["code"] in ("real", "poisson-mean", "direct"),

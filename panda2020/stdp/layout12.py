@@ -24,11 +24,10 @@ _LOOKS = {
 
 
 def layout12(records: Sequence[Record]) -> pd.DataFrame:
-    """Table 12: a row per network, accuracies in per cent, differences in points, with our 95 % intervals and the
-    article's words.
+    """Table 12: a row per network, accuracies in per cent, differences in points, ours and the article's words.
 
-    Columns: "network", "ANN, %", "STDP, %", "STDP - ANN, points", "STDP - random kernels, points", "EE full",
-    "largest EE full", "seeds".
+    Columns: "network", "ANN, %", "STDP, %", "STDP - ANN, points", "STDP - random kernels, points", "EE full", "largest EE full",
+    "seeds".
     """
     rows = []
     for _, row in stdp_table(records, "12").iterrows():
