@@ -40,7 +40,7 @@ OLD_FORM = (
     "11_hybrid_imagenet",
     "12_claims",
     "13_beyond",
-    "14_cost",
+    "15_cost",
 )
 
 #: contrast(element): of its text with what is behind it (WCAG 2.2, 1.4.3: at least 4.5).
