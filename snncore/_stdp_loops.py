@@ -31,7 +31,7 @@ def _decay(typing_context, values, place, factor, taken, bits):  # type: ignore[
 
 
 @compiled
-def run(neurons, links, numbers, weights, codes, potential, bits, filtered, decay, kept, start, stop):  # type: ignore[no-untyped-def]
+def run_stack(neurons, links, numbers, weights, codes, potential, bits, filtered, decay, kept, start, stop):  # type: ignore[no-untyped-def]
     """All passes of images ``start`` to ``stop`` through all steps of ``codes`` (N, T, positions).
 
     numbers: threshold, leak and what a spike takes off the leaked potential, by pass. filtered: (N, features), to which

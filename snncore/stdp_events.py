@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CHANNELS = 8  # of the input: a pixel's spikes are the bits of one byte
 
 
-def usable(trained: Trained) -> bool:
+def fits(trained: Trained) -> bool:
     """Whether the loops can run a stack: on a CPU with Numba, float32, soft reset, no refractory period."""
     neuron = trained.config.neuron
     weights = list(trained.weights.values())
@@ -132,7 +132,7 @@ class Stack:
         weights = torch.cat(self.weights).numpy()
         _share(
             count,
-            lambda start, stop: _stdp_loops.run(
+            lambda start, stop: _stdp_loops.run_stack(
                 *arrays,
                 weights,
                 codes,

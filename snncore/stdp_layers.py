@@ -392,7 +392,7 @@ def features(
     decay = 1.0 if config.low_pass is None else math.exp(-1.0 / config.low_pass)
     gain = sum(decay**t for t in range(config.steps))
     out = []
-    by_events = stdp_events.Stack(trained, tuple(images.shape[1:])) if stdp_events.usable(trained) else None
+    by_events = stdp_events.Stack(trained, tuple(images.shape[1:])) if stdp_events.fits(trained) else None
     for part in images.split(whole("batch", batch)):
         if by_events is not None:
             spikes = poisson(part * config.input_rate, config.steps, generator=generator)

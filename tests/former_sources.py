@@ -23,12 +23,10 @@ def version1(texts: dict[str, str]) -> str:
 
 
 def recorded(results: Path) -> Iterator[tuple[str, str, str]]:
-    """(hash of version 1, commit, module) of every run and benchmark that holds one."""
+    """(hash of version 1, commit, module) of every run that holds one."""
     for file in sorted(results.glob("*.json")):
         data = json.loads(file.read_text())
-        if file.name == "bench.json":
-            yield from ((t["source"], data["commit"], f"snncore.bench.{t['name']}") for t in data["topics"])
-        elif "key" in data and "version" not in (made := data["provenance"])["source"]:
+        if "key" in data and "version" not in (made := data["provenance"])["source"]:
             yield (
                 made["source"]["sha256"],
                 made["commit"],

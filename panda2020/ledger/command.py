@@ -7,7 +7,9 @@ python -m panda2020 claims agd-loss --profile laptop     # one claim in full
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from panda2020 import contents
 from panda2020.claims.claims import claims
@@ -17,7 +19,7 @@ from panda2020.claims.verdicts import QuantityVerdict
 from panda2020.exhibits.exhibit import seed_text
 from panda2020.exhibits.numbers import number
 from panda2020.networks import names, readings
-from panda2020.runs import Record
+from panda2020.runs import Record, key
 from panda2020.runs.choosing import Usage
 from panda2020.samples import DEFAULT, Conditions
 from snncore.energy import CONVENTIONS, PRICES
@@ -38,6 +40,7 @@ def claims_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile", choices=PROFILES, default=PROFILES[0], help="scale to judge at (default: %(default)s)"
     )
     parser.add_argument("--results", type=Path, help="folder of recorded runs (default: the repository's)")
+    parser.add_argument("--json", action="store_true", help="verdicts with every quantity, as JSON")
     letters = sorted({reading for name in names() for reading in readings(name)})
     for option, values, default, what in (
         ("--convention", CONVENTIONS, DEFAULT.convention, "of the energy"),
@@ -83,8 +86,51 @@ def print_claims(options: argparse.Namespace) -> int:
         )
     except (KeyError, ValueError) as error:
         raise Usage(f"the records cannot be judged under these choices: {error}") from None
+    if options.json:
+        print(json.dumps(as_data(found), indent=1, ensure_ascii=False, allow_nan=False))
+        return 0
     print("\n\n".join(map(in_full, found.judgements.values())) if options.claims else listed(found))
     return 0
+
+
+def as_data(found: Ledger) -> dict[str, Any]:
+    """A ledger as JSON data: of each claim its verdict, every quantity with its interval, and the keys of its records."""
+    return {
+        "profile": found.profile,
+        "counts": dict(found.counts),
+        "problems": list(found.problems),
+        "claims": [
+            {
+                "claim": name,
+                "quote": judgement.claim.quote,
+                "verdict": judgement.verdict,
+                "reason": judgement.conclusion.reason,
+                "quantities": [_quantity_data(one) for one in judgement.conclusion.parts],
+                "records": [record.key for record in judgement.records],
+                "missing": [key(entry.spec) for entry in judgement.missing],
+                "commands": list(judgement.commands),
+            }
+            for name, judgement in found.judgements.items()
+        ],
+    }
+
+
+def _quantity_data(one: QuantityVerdict) -> dict[str, Any]:
+    part, estimate = one.quantity, one.estimate
+    interval = None if estimate is None else estimate.interval
+    return {
+        "what": part.what,
+        "unit": part.unit,
+        "verdict": one.verdict,
+        "direction": one.direction,
+        "size": one.size,
+        "expected": str(part.expected),
+        "value": None if estimate is None else estimate.mean,
+        "interval": None if interval is None else [interval.low, interval.high],
+        "basis": one.basis,
+        "seeds": list(part.seeds),
+        "decides": not part.beside,
+    }
 
 
 def listed(found: Ledger) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -64,7 +65,8 @@ def draw_kernels(
     columns = min(6, count)
     lines = -(-count // columns)
     fig = Figure(figsize=(7.2, 0.55 * lines + 0.6), layout="constrained")
-    for part, (when, weights) in zip(fig.subfigures(1, 2), sides.items(), strict=True):
+    halves: Any = fig.subfigures(1, 2)
+    for part, (when, weights) in zip(halves, sides.items(), strict=True):
         part.suptitle(f"{when} STDP", fontsize=10)
         grid = part.subplots(lines, columns, squeeze=False).ravel()
         for axis, kernel in zip(grid, weights, strict=False):

@@ -140,8 +140,8 @@ def draw_controls(table: pd.DataFrame) -> Figure:
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("STDP minus the other, points (left: STDP is worse)")
     figure.legend(
-        list(drawn.values()),
-        [f"minus {title}" for title in drawn],
+        handles=list(drawn.values()),
+        labels=[f"minus {title}" for title in drawn],
         loc="outside lower center",
         ncols=3,
         fontsize=9,

@@ -82,7 +82,7 @@ print(json.dumps({
 
 
 def test_a_claim_on_existing_runs_is_added_in_three_files(copy):
-    claim = '- {id: agd-new, method: AGD, where: "8.1", table: 8, quote: "a new sentence", expects: "VGG5 learns"}\n'
+    claim = '- {id: agd-new, method: AGD, where: "8.1", table: 8, quote: "a new sentence", expects: "VGG5 learns", kind: secondary}\n'
     path = copy / "panda2020/claims/claims.yml"
     path.write_text(path.read_text().rstrip("\n") + f"\n{claim}")
     path = copy / "panda2020/agd/claims.py"
@@ -94,7 +94,7 @@ def test_a_claim_on_existing_runs_is_added_in_three_files(copy):
 def new(case: Case) -> Finding:
     """Accuracy of the spiking VGG5 minus its ANN's."""
     steps = case.planned("VGG5", "snn")[0]
-    found = difference(case.series("VGG5", "snn", steps), case.series("VGG5", "ann"), at_least(-3.5, POINT), baseline=True)
+    found = difference(case.series("VGG5", "snn", steps), case.series("VGG5", "ann"), loss_up_to(3.0))
     return Finding([found])
 '''
     )
@@ -112,7 +112,7 @@ estimators = {"agd-new": contents.estimators()["agd-new"]}
 verdicts = []
 for accuracy in (0.5, 0.3):
     evidence = World({("acc", "VGG5", "snn"): accuracy}).evidence()
-    found = ledger("laptop", known=known, estimators=estimators, found=evidence)
+    found = ledger("first", known=known, estimators=estimators, found=evidence)
     verdicts.append(found.judgements["agd-new"].verdict)
 print(json.dumps(verdicts))
 """

@@ -47,10 +47,10 @@ def both(trained):
         generator = torch.Generator().manual_seed(3)
         if dense:
             with pytorch_only():
-                assert not stdp_events.usable(trained)
+                assert not stdp_events.fits(trained)
                 values = features(trained, images(), generator=generator, batch=2, probe=probe)
         else:
-            assert stdp_events.usable(trained)
+            assert stdp_events.fits(trained)
             values = features(trained, images(), generator=generator, batch=2, probe=probe)
         found.append((values, probe.result(), generator.get_state()))
     return found
@@ -103,7 +103,7 @@ def test_threads_change_nothing():
 )
 def test_other_neurons_take_dense_operations(neuron):
     trained = stack("4C3 P M F6:relu F3", neuron=neuron)
-    assert not stdp_events.usable(trained)
+    assert not stdp_events.fits(trained)
     assert features(trained, images(), generator=torch.Generator()).shape == (5, 4, 4, 4)
 
 

@@ -142,14 +142,15 @@ def test_verdicts_as_json(tmp_path, capsys):
     assert command_line.main(["claims", "agd-loss", "--json", "--results", str(tmp_path)]) == 0
     data = json.loads(capsys.readouterr().out)
     (claim,) = data["claims"]
-    assert claim["claim"] == "agd-loss" and claim["verdict"] == "not tested" and claim["records"] == []
+    assert claim["claim"] == "agd-loss" and claim["verdict"] == "not recorded" and claim["records"] == []
     assert claim["missing"] and claim["commands"][0].startswith("python -m panda2020 record --profile")
     assert all(one["value"] is None and one["interval"] is None for one in claim["quantities"])
-    assert data["counts"]["not tested"] == 1
+    assert data["counts"]["not recorded"] == 1
 
 
 def test_quantities_as_json_hold_their_intervals():
-    from panda2020.claims.verdicts import Quantity, at_least, judge
+    from panda2020.claims.ranges import at_least
+    from panda2020.claims.verdicts import Quantity, judge
 
     judged = judge(
         Quantity("a difference", "points", at_least(1.0, "why"), values=(2.0, 3.0, 4.0), seeds=(0, 1, 2))

@@ -279,7 +279,7 @@ def repository(tmp_path_factory):
     for package in ("snncore", "panda2020"):
         (root / package).mkdir()
         (root / package / "__init__.py").write_text("")
-    for name in ("_check.py", "kernels.py", "_loops.py", "processes.py"):
+    for name in ("_check.py", "kernels.py", "_loops.py", "processes.py", "precision.py"):
         shutil.copy(ROOT / "snncore" / name, root / "snncore")
     shutil.copytree(
         ROOT / "panda2020" / "runs", root / "panda2020" / "runs", ignore=shutil.ignore_patterns("__pycache__")
