@@ -82,7 +82,7 @@ print(json.dumps({
 
 
 def test_a_claim_on_existing_runs_is_added_in_three_files(copy):
-    claim = '- {id: agd-new, method: AGD, where: "8.1", table: 8, quote: "a new sentence", expects: "VGG5 learns", kind: secondary}\n'
+    claim = '- {id: agd-new, method: AGD, where: "8.1", table: 8, quote: "words", expects: "VGG5 learns", kind: secondary}\n'
     path = copy / "panda2020/claims/claims.yml"
     path.write_text(path.read_text().rstrip("\n") + f"\n{claim}")
     path = copy / "panda2020/agd/claims.py"
