@@ -29,17 +29,9 @@ START_WORDS, CHAPTER_WORDS, CHAPTER_EXHIBITS = 250, 2000, 5
 #: Chapters that still have their old form: the limits of a chapter do not hold for them yet.
 OLD_FORM = (
     "01_neurons_and_coding",
-    "02_energy_model",
-    "03_networks",
-    "04_conversion_cifar10",
-    "05_conversion_imagenet",
-    "06_stdp",
-    "08_stochmax",
-    "09_stdp_hybrid",
-    "10_hybrid_cifar10",
-    "11_hybrid_imagenet",
     "12_claims",
-    "13_beyond",
+    "13_robustness",
+    "14_latency_binary",
     "15_cost",
 )
 
@@ -79,7 +71,7 @@ SCRIPT = f"""(async () => {{ {CONTRAST}
   const hinted = (e) => e.nextElementSibling?.classList.contains('snn-more-hint');
   const clipped = shown.filter((e) => {{
     const flow = getComputedStyle(e).overflowX;
-    const fits = flow === 'visible' || e.scrollWidth <= e.clientWidth + 2 || e.clientWidth < 2;
+    const fits = flow === 'visible' || e.scrollWidth <= e.clientWidth + (e.matches('span.math') ? 8 : 2) || e.clientWidth < 2;
     if (fits || e.matches('div.math, input, textarea')) return false;
     return flow === 'hidden' || flow === 'clip' || !hinted(e);
   }}).map(name);

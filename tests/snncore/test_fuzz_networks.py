@@ -133,7 +133,7 @@ def test_train_and_evaluate(
 def test_run_with_state(network: Network, x: Tensor, steps: Any, spoil: str, seeded: bool) -> None:
     draws = generator() if seeded else None
     if network.plan[0].static:  # an image, for some steps
-        x = x[0] if x.dim() == 5 else x
+        x = x[0] if x.dim() == 5 and len(x) else x
     elif steps == 3:
         steps = None
     first = answered(network.run, x, steps=steps, generator=draws)
