@@ -6,8 +6,14 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
 
 from panda2020 import samples as recorded_runs
+
+# The same examples every time, so that a run of the tests says something of the code alone;
+# pytest --hypothesis-profile=default draws new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="module")

@@ -553,7 +553,7 @@ def test_time_steps_that_no_memory_holds_are_refused(call):
         ({"membrane": torch.zeros(3, dtype=torch.int64)}, "membrane must be a floating-point tensor"),
         ({"membrane": [0.0] * 3}, "membrane must be a floating-point tensor, got list"),
         ({"spikes": None}, "spikes must be a floating-point tensor, got NoneType"),
-        ({"held": torch.full((3,), 1.5)}, "state must hold steps as int16 or None, got tensor"),
+        ({"held": torch.full((3,), 1.5)}, "state must hold steps as int16 or None, got torch.float32"),
         ({"held": torch.zeros(4, dtype=torch.int16)}, "state must have the shape"),
     ],
 )
