@@ -161,8 +161,9 @@ def _check_state(state: NeuronState, shape: torch.Size) -> None:
     floating("state's membrane", state.membrane)
     floating("state's spikes", state.spikes)
     if state.held is not None and getattr(state.held, "dtype", None) != torch.int16:
-        kind = getattr(state.held, "dtype", type(state.held).__name__)
-        raise ValueError(f"state must hold steps as int16 or None, got {kind}")
+        raise ValueError(
+            f"state must hold steps as int16 or None, got {getattr(state.held, 'dtype', type(state.held).__name__)}"
+        )
     for x in state:
         if x is not None and x.shape != shape:
             raise ValueError(f"state must have the shape {tuple(shape)} of one step, got {tuple(x.shape)}")
