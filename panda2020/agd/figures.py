@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,7 @@ from panda2020.exhibits.style import PALETTE, ROLES, label_ends
 from panda2020.records import reading_of
 from panda2020.runs import Record
 from panda2020.tasks import train
-from snncore.data import Part, load
 from snncore.topology import Pass, plan
-from snncore.training import evaluate
 
 _COLOURS = [PALETTE[name] for name in ("blue", "orange", "green", "purple", "amber", "sky", "black")]
 
@@ -138,25 +135,6 @@ def rate_table(records: Iterable[Record]) -> pd.DataFrame:
         rates = {site: found["rate"] for site, found in record.result["activity"].items()}
         rows += _rates(_labels(record), passes_of(record.spec), rates)
     return _rate_frame(rows)
-
-
-def untrained_rates(specs: Mapping[str, train.Spec], *, images: int = 100) -> pd.DataFrame:
-    """The same for networks that have not been trained, on the first ``images`` test images; labels as "network"."""
-    rows = []
-    for label, spec in specs.items():
-        splits = load(spec.data)
-        network = train.build(spec, splits)
-        part = Part(splits.test.images[:images], splits.test.labels[:images])
-        sites = evaluate(network, part, spec.input, seed=spec.seed).sites
-        rates = {site: found.rate for site, found in sites.items()}
-        start = {"network": label, "reading": "A", "role": "snn", "T": spec.input.steps, "seed": spec.seed}
-        rows += _rates(start, network.plan, rates)
-    return _rate_frame(rows)
-
-
-def with_gains(spec: train.Spec, gains: Sequence[float]) -> dict[str, train.Spec]:
-    """The same run with other initialisation gains, by label: "gain 0.7"."""
-    return {f"gain {gain:g}": replace(spec, network=replace(spec.network, gain=gain)) for gain in gains}
 
 
 def joined(panels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -45,11 +45,6 @@ def power(judged: QuantityVerdict) -> str:
     return f"{width}: shown by a mean of {' and '.join(shown)}"
 
 
-def undecidable(judged: QuantityVerdict) -> bool:
-    """Whether no outcome of its runs could have decided it."""
-    return power(judged).startswith("no outcome")
-
-
 def of_claim(verdict: ClaimVerdict) -> str:
     """Which quantities that count no outcome of these runs could decide, or support, in words; "" where there is none."""
     never = [j.quantity.what for j in verdict.counted if "no outcome" in power(j)]

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from panda2020.runs import Record
 
 
-#: Where an output's metadata holds a headline finding, from which the start page is made.
-HEADLINE = "snncore-headline"
-
 #: A table of more rows than this scrolls in a box of its own, below its header.
 TALL = 24
 
@@ -159,25 +156,6 @@ def show_figure(
     )
     plt.close(fig)  # or the inline backend would show it a second time, bare
     show_html(page, f"{name}. {caption}\n{alt}")
-
-
-def headline(text: str, *, records: Sequence[Record]) -> None:
-    """Display a finding with the badge of its runs.
-
-    ``text`` is one sentence, put together by code from ``records``. Raises ``ValueError`` without records, and for
-    records of the ``quick`` profile, which judge nothing.
-    """
-    text = typeset(text)
-    if not records:
-        raise ValueError("a headline needs the records it was computed from, got none")
-    profiles = sorted({str(r.labels["profile"]) for r in records})
-    if "quick" in profiles:
-        raise ValueError(
-            "a headline cannot rest on records of profile 'quick'; allowed: first, laptop, paper"
-        )
-    page = f'<div class="snn snn-said">{_style()}<p>{inline_html(text)} {_badges(records)}</p></div>'
-    found = {"text": text, "profiles": profiles, "keys": sorted({r.key for r in records})}
-    show_html(page, text, metadata={HEADLINE: found})
 
 
 def _badges(records: Sequence[Record]) -> str:

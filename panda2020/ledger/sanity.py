@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -224,29 +223,6 @@ def check_table(records: Iterable[Record]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def flagged_table(records: Iterable[Record]) -> pd.DataFrame:
-    """One row per result that raises a doubt, those with most doubts first."""
-    rows: list[dict[str, Any]] = []
-    for record in records:
-        for name, sample in results_of(record):
-            values = [(check, value) for check in CHECKS if (value := check.value(sample)) is not None]
-            raised = [
-                f"{check.short} ({check.shown(value)})" for check, value in values if check.excess(value) > 0
-            ]
-            if raised:
-                row = {
-                    "result": _named(name, sample),
-                    "accuracy": sample.accuracy,
-                    "doubts": "; ".join(raised),
-                }
-                rows.append(row | {"count": len(raised)})
-    table = pd.DataFrame(rows, columns=["result", "accuracy", "doubts", "count"])
-    table = table.sort_values(
-        ["count", "accuracy"], ascending=[False, True], kind="stable", ignore_index=True
-    )
-    return table.drop(columns="count")
 
 
 def doubts_about(records: Iterable[Record]) -> list[str]:

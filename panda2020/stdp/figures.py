@@ -256,23 +256,3 @@ def draw_rates(rates: pd.DataFrame) -> Figure:
         *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(kinds), fontsize=9
     )
     return fig
-
-
-def draw_classifiers(table: pd.DataFrame) -> Figure:
-    """``tables_stdp.classifier_table``: accuracy in per cent of both classifiers by kind of features, a panel per network."""
-    networks = list(dict.fromkeys(table["network"]))
-    fig, axes = plt.subplots(
-        1, len(networks), figsize=(2.5 * len(networks) + 0.3, 3.0), sharey=True, squeeze=False
-    )
-    for axis, name in zip(axes[0], networks, strict=True):
-        here = table[table["network"] == name]
-        place = np.arange(len(here))
-        for side, (top, colour, hatch) in enumerate(
-            (("FC1, FC2", PALETTE["blue"], ""), ("ConvNN", PALETTE["orange"], "//"))
-        ):
-            axis.bar(place + 0.4 * (side - 0.5), 100 * here[top], 0.4, color=colour, hatch=hatch, label=top)
-        axis.set(title=name)
-        axis.set_xticks(place, [text.replace(" ", "\n") for text in here["features"]])
-    axes[0, 0].set_ylabel("accuracy (%)")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
-    return fig

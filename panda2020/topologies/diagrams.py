@@ -286,12 +286,6 @@ def draw_similarity(similar: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def drawn_parameters(figure: Figure) -> int:
-    """The parameters printed in a diagram's boxes, added up."""
-    texts = [text for axes in figure.axes for text in axes.texts if text.get_gid() == "parameters"]
-    return sum(int(text.get_text().replace(",", "")) for text in texts)
-
-
 def _canvas(width: float, height: float, *, margin: float = 0.1) -> tuple[Figure, Axes]:
     """A figure in units of box sizes, without axes."""
     figure = Figure(figsize=((width + margin) * 0.52, height * 0.52))

@@ -75,18 +75,6 @@ def test_rate_figure():
     assert len(joined) == len(table) + 6 and joined["panel"].value_counts()["right"] == 6
 
 
-def test_untrained_rates_fall_with_the_gain():
-    spec = agd_grid.table8("quick", timesteps=[5], names=["VGG7-agd"])[1].spec
-    specs = figures.with_gains(spec, (0.7, 1.4))
-    assert list(specs) == ["gain 0.7", "gain 1.4"]
-    assert [one.network.gain for one in specs.values()] == [0.7, 1.4] and spec.network.gain == 1.0
-    table = figures.untrained_rates(specs, images=20)
-    again = figures.untrained_rates(specs, images=20)
-    assert table.equals(again) and len(table) == 2 * 8 and set(table["T"]) == {5}
-    fall = figures.fall(table)
-    assert fall["gain 0.7", 5] < fall["gain 1.4", 5]
-
-
 def test_a_raster_has_a_row_for_every_recorded_neuron():
     made = record("VGG5", steps=3)
     sites = ["input", *(p.site for p in figures.passes_of(made.spec)[:-1])]

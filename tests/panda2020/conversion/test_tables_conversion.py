@@ -11,7 +11,6 @@ from panda2020.conversion import figures as conversion_figures
 from panda2020.conversion import grid as conversion_grid
 from panda2020.conversion import layout, passes, sharing
 from panda2020.conversion import tables as t
-from panda2020.ledger import in_chapters
 from snncore.topology import parameter_count
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
@@ -293,16 +292,6 @@ def test_every_planned_role_has_a_name():
     roles = {entry.role for entry in conversion_grid.table2_variants("laptop", seeds=[0])}
     assert {role for role in roles if "shared" in role} == set(sharing.HOW)
     assert roles <= set(conversion_figures._LOOKS)
-
-
-def test_claims_without_runs_have_no_estimate(tmp_path):
-    table, runs, open_ = in_chapters.claim_table(["conv-lossless", "conv-params-minimal"], results=tmp_path)
-    assert not runs and set(table["claim"]) == {"conv-params-minimal"}
-    assert table["interval over"].unique().tolist() == ["computed"]
-    assert "improvement in total # parameters is minimal here" in table["the paper"].iloc[0]
-    assert open_[0].startswith("conv-lossless: ")
-    with pytest.raises(ValueError, match="no-such"):
-        in_chapters.claim_table(["no-such"], results=tmp_path)
 
 
 def test_figures_draw_what_the_tables_hold():

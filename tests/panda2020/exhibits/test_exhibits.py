@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 
 from panda2020.exhibits import exhibit, style
 from panda2020.exhibits.cells import Beside
-from panda2020.exhibits.exhibit import BADGES, figure_html, headline, origin, slug, table_html
+from panda2020.exhibits.exhibit import BADGES, figure_html, origin, slug, table_html
 from panda2020.runs import Record
 from panda2020.statistics import Estimate, Interval
 from tools.check_book import table_against_csv
@@ -239,35 +239,17 @@ def test_wrong_exhibits_are_refused(options: dict[str, Any], said: str) -> None:
         page(**options)
 
 
-def test_headlines_rest_on_recorded_runs_that_are_not_quick() -> None:
-    with pytest.raises(ValueError, match="needs the records"):
-        headline("Nothing.", records=[])
-    with pytest.raises(ValueError, match="'quick'; allowed: first, laptop, paper"):
-        headline("Nothing.", records=[record(), record("live", profile="quick")])
-
-
-def test_display_gives_html_text_and_the_headline(
+def test_display_gives_html_and_text(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[tuple[dict[str, str], dict[str, Any]]] = []
     monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.append((data, options)))
     exhibit.show_table(TABLE, name="Table 8", caption="Accuracies.")
     exhibit.show_figure(draw(), name="Figure 2", caption="A line.", alt="falls")
-    headline("VGG5 holds, A-1 (-3 to -2.", records=[record()])
     assert not plt.get_fignums()  # or Jupyter would show the figure twice
     first_lines = [data["text/plain"].split("\n")[0] for data, _ in shown]
-    assert first_lines == [
-        "Table 8. Accuracies.",
-        "Figure 2. A line.",
-        "VGG5 holds, A-1 (−3\u00a0to\u00a0−2.",
-    ]
+    assert first_lines == ["Table 8. Accuracies.", "Figure 2. A line."]
     assert all('class="snn' in data["text/html"] for data, _ in shown)
-    found = shown[2][1]["metadata"][exhibit.HEADLINE]
-    assert found == {
-        "text": "VGG5 holds, A-1 (−3\u00a0to\u00a0−2.",
-        "profiles": ["laptop"],
-        "keys": ["0" * 16],
-    }
 
 
 def test_cells_are_typeset_and_the_csv_is_not() -> None:

@@ -146,9 +146,8 @@ def test_figures(shown):
         stdp_figures.draw_settings(
             {"a": kernels["conv1_before"], "b": kernels["conv1_after"][:2]}, low=-1, high=1
         ),
-        stdp_figures.draw_classifiers(stdp_tables.classifier_table(records)),
     ]
-    assert [len(f.axes) for f in figures[4:]] == [3, 1, 12, 3]
+    assert [len(f.axes) for f in figures[4:]] == [3, 1, 12]
     for figure in figures:
         plt.close(figure)
 

@@ -20,7 +20,6 @@ from panda2020.topologies.diagrams import (
     draw_network,
     draw_networks,
     draw_similarity,
-    drawn_parameters,
     similarity,
 )
 from panda2020.topologies.tables import REASONS, SHOWN, topology_table, unrolled
@@ -30,6 +29,12 @@ from snncore.topology import plan
 BLOCK = "64C3 P [64C3]x2 P F10"
 SHAPE = (3, 32, 32)
 SMALL = ("VGG2x4", "VGG3x2-v1", "VGG8x2", "ResNet2x2", "ResNet7", "VGG2x4-wide-drop", "VGG2x4-wide-average")
+
+
+def drawn_parameters(figure) -> int:
+    """The parameters printed in a diagram's boxes, added up."""
+    texts = [text for axes in figure.axes for text in axes.texts if text.get_gid() == "parameters"]
+    return sum(int(text.get_text().replace(",", "")) for text in texts)
 
 
 def passes_of(name):
