@@ -5,8 +5,8 @@ the batch as well, so it is fed one image at a time; its IF leaks by 0.9, so net
 has no ``Threshold``, so soft resets are run by NIRTorch, which delays the edges that close a loop by one step, with
 snnTorch's ``Leaky`` without reset as the membrane.
 
-Not held to ours, as they read another thing out of a graph: norse 1.1 (no average pool, and a LIF's ``r`` taken for 1) and
-sinabs 3.1 (a LIF's factor per step is ``exp(-1 / tau)``, an IF's potential stops at minus its threshold).
+norse 1.1.0 and sinabs 3.1.3 do not load the graph: both raise ``KeyError`` at the average pooling, and sinabs raises
+``ValueError`` at time constants that are given per neuron.
 """
 
 from __future__ import annotations
