@@ -83,10 +83,14 @@ def readings(at: Place) -> Iterator[Entry]:
 def choices(at: Place) -> Iterator[Entry]:
     """Table 8 at its first T under the other readings of what the article leaves open about its neurons.
 
-    Roles: "snn-readout-mean" or "snn-readout-sum", whichever Table 8's is not; "snn-leak-0.99".
+    Roles: "snn-readout-mean" or "snn-readout-sum", whichever Table 8's is not; "snn-leak-0.99"; "snn-tuned", with the
+    augmentation and dropout of the ANN "ann-tuned" (``baselines``).
     """
+    plain = at.snn().spec
     yield other_readout(at)
-    yield at.snn("snn-leak-0.99", network=replace(at.snn().spec.network, alpha=0.99))
+    yield at.snn("snn-leak-0.99", network=replace(plain.network, alpha=0.99))
+    tuned = replace(at.p.tuned, learning_rate=plain.training.learning_rate)
+    yield at.snn("snn-tuned", network=replace(plain.network, dropout=at.p.dropout), training=tuned)
 
 
 def other_readout(at: Place) -> Entry:

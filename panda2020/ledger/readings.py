@@ -24,6 +24,7 @@ SUFFIXES = {
     "readout-sum": "readout: sum over T",
     "readout-mean": "readout: mean over T",
     "leak-0.99": "leak 0.99",
+    "tuned": "augmentation and dropout, ANN and SNN",
 }
 
 Position = tuple[str, str, str | None, int | None, int]
@@ -54,11 +55,12 @@ def recorded_readings(found: Evidence, conditions: Conditions = DEFAULT) -> Iter
 
 def of_suffix(found: Evidence, suffix: str) -> tuple[Evidence, Evidence]:
     """The evidence with the runs of roles that end in ``suffix`` in the places of those that do not, and the default's over the
-    same networks, T and seeds. Roles that have no such run are as they were in both."""
+    same networks, T and seeds. Roles that have no such run are as they were in both. Where a network has several roles under the
+    reading, as the tuned ANN and spiking network, a seed counts only if all of them are recorded."""
     ending = f"-{suffix}"
-    other = {
-        _position(run, ending): run for run in found.runs if run.entry.role.endswith(ending) and run.record
-    }
+    of_reading = [run for run in found.runs if run.entry.role.endswith(ending)]
+    partial = {_pair(run) for run in of_reading if run.record is None}
+    other = {_position(run, ending): run for run in of_reading if _pair(run) not in partial}
     roles = {position[1] for position in other}
     default = {
         _position(run): run for run in found.runs if run.entry.role in roles and run.record is not None
@@ -92,6 +94,11 @@ def of_both_readings(found: Evidence, reading: str) -> Evidence:
 def place(run: Run) -> tuple[str, str, int | None, int]:
     """What a run shares with its counterpart under another reading: network, role, T and seed."""
     return run.entry.network, run.entry.role, steps_of(run.entry), seed_of(run.entry)
+
+
+def _pair(run: Run) -> tuple[str, str | None, int]:
+    """What the two sides of a comparison share: network, reading of its topology, seed."""
+    return run.entry.network, entry_reading(run.entry), seed_of(run.entry)
 
 
 def _position(run: Run, ending: str = "") -> Position:

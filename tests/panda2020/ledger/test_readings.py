@@ -79,3 +79,22 @@ def test_a_verdict_that_a_reading_moves_is_marked():
     assert not secondary.moved and words.mark(secondary) == ""
     calm = judged(with_mean({("acc", "VGG3x4"): 0.55, ("acc", "VGG3x4", "ann"): 0.5}), "agd-vgg3x4-beats-ann")
     assert not calm["agd-vgg3x4-beats-ann"].moved
+
+
+def test_the_tuned_regime_needs_both_sides_of_a_pair():
+    world = World({("acc", "VGG5", "ann-tuned"): 0.6, ("acc", "VGG5", "snn-tuned"): 0.4})
+    tuned = [
+        run
+        for seed in (0, 1)
+        for role, steps in (("ann-tuned", ()), ("snn-tuned", (25,)))
+        for run in world.runs(PROFILES[0], "VGG5", role, steps, seed)
+    ]
+    one_sided = [replace(run, record=None) if run.entry.role == "snn-tuned" else run for run in tuned]
+    found = Evidence(PROFILES[0], (*world.evidence().runs, *tuned[:2], *one_sided[2:]))
+    other, same = (one.case() for one in of_suffix(found, "tuned"))
+    for case, ann, snn in ((other, 0.6, 0.4), (same, 0.5, 0.5)):
+        assert set(case.series("VGG5", "ann").samples) == set(case.series("VGG5", "snn", 25).samples) == {0}
+        assert case.series("VGG5", "ann").accuracy() == pytest.approx(ann)
+        assert case.series("VGG5", "snn", 25).accuracy() == pytest.approx(snn)
+    assert [one.name for one in recorded_readings(found)] == ["augmentation and dropout, ANN and SNN"]
+    assert not list(recorded_readings(Evidence(PROFILES[0], (*world.evidence().runs, *one_sided))))
