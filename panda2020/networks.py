@@ -388,6 +388,11 @@ _ENTRIES = (
                 "the same channels at every pass",
             ),
             ("top", '"selecting top-64 channels with maximal activity"', "chosen per image"),
+            (
+                "top-fixed",
+                '"selecting top-64 channels with maximal activity"',
+                "the same channels for all images, chosen by their mean activity in training",
+            ),
             ("average", '"averaging the response of 128 channels into 64"', "neighbouring pairs"),
         )
     ),

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from ._check import one_of, whole
 
-MATCHES = ("drop", "top", "average")
+MATCHES = ("drop", "top", "top-fixed", "average")
+
+_MOMENTUM = 0.1  # of the running mean that "top-fixed" chooses by, as in batch normalisation
 
 
 def unroll_block(body: Any, x: Any, repeats: int, *, match: Any = None, **context: Any) -> Any:
@@ -49,7 +51,8 @@ class ChannelMatch(nn.Module):
     """Bring a block's output back to the number of channels it reads (section 4's three rules).
 
     rule: "drop" keeps ``keep`` randomly chosen channels, the same at every pass, image and step;
-    "top" keeps, per image, the ``keep`` channels with the highest mean activity; "average" means neighbouring
+    "top" keeps, per image, the ``keep`` channels with the highest mean activity; "top-fixed" keeps the same channels for all
+    images, those with the highest running mean of activity over training batches; "average" takes the mean of neighbouring
     channels in groups of ``channels / keep``.
     generator: draws the channels that "drop" keeps; needed by that rule only.
 
@@ -60,6 +63,7 @@ class ChannelMatch(nn.Module):
     """
 
     kept: Tensor
+    activity: Tensor  # (C,), running mean; only training changes it
 
     def __init__(
         self, rule: str, channels: int, keep: int, *, generator: torch.Generator | None = None
@@ -75,6 +79,8 @@ class ChannelMatch(nn.Module):
                 raise ValueError("generator must be given for rule 'drop', got None")
             order = torch.randperm(channels, generator=generator)
             self.register_buffer("kept", order[:keep].sort().values)
+        elif rule == "top-fixed":
+            self.register_buffer("activity", torch.zeros(channels))
 
     def forward(self, x: Tensor, *, unroll: int | None = None) -> Tensor:
         if x.dim() not in (4, 5) or x.shape[-3] != self.channels:
@@ -86,8 +92,12 @@ class ChannelMatch(nn.Module):
             return x.index_select(-3, self.kept)
         if self.rule == "average":
             return x.unflatten(x.dim() - 3, (self.keep, self.channels // self.keep)).mean(-3)
-        # "top": activity per image and channel, over time (all dimensions but N and C)
         activity = x.detach().mean((-2, -1))  # (..., C)
+        if self.rule == "top-fixed":
+            if self.training:
+                self.activity.lerp_(activity.flatten(0, -2).mean(0).to(self.activity), _MOMENTUM)
+            return x.index_select(-3, self.activity.topk(self.keep).indices.sort().values)
+        # "top": activity per image and channel, over time (all dimensions but N and C)
         if activity.dim() == 3:
             activity = activity.mean(0)  # (N, C)
         chosen = activity.topk(self.keep, dim=-1).indices.sort(-1).values  # (N, keep)

@@ -7,7 +7,7 @@
 ``F1024``  fully connected, no bias, followed by its neurons; the last ``F`` is the classifier, with bias, no
            neurons
 ``[..]xn`` BackRes block computed n times with shared weights (``backres``); ``[128C3]x4:top`` adds channel
-           matching between passes (``drop``, ``top`` or ``average``) where a block has more maps out than in
+           matching between passes (``drop``, ``top``, ``top-fixed`` or ``average``) where a block has more maps out than in
 ``+``      after a layer, or after a group in parentheses: what entered is added to what comes out (a residual
            sum; of spikes, a count of 0, 1 or 2)
 ``M``      mean over time: from here on the network runs once per image (needed between LIF and ReLU layers)

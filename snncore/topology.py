@@ -86,7 +86,7 @@ class Topology:
 
 _TOKEN = re.compile(
     r"(?P<conv>\d+C\d+(?::\w+)?)|(?P<dense>F\d+(?::\w+)?)|(?P<pool>P)|(?P<mean>M)|(?P<recode>R)"
-    r"|(?P<open>\[)|(?P<close>\]x\d+(?::\w+)?)|(?P<group>\()|(?P<ungroup>\)\+)|(?P<plus>\+)|(?P<space>\s+)",
+    r"|(?P<open>\[)|(?P<close>\]x\d+(?::[\w-]+)?)|(?P<group>\()|(?P<ungroup>\)\+)|(?P<plus>\+)|(?P<space>\s+)",
     re.ASCII,  # "\d" and "\s" would take other scripts' digits and full-width spaces
 )
 
@@ -283,7 +283,7 @@ def plan(
     takes True exactly if the first layer is ReLU.
 
     Raises ``ValueError`` for an unknown neuron, a map too small to pool, a residual sum or an unmatched
-    BackRes block whose shapes differ, "drop" or "top" matching of a residual sum, "average" of channels that
+    BackRes block whose shapes differ, "drop", "top" or "top-fixed" matching of a residual sum, "average" of channels that
     do not divide, a block of several passes inside another, a convolution after a fully connected layer, a
     ReLU layer on spikes, an ``M`` without spikes before it, and a spiking layer after ``M``.
     """
@@ -358,7 +358,7 @@ def plan(
         if node.match is None or not fits:
             raise ValueError(
                 f"a BackRes block must give the shape it reads, {shape_in}, or more channels "
-                f"with :drop, :top or :average, got {flow.shape} {where}"
+                f"with :drop, :top, :top-fixed or :average, got {flow.shape} {where}"
             )
         if node.match == "average":  # every spike still enters, by a smaller weight
             if flow.shape[0] % shape_in[0]:

@@ -60,7 +60,7 @@ PLAN: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ),
     ("VGG13", "ann", ()),
     *((name, "ann", ()) for name in ("VGG2x8", "VGG16c", "VGG2x4c", "VGG8c", "VGG8")),
-    *((f"VGG2x4-wide-{rule}", "ann", ()) for rule in ("drop", "top", "average")),
+    *((f"VGG2x4-wide-{rule}", "ann", ()) for rule in ("drop", "top", "top-fixed", "average")),
     *((name, "gradients", (25,)) for name in ("VGG3x2-v2", "VGG3x4")),
     *(
         (name, role, ())

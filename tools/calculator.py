@@ -42,6 +42,7 @@ _SMALL = (
     ("6C5 P [4C3 6C3]x2 F5", _MAPS, "if", None),
     ("4C3 [8C3]x3:drop P 3C1 F5", _MAPS, "lif", None),
     ("4C3 [8C3]x2:top P F5", _MAPS, "lif", None),
+    ("4C3 [8C3]x2:top-fixed P F5", _MAPS, "lif", None),
     ("2C3 [4C3]x3:average P P F5", _MAPS, "lif", None),
     ("4C3 (4C3 4C3)+ 4C3+ P P 6C3 F5", _MAPS, "lif", None),
     ("4C3 [4C3+]x2 P M F8:relu F5", _MAPS, "lif", None),

@@ -14,7 +14,7 @@
 
   const NEURONS = ["relu", "lif", "if"];
   const SPIKING = ["lif", "if"];
-  const MATCHES = ["drop", "top", "average"];
+  const MATCHES = ["drop", "top", "top-fixed", "average"];
   const CONVENTIONS = ["paper", "physical", "full"];
   const PASSES = 10000; // more would only freeze the page
 
@@ -66,7 +66,7 @@
 
   const TOKEN = new RegExp(
     "(?<conv>\\d+C\\d+(?::\\w+)?)|(?<dense>F\\d+(?::\\w+)?)|(?<pool>P)|(?<mean>M)|(?<recode>R)" +
-      "|(?<open>\\[)|(?<close>\\]x\\d+(?::\\w+)?)|(?<group>\\()|(?<ungroup>\\)\\+)|(?<plus>\\+)|(?<space>\\s+)",
+      "|(?<open>\\[)|(?<close>\\]x\\d+(?::[\\w-]+)?)|(?<group>\\()|(?<ungroup>\\)\\+)|(?<plus>\\+)|(?<space>\\s+)",
     "y",
   );
   const WEIGHTED = ["conv", "dense"];
@@ -220,7 +220,7 @@
       const fits = shapeIn.length === 3 && equal(flow.shape.slice(1), shapeIn.slice(1)) && flow.shape[0] > shapeIn[0];
       if (node.match === null || !fits) {
         refuse(`a BackRes block must give the shape it reads, ${tuple(shapeIn)}, or more channels ` +
-          `with :drop, :top or :average, got ${tuple(flow.shape)} ${at}`);
+          `with :drop, :top, :top-fixed or :average, got ${tuple(flow.shape)} ${at}`);
       }
       if (node.match === "average") {
         if (flow.shape[0] % shapeIn[0]) {

@@ -7,7 +7,6 @@ from panda2020.claims.protocol import near
 from panda2020.claims.quantities import contrast, difference
 from panda2020.claims.ranges import below
 from panda2020.claims.registry import Finding, estimates
-from panda2020.networks import names
 
 RULES = ("drop", "top", "average")
 
@@ -36,7 +35,6 @@ def channels(case: Case) -> Finding:
         [
             difference(case.series(f"VGG2x4-wide-{rule}", "ann"), plain, near(), beside=rule == FIXED)
             for rule in (*RULES, FIXED)
-            if f"VGG2x4-wide-{rule}" in names()
         ],
         caveat="The article does not say whether 'top' chooses its channels image by image, so that a weight meets other "
         "channels in other images, or once and for all; a verdict based on 'top' depends on that.",

@@ -11,6 +11,7 @@ FIGURE_1 = (
     "VGG8",
     "VGG2x4-wide-drop",
     "VGG2x4-wide-top",
+    "VGG2x4-wide-top-fixed",
     "VGG2x4-wide-average",
     "VGG16c",
     "VGG2x8",
@@ -21,5 +22,5 @@ FIGURE_1 = (
 
 @grid("figure-1", networks=FIGURE_1)
 def figure1(at: Place) -> Iterator[Entry]:
-    """ANNs beside Figure 1: three ways to match channels against VGG8 (section 4), and how far unrolling goes (footnote 2)."""
+    """ANNs beside Figure 1: the ways to match channels against VGG8 (section 4), and how far unrolling goes (footnote 2)."""
     yield at.entry(at.standalone_ann(), "ann")

@@ -19,7 +19,8 @@ PAIRS = {
     "VGG2x4c": ("VGG8c", "one convolution run 7 times"),
     "VGG2x8": ("VGG16c", "one convolution run 15 times"),
     "VGG2x4-wide-drop": ("VGG8", "channels dropped"),
-    "VGG2x4-wide-top": ("VGG8", "most active channels"),
+    "VGG2x4-wide-top": ("VGG8", "most active channels, by image"),
+    "VGG2x4-wide-top-fixed": ("VGG8", "most active channels, fixed"),
     "VGG2x4-wide-average": ("VGG8", "channels averaged"),
 }
 

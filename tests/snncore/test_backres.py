@@ -118,6 +118,51 @@ def test_drop_is_fair():
     assert (times - 600).abs().max() < 6 * (1200 * 0.25) ** 0.5
 
 
+def test_top_fixed_keeps_the_channels_that_were_most_active_in_training():
+    match = ChannelMatch("top-fixed", 3, 2)
+    x = torch.zeros(2, 1, 3, 1, 1)  # (T, N, C, H, W)
+    x[:, 0, :, 0, 0] = torch.tensor([[1.0, 0, 1], [1, 0, 0]])  # rates 1, 0, 1/2
+    assert torch.equal(match(x), x[:, :, [0, 2]])
+    assert torch.allclose(match.activity, torch.tensor([0.1, 0.0, 0.05]))  # a tenth of the way from 0
+    match(x)
+    assert torch.allclose(match.activity, torch.tensor([0.19, 0.0, 0.095]))
+    match.eval()
+    other = torch.zeros(4, 3, 1, 1)
+    other[:, 1] = 1.0  # the busiest here, and still not kept
+    assert torch.equal(match(other), other[:, [0, 2]])
+    assert torch.allclose(match.activity, torch.tensor([0.19, 0.0, 0.095]))
+    copy = ChannelMatch("top-fixed", 3, 2).eval()
+    copy.load_state_dict(match.state_dict())
+    assert torch.equal(copy(other), match(other))
+
+
+def test_a_network_with_fixed_channels_can_be_converted_and_run_in_chunks():
+    from snncore.conversion import ConversionConfig, convert
+    from snncore.network import Network, NetworkConfig
+    from snncore.training import InputConfig
+
+    g = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (8, 1, 8, 8), dtype=torch.uint8, generator=g)
+    ann = Network(
+        "4C3 P [8C3]x3:top-fixed P F10", input_shape=(1, 8, 8), static_input=True, generator=g,
+        config=NetworkConfig(neuron="relu"),
+    )  # fmt: skip
+    ann(images / 255)  # in training mode, so the channels are chosen
+    ann.eval()
+    kept = ann.match_conv2.activity.topk(4).indices
+    snn, thresholds = convert(
+        ann, images, InputConfig("poisson", steps=1), ConversionConfig(images=8, steps=20), generator=g
+    )
+    assert sorted(thresholds) == ["conv1", "conv2.1", "conv2.2", "conv2.3"]
+    assert torch.equal(snn.match_conv2.activity.topk(4).indices, kept)
+    x = (torch.rand(6, 2, 1, 8, 8, generator=g) < 0.4).float()
+    with torch.no_grad():
+        whole, _ = snn.run(x)
+        first, state = snn.run(x[:2])
+        rest, _ = snn.run(x[2:], state=state)
+    assert torch.equal(whole, first + rest)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     rule=st.sampled_from(MATCHES),
@@ -135,6 +180,9 @@ def test_every_rule_gives_the_channels_asked_for(rule, groups, keep, timed, seed
         assert torch.equal(out, x)
     elif rule == "average":
         assert torch.allclose(out.sum(-3) * groups, x.sum(-3), atol=1e-5)
+    elif rule == "top-fixed":
+        mean = x.flatten(0, -4).mean((0, -2, -1)).sort(descending=True).values[:keep].sum()
+        assert torch.allclose(out.flatten(0, -4).mean((0, -2, -1)).sum(), mean)
     elif rule == "top":
         mean = (x.mean(0) if timed else x).mean((-2, -1)).sort(-1, descending=True).values[:, :keep].sum(-1)
         assert torch.allclose((out.mean(0) if timed else out).mean((-2, -1)).sum(-1), mean)
@@ -143,7 +191,7 @@ def test_every_rule_gives_the_channels_asked_for(rule, groups, keep, timed, seed
 @pytest.mark.parametrize(
     "rule, channels, keep, words",
     [
-        ("first", 4, 2, "rule must be one of 'drop', 'top', 'average', got 'first'"),
+        ("first", 4, 2, "rule must be one of 'drop', 'top', 'top-fixed', 'average', got 'first'"),
         ("top", 0, 1, "channels must be a whole number"),
         ("top", 4, 0, "keep must be a whole number"),
         ("top", 4, 5, "keep must be at most the 4 channels there are, got 5"),

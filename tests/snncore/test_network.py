@@ -148,7 +148,10 @@ def test_the_ann_baseline_by_hand():
         ("F0 F10", "a layer must have at least one map or feature, got 'F0'"),
         ("4C3:tanh F10", "neuron must be one of 'relu', 'lif', 'if', got 'tanh'"),
         ("F4:LIF F10", "neuron must be one of"),
-        ("[4C3]x2:first F10", "channel matching must be one of 'drop', 'top', 'average', got 'first'"),
+        (
+            "[4C3]x2:first F10",
+            "channel matching must be one of 'drop', 'top', 'top-fixed', 'average', got 'first'",
+        ),
         ("[4C3]x0 F10", "repeats must be a whole number of at least 1, got 0"),
         ("[4C3 F10", r"topology must close every '\[', got an open one"),
         ("(4C3 F10", r"topology must close every '\('"),
