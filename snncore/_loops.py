@@ -1,6 +1,6 @@
 """The compiled loops of ``kernels``: one piece of a layer's neurons through all time steps, forward and backward.
 
-Numba compiles this file; nothing but ``kernels`` imports it. Arrays are flat, ``(T, n)`` or ``(n,)``, float32,
+Numba compiles this file; nothing but ``kernels`` and ``peaks`` imports it. Arrays are flat, ``(T, n)`` or ``(n,)``, float32,
 or uint16 where they hold the bits of bfloat16. Neurons never meet, so a piece may be any range of them and
 the numbers do not depend on how a layer is cut.
 
@@ -152,3 +152,12 @@ def backward(potential, by_spikes, by_last, out, by_first, start, stop, alpha, j
             by_drive = out[0][low : low + size]
             for i in range(size):
                 by_drive[i] = _narrow(total[i], by_drive[i])
+
+
+@compiled
+def count_positive(values, bins_per_unit, counts):  # type: ignore[no-untyped-def]
+    """Add the positive values to a histogram that begins at 0; what lies beyond its end goes into its last bin."""
+    last = len(counts) - 1
+    for value in values:
+        if value > 0:
+            counts[min(np.int64(np.float64(value) * bins_per_unit), last)] += 1

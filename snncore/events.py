@@ -213,14 +213,14 @@ class Balancing:
         return float(found.max())
 
     def currents(self, p: Pass, sources: list[np.ndarray]) -> Iterator[Tensor]:
-        """All weighted sums, (some steps, ...) of one image at a time."""
+        """All weighted sums, (some steps, positions, channels) of one image at a time."""
         c = self._connection(p)
         chunk = max(1, (1 << 20) // c.neurons)
         for source in sources:
             for begin in range(0, len(source), chunk):
                 out = np.empty((min(chunk, len(source) - begin), c.neurons), np.float32)
                 _loops().currents(c.table, c.weights, source[begin:], out)
-                yield c.values(out)
+                yield torch.from_numpy(out).view(len(out), -1, c.maps)[..., : c.shape[0]]
 
     def fire(self, p: Pass, sources: list[np.ndarray], threshold: float) -> list[np.ndarray]:
         """Spikes as bits (T, words), by image."""

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from . import kernels
+
 _BINS = 1 << 16
 
 
@@ -42,6 +44,11 @@ class Percentile:
         while largest > self.top:  # join neighbouring bins
             self.counts = torch.cat([self.counts.view(-1, 2).sum(1), self.counts.new_zeros(_BINS // 2)])
             self.top *= 2
+        if kernels.path(values.device.type) == "numba" and values.dtype == torch.float32:
+            from ._loops import count_positive  # compiles, so only where it is used
+
+            count_positive(values.detach().flatten().numpy(), _BINS / self.top, self.counts.numpy())
+            return
         index = (values[values > 0].double() * (_BINS / self.top)).long().clamp_(max=_BINS - 1)
         self.counts += torch.bincount(index, minlength=_BINS)
 

@@ -8,12 +8,12 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from snncore import conversion
+from snncore import conversion, kernels
 from snncore.activity import ActivityProbe
 from snncore.conversion import (
     BalancedHead,
@@ -252,6 +252,21 @@ def test_percentiles_of_any_whole_numbers(numbers, percent):
     found(values)
     exact = values.kthvalue(math.ceil(len(numbers) * percent / 100)).values.item()
     assert found.value() == pytest.approx(max(exact, 0.0), abs=12 / 16384)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.lists(st.floats(-4, 1e4, width=32), min_size=1, max_size=40), min_size=1, max_size=4))
+def test_the_compiled_histogram_is_that_of_pytorch(chunks):
+    assume(kernels.path("cpu") == "numba")
+    loop, torch_ = Percentile(90.0), Percentile(90.0)
+    for chunk in chunks:
+        values = torch.tensor(chunk, dtype=torch.float32)
+        loop(values)
+        with kernels.pytorch_only():
+            torch_(values)
+    assert loop.value() == torch_.value() and loop.top == torch_.top
+    assert (loop.counts is None) == (torch_.counts is None)
+    assert loop.counts is None or torch.equal(loop.counts, torch_.counts)
 
 
 def test_scale_multiplies_all_thresholds():
