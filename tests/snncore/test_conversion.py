@@ -364,7 +364,9 @@ def test_weights_that_are_not_finite_are_named_when_balancing(percentile, wrong)
 def test_training_a_converted_network_says_that_nothing_in_it_learns():
     net, _ = converted()
     h, target = torch.rand(4, net.head.head.features), torch.zeros(4, dtype=torch.int64)
-    with pytest.raises(ValueError, match="network must have parameters that learn, got a converted one"):
+    with pytest.raises(
+        ValueError, match="network must have parameters that require a gradient, got a converted one"
+    ):
         net.train().head.loss(h, target)
     with torch.no_grad():
         net.head.loss(h, target)

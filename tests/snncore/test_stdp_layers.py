@@ -286,7 +286,7 @@ def test_images_and_spikes_refused():
         with pytest.raises(ValueError, match=r"images must be \(N, C, H, W\) with at least one image"):
             call(IMAGES[:0])
         with pytest.raises(
-            ValueError, match="images must not be negative, a rate of spikes cannot be: got -"
+            ValueError, match="images must not be negative, because they are spike rates, got -"
         ):
             call(IMAGES - 1)
         with pytest.raises(ValueError, match="images must lie between 0 and 1, got values up to"):

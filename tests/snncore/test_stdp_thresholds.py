@@ -122,12 +122,12 @@ def train_on_digits(topology: str, config: StdpConfig, *, seed: int = 0, images:
         (
             "36C3 P F10",
             {},
-            r"must be at most 0.02\d+ for layer conv1, better half of it, as 36 maps inhibit each other",
+            r"must be at most 0.02\d+ for layer conv1, and half of that is safer, as 36 maps inhibit each other",
         ),
         (
             "12C3 36C3 P F10",
             {},
-            "must be at most 0.0278 for layer conv2, better half of it, as 36 maps inhibit",
+            "must be at most 0.0278 for layer conv2, and half of that is safer, as 36 maps inhibit",
         ),
         ("6C3 [40C3]x1 F10", {}, "must be at most 0.025 for layer conv2, .*as 40 maps inhibit each other"),
         (
@@ -216,7 +216,7 @@ def test_a_dead_layer_stops_with_its_name_and_mini_batch(start, bound):
 def test_a_layer_that_runs_away_stops():
     # maps that undercut each other: 24 of them leave each other 0.042, the target is 0.041
     config = StdpConfig(steps=10, batch=1, settle=0, target=0.036, adaptation=1.0, eta=0.0)
-    with pytest.raises(StdpError, match="layer conv1 .*thresholds stand at the bounds"):
+    with pytest.raises(StdpError, match="layer conv1 .*thresholds are at the bounds"):
         train_on_digits("24C3 F10", config, images=400)
 
 
