@@ -1,9 +1,10 @@
-"""Spiking neural networks for one paper and for yours: neurons, BackRes, stochmax, hybrid nets, conversion, STDP, energy.
+"""Spiking neural networks for the paper and for your own work.
 
-Companion library to Panda, Aketi & Roy 2020, "Toward Scalable, Efficient, and Accurate Deep Spiking Neural Networks
-With Backward Residual Connections, Stochastic Softmax, and Hybridization" (Front. Neurosci. 14:653).
+Neurons, BackRes blocks, stochmax, hybrid networks, conversion, STDP and energy. Companion library to Panda, Aketi & Roy 2020,
+"Toward Scalable, Efficient, and Accurate Deep Spiking Neural Networks With Backward Residual Connections, Stochastic
+Softmax, and Hybridization" (Front. Neurosci. 14:653).
 
-What a user needs is exported here, and imported from its module when it is first used.
+The public names are exported here. A module is imported when one of its names is first used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the loops of ``_loops`` and ``_event_loops`` are compiled."""
+"""Compilation of the loops in ``_loops`` and ``_event_loops``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numba
 
 
 def compiled(function: Any) -> Any:
-    """Compile without the interpreter lock, and keep the machine code on disk where a folder can be written."""
+    """Compile with the interpreter lock released. Cache the machine code on disk if a cache folder is writable."""
     try:
         return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # "no locator available": neither beside this file nor in the user's cache
+    except RuntimeError:  # "no locator available": there is no writable cache folder
         return numba.njit(nogil=True)(function)

@@ -1,11 +1,11 @@
 """The compiled loops of ``events``: integrate-and-fire neurons that are visited where spikes arrive.
 
-Numba compiles this file; nothing but ``events`` imports it. Every array is flat. Maps are stored position by
+Numba compiles this file; only ``events`` imports it. Every array is flat. Maps are stored position by
 position with their channels innermost, in groups of 16: a group's potentials are one vector, and its spikes are
 one word of 16 bits. A spike adds the weights of its channel to the potentials around its position, one vector
-for each group and neighbour, so the time goes with the number of spikes and not with the size of the network.
+for each group and neighbour, so the time is proportional to the number of spikes, not to the size of the network.
 
-One image goes through all its steps alone and in order, so no number depends on batches, chunks or threads.
+Each image runs through all its steps alone and in order, so no number depends on batches, chunks or threads.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _inlined = numba.njit(inline="always")  # a call would take longer than the few 
 LANES = 16  # channels in a group
 
 # Columns of a table with one row for each pass.
-SOURCE, HEIGHT, WIDTH, KINDS, POOL, DENSE = range(6)  # what it reads; bits before ``pool`` x ``pool`` pooling
-HIGH, WIDE, MAPS, KERNEL = range(6, 10)  # what it makes: positions and channels
+SOURCE, HEIGHT, WIDTH, KINDS, POOL, DENSE = range(6)  # input; its bits are before ``pool`` x ``pool`` pooling
+HIGH, WIDE, MAPS, KERNEL = range(6, 10)  # output: positions and channels
 WEIGHTS, READ, NEURONS, BITS = range(
     10, 14
-)  # where its weights, its source's bits, its potentials and bits begin
+)  # offsets of its weights, its source's bits, its potentials and its bits
 COLUMNS = 14
 
 CODES, SPIKES, CONSTANT = range(3)  # values of SOURCE
@@ -39,17 +39,17 @@ _BITS = (np.arange(256)[:, None] >> np.arange(8)) & 1
 _COUNTS = _BITS.sum(1).astype(np.uint8)  # bits set in a byte
 _PLACES = (
     np.argsort(1 - _BITS, axis=1, kind="stable").flatten().astype(np.uint8)
-)  # their places, then the others
+)  # positions of the set bits first, then the others
 
 
 def _vector(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    """Pointer to the 16 float32 of an array from an index on."""
+    """Pointer to 16 float32 values of an array, starting at an index."""
     data = context.make_array(kind)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [index]), ir.VectorType(ir.FloatType(), LANES).as_pointer())
 
 
 def _spread_out(builder: Any, number: Any) -> Any:
-    """A float32 in all 16 lanes."""
+    """Copy a float32 into all 16 lanes."""
     vector = ir.Constant(ir.VectorType(ir.FloatType(), LANES), ir.Undefined)
     for lane in range(LANES):
         vector = builder.insert_element(vector, number, ir.Constant(ir.IntType(32), lane))
@@ -98,7 +98,7 @@ def _sum(lines: int, vectors: int) -> Any:
 
 @intrinsic
 def _add_window(typing_context, target, place, weights, begin, rows, corner, stride, maps):  # type: ignore[no-untyped-def]
-    """Add one vector of a neuron's window: of its 9 inputs, ``rows`` from ``corner`` on in lines of ``stride``."""
+    """Add one vector of a neuron's 3x3 window: 9 inputs of ``rows`` from ``corner`` on, in lines of length ``stride``."""
 
     def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         kinds, (values, place, weights, begin, rows, corner, stride, maps) = signature.args, arguments
@@ -142,7 +142,7 @@ def _above(typing_context, values, begin, threshold):  # type: ignore[no-untyped
 
 @intrinsic
 def _reset(typing_context, potential, place, threshold, counts, bits):  # type: ignore[no-untyped-def]
-    """Take the threshold off the 16 potentials from ``place`` on whose bit is set, and count these spikes."""
+    """Subtract the threshold from each of the 16 potentials from ``place`` whose bit is set, and count these spikes."""
 
     def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         kinds, (values, place, threshold, counts, bits) = signature.args, arguments
@@ -162,7 +162,7 @@ def _reset(typing_context, potential, place, threshold, counts, bits):  # type: 
 
 @compiled
 def _receive_image(p, weights, codes, target, base):  # type: ignore[no-untyped-def]
-    """``_receive`` for a 3x3 convolution of coded input, most of whose pixels spike: each neuron sums its window."""
+    """``_receive`` for a 3x3 convolution of coded input, in which most pixels spike: each neuron sums its window."""
     maps, high, wide = p[MAPS], p[HIGH], p[WIDE]
     rows = np.zeros((high + 2) * (wide + 2), np.int64)  # with a margin of code 0, whose weights are 0
     for y in range(high):
@@ -177,7 +177,7 @@ def _receive_image(p, weights, codes, target, base):  # type: ignore[no-untyped-
 
 @_inlined
 def _spread(p, weights, inputs, count, target, base, y, x):  # type: ignore[no-untyped-def]
-    """Add what ``count`` inputs at (y, x) send to the positions around it. inputs: the numbers of their weights."""
+    """Add the weights of ``count`` inputs at (y, x) to the positions around it. ``inputs`` holds their rows in ``weights``."""
     kernel, maps, high, wide = p[KERNEL], p[MAPS], p[HIGH], p[WIDE]
     size, line = kernel * kernel * maps, wide * maps
     if kernel == 3 and 0 < y < high - 1 and 0 < x < wide - 1:
@@ -196,7 +196,7 @@ def _spread(p, weights, inputs, count, target, base, y, x):  # type: ignore[no-u
 
 @_inlined
 def _list(bits, first, inputs, count):  # type: ignore[no-untyped-def]
-    """Append ``first`` + i for every bit i that is set. Without a branch: it would be guessed wrong at every word."""
+    """Append ``first`` + i for every bit i that is set, without a branch, which the processor would mispredict."""
     for half in range(2):
         byte = np.int64((bits >> np.uint32(8 * half)) & np.uint32(255))
         for i in range(8):
@@ -248,7 +248,7 @@ def _receive_constant(constant, target, base):  # type: ignore[no-untyped-def]
 
 @_inlined
 def _fire(potential, base, n, threshold, bits, first, counts):  # type: ignore[no-untyped-def]
-    """Spikes of one step as bits; what fired is counted, and its threshold taken off at once."""
+    """Write one step's spikes as bits, count them, and subtract the threshold where a neuron fired."""
     for group in range(n // LANES):
         fired = _above(potential, base + group * LANES, threshold)
         bits[first + group] = fired
@@ -258,9 +258,13 @@ def _fire(potential, base, n, threshold, bits, first, counts):  # type: ignore[n
 
 @compiled
 def code_input(spikes, base, codes, seen):  # type: ignore[no-untyped-def]
-    """Write (T, N, C, positions) spikes of -1, 0 and 1 as (N, T, positions) numbers with one digit by channel.
+    """Write (T, N, C, positions) spikes of -1, 0 and 1 as (N, T, positions) codes with one digit per channel.
 
-    seen: (N, C, positions), to which the spikes of either sign are added.
+    Args:
+        spikes: (T, N, C, positions).
+        base: of the code: 2, or 3 for signed spikes.
+        codes: (N, T, positions), written.
+        seen: (N, C, positions). The number of spikes of either sign is added to it.
     """
     steps, images, channels, positions = spikes.shape
     for t in range(steps):
@@ -278,9 +282,10 @@ def code_input(spikes, base, codes, seen):  # type: ignore[no-untyped-def]
 
 @compiled
 def run(table, thresholds, weights, codes, constants, potential, counts, bits, start, stop):  # type: ignore[no-untyped-def]
-    """All passes of images ``start`` to ``stop`` through all steps of ``codes`` (N, T, positions).
+    """Run all passes of images ``start`` to ``stop`` through all steps of ``codes`` (N, T, positions).
 
-    constants: (N, neurons), what constant inputs add in each step. potential, counts: (N, neurons). bits: (N, words).
+    ``constants`` (N, neurons) is the current that constant inputs add in each step. ``potential`` and ``counts`` are
+    (N, neurons), ``bits`` is (N, words).
     """
     for n in range(start, stop):
         U, count, spikes, constant = potential[n], counts[n], bits[n], constants[n]
@@ -299,7 +304,7 @@ def run(table, thresholds, weights, codes, constants, potential, counts, bits, s
 
 @compiled
 def currents(p, weights, source, out):  # type: ignore[no-untyped-def]
-    """The weighted sums (T, neurons) of one pass for one image. source: its codes or bits, (T, ...)."""
+    """The weighted sums (T, neurons) of one pass for one image. ``source`` holds its codes or bits, (T, ...)."""
     out[:] = 0
     for t in range(len(out)):
         _receive(p, weights, source[t], 0, out[t], 0)

@@ -1,16 +1,16 @@
-"""The compiled loops of ``kernels``: one piece of a layer's neurons through all time steps, forward and backward.
+"""The compiled loops of ``kernels``: part of a layer's neurons through all time steps, forward and backward.
 
-Numba compiles this file; nothing but ``kernels`` and ``peaks`` imports it. Arrays are flat, ``(T, n)`` or ``(n,)``, float32,
-or uint16 where they hold the bits of bfloat16. Neurons never meet, so a piece may be any range of them and
-the numbers do not depend on how a layer is cut.
+Numba compiles this file; only ``kernels`` and ``peaks`` import it. Arrays are flat, ``(T, n)`` or ``(n,)``, in float32, or in
+uint16 if they hold the bits of bfloat16. Neurons do not interact, so any range of them can be computed alone and
+the numbers do not depend on how a layer is divided.
 
-Three things make it fast. A block of neurons goes through all T steps before the next block starts, so its
+Three things make the loops fast. A block of neurons goes through all T steps before the next block starts, so its
 membrane stays in the first-level cache and every input is read once and every output written once. Each
-step's row of the block is taken as a slice, over whose unit stride LLVM vectorises. And 16-bit numbers are
-widened and narrowed in registers, not in passes over whole tensors.
+step's row of the block is a slice with unit stride, which LLVM vectorises. And 16-bit numbers are widened and
+narrowed in registers, not in passes over whole tensors.
 
-The same loops in C++ (``g++ -O3 -march=native``) took 5 to 30 % less time out of the cache and 20 to 35 % less
-out of memory (2 AVX-512 cores without AMX, shared with other work): not enough to ask readers for a compiler.
+The same loops in C++ (``g++ -O3 -march=native``) took 5 to 30 % less time for data in the cache and 20 to 35 % less
+for data in memory (2 AVX-512 cores without AMX, shared with other work). That is too little to require a compiler.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BLOCK = 4096  # neurons; two float32 buffers of them take 32 KiB, the size of a 
 
 @intrinsic
 def _fused(typing_context, a, b, c):  # type: ignore[no-untyped-def]
-    """a * b + c rounded once, as PyTorch's own additions with a factor do; LLVM would not say which it takes."""
+    """a * b + c rounded once, as PyTorch's addition with a factor does; plain ``a * b + c`` leaves the choice to LLVM."""
 
     def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         return builder.fma(*arguments)
@@ -60,7 +60,7 @@ def _narrow_for(value, like):  # type: ignore[no-untyped-def]
         bits = np.float32(value).view(np.uint32)
         odd = np.uint32(np.uint32(bits >> np.uint32(16)) & np.uint32(1))
         rounded = np.uint32(np.uint32(bits + np.uint32(0x7FFF)) + odd)
-        quiet = np.uint32(bits | np.uint32(0x400000))  # rounding could carry a NaN over into a number
+        quiet = np.uint32(bits | np.uint32(0x400000))  # rounding could turn a NaN into a number
         return np.uint16((quiet if value != value else rounded) >> np.uint32(16))
 
     return narrow
@@ -72,10 +72,22 @@ def forward(  # type: ignore[no-untyped-def]
 ):
     """Eq. 2-3 for neurons ``start`` to ``stop``.
 
-    current: (T, n), or (1, n) for the same current at every step. membrane, before: U and S of the step before
-    the first, (n,) float32. reset: what a spike takes off the next potential. Writes spikes (T, n), the
-    potential before each reset (T, n) unless it has no rows, and the last one (n,) float32.
-    Returns False if a last potential is not finite: with a soft reset, NaN and infinity stay to the end.
+    Args:
+        current: (T, n), or (1, n) for the same current at every step.
+        membrane: U of the step before the first, (n,) float32.
+        before: S of the step before the first, (n,) float32.
+        spikes: (T, n), written.
+        potential: (T, n), written: the potential before each reset. With no rows it is not kept.
+        last: (n,) float32, written: the last potential.
+        start: first neuron.
+        stop: one past the last neuron.
+        alpha: leak factor.
+        reset: amount that a spike subtracts from the next potential.
+        threshold: firing threshold.
+        at_equality: whether a neuron fires at ``U == threshold``.
+
+    Returns:
+        False if a last potential is not finite. With a soft reset, NaN and infinity stay in the potential to the end.
     """
     steps, rows, keep = spikes.shape[0], current.shape[0], potential.shape[0] > 0
     zero = _narrow(np.float32(0), spikes[0, 0])
@@ -114,11 +126,19 @@ def forward(  # type: ignore[no-untyped-def]
 def backward(potential, by_spikes, by_last, out, by_first, start, stop, alpha, jump, threshold, height, fall):  # type: ignore[no-untyped-def]
     """The gradient of ``forward`` for neurons ``start`` to ``stop``.
 
-    by_spikes: dL/dS, (T, n). by_last: dL/dU of the last step by what follows it, (n,) float32.
-    jump: derivative of the reset by its spike, 0 where the reset is a constant. height: of Eq. 4;
-    fall: its slope beside the threshold, below 0.
-    Writes out: dL/dI, (T, n), or (1, n), its sum over time, for a constant current; and by_first: dL/dU of
-    the first step, (n,) float32.
+    Args:
+        potential: (T, n), as ``forward`` wrote it.
+        by_spikes: dL/dS, (T, n).
+        by_last: dL/dU of the last step, through everything after it, (n,) float32.
+        out: dL/dI, written: (T, n), or (1, n), its sum over time, for a constant current.
+        by_first: dL/dU of the first step, written, (n,) float32.
+        start: first neuron.
+        stop: one past the last neuron.
+        alpha: leak factor.
+        jump: derivative of the reset with respect to its spike; 0 if the reset is treated as a constant.
+        threshold: firing threshold.
+        height: maximum of the surrogate derivative (Eq. 4).
+        fall: slope of the surrogate derivative away from the threshold, below 0.
     """
     steps, summed = potential.shape[0], out.shape[0] < potential.shape[0]
     G_block, total_block = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
@@ -130,7 +150,7 @@ def backward(potential, by_spikes, by_last, out, by_first, start, stop, alpha, j
             G[i] = G_end[i]
             total[i] = np.float32(0)
         for t in range(steps - 1, -1, -1):
-            # G is dL/dU[t+1], but at first already what reaches U[T-1] from behind
+            # G is dL/dU[t+1]; before the first iteration it is the gradient that reaches U[T-1] from later steps
             through_leak = alpha if t < steps - 1 else np.float32(1)
             through_reset = jump if t < steps - 1 else np.float32(0)
             U, by_spike = potential[t][low : low + size], by_spikes[t][low : low + size]

@@ -32,10 +32,11 @@ def _decay(typing_context, values, place, factor, taken, bits):  # type: ignore[
 
 @compiled
 def run_stack(neurons, links, numbers, weights, codes, potential, bits, filtered, decay, kept, start, stop):  # type: ignore[no-untyped-def]
-    """All passes of images ``start`` to ``stop`` through all steps of ``codes`` (N, T, positions).
+    """Run all passes of images ``start`` to ``stop`` through all steps of ``codes`` (N, T, positions).
 
-    numbers: threshold, leak and what a spike takes off the leaked potential, by pass. filtered: (N, features), to which
-    the spikes of passes with a ``FILTER`` are added after it has decayed. kept: (N, T, words), every step's spikes, or T = 0.
+    ``numbers`` holds, for each pass, the threshold, the leak factor and the amount that a spike subtracts from the leaked
+    potential. ``filtered`` is (N, features): at each step it decays, then the spikes of passes with a ``FILTER`` are added.
+    ``kept`` (N, T, words) receives the spikes of every step, unless its T is 0.
     """
     one = np.float32(-1)
     for n in range(start, stop):

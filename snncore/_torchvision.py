@@ -1,9 +1,9 @@
-"""Import torchvision, also where its compiled operators do not load.
+"""Import torchvision even if its compiled operators do not load.
 
-torchvision's Python half describes its operators ``nms`` and ``qnms`` to torch while it is imported. Where
-the compiled half does not load (the wheel built for CUDA beside a CPU-only torch is the common case) those
-operators are unknown and the whole import fails, data sets and all. Declaring their signatures is all the
-Python half needs; nothing here computes a box overlap.
+torchvision's Python code describes its operators ``nms`` and ``qnms`` to torch during the import. If the compiled
+library does not load (a typical case is a wheel built for CUDA beside a CPU-only torch), these operators are unknown
+and the whole import fails, data sets included. The Python code only needs their signatures, which this module
+declares. Nothing here computes a box overlap.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from types import ModuleType
 
 import torch
 
-# The signatures that torchvision's compiled half declares itself when it loads.
+# The signatures that torchvision's compiled library declares when it loads.
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
 
-# The declarations live as long as the library object that made them.
+# The declarations last as long as the library object that made them.
 _declared: list[torch.library.Library] = []
 
 
 def torchvision() -> ModuleType:
-    """Return the imported ``torchvision``, declaring its missing operators only if the plain import fails for
-    them.
+    """Return the imported ``torchvision``. Its missing operators are declared only if the plain import fails because of them.
 
     Raises:
         ImportError: torchvision is not installed, or does not fit the installed torch.
@@ -38,7 +37,7 @@ def torchvision() -> ModuleType:
         if not _is_missing_operator(error):
             raise
     _declare_missing_operators()
-    # Submodules imported before the failure hold on to the half-made package: start afresh.
+    # Submodules imported before the failure refer to the incomplete package: import all of them again.
     for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
         del sys.modules[name]
     return importlib.import_module("torchvision")

@@ -1,7 +1,7 @@
-"""What the layers of a network did: spikes per neuron and step, by site, averaged over images.
+"""Activity of a network's layers: spikes per neuron and step, by site, averaged over images.
 
-A site is one pass of one layer, so a BackRes block reports every unrolling step apart. Everything is summed
-in float64 while batches and chunks of time go by, so memory does not grow with images or time steps.
+A site is one pass of one layer, so a BackRes block reports each unrolling step separately. Sums are kept
+in float64 and updated batch by batch, so memory does not grow with the number of images or time steps.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ from ._check import flag, floating
 class SiteActivity:
     """Mean activity of one site over images.
 
-    kind: "spikes" (values over time) or "real" (one value per image, of a ReLU layer or the image itself).
-    rate: spikes per neuron and time step; for reals the mean absolute value. Signed spikes count by
-    magnitude.
-    nonzero: share of entries that are not zero, per step; what a zero-skipping accelerator would still
-    compute.
-    positions: (H, W) spikes per step at each position, summed over maps; None where the site has no
-    positions.
-    unit: every value is 0, 1 or -1, as of spikes; False for real values that are repeated over time.
+    Attributes:
+        kind: "spikes" (values over time) or "real" (one value per image, of a ReLU layer or the image itself).
+        rate: spikes per neuron and time step; for real values, the mean absolute value. Signed spikes count by magnitude.
+        nonzero: share of entries that are not zero, per step: the part that a zero-skipping accelerator computes.
+        positions: (H, W) spikes per step at each position, summed over maps; None if the site has no positions.
+        unit: True if every value is 0, 1 or -1, as for spikes; False for real values that are repeated over time.
     """
 
     kind: str
@@ -38,7 +36,7 @@ class SiteActivity:
     unit: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; ``unit`` only where it says that these are no spikes."""
+        """Plain values. ``unit`` is included only if it is False."""
         return {name: value for name, value in asdict(self).items() if name != "unit" or not value}
 
     @classmethod
@@ -54,13 +52,14 @@ class SiteActivity:
 
 
 class ActivityProbe:
-    """Pass as ``probe`` to ``Network.forward``; ``result()`` gives a ``SiteActivity`` per site.
+    """Measure activity: pass it as ``probe`` to ``Network.forward``, then call ``result()``.
 
-    The first dimension of spikes is time; a value is called "spikes" when the network says so (``timed=True``). Real
-    values that are repeated over time, as from ``coding.direct``, are then no spikes of size 1 (``unit`` is False), and the
-    energy model refuses them: give them once, to a network with ``static_input=True``.
-    positions: also keep the (H, W) sums that border-exact event counts need (off by default: it costs a
-    reduction).
+    Spikes have time as their first dimension; the network marks them with ``timed=True``. Real values that are repeated over
+    time, as from ``coding.direct``, are also timed but are not spikes of size 1 (``unit`` is False), and the energy model
+    refuses them. To count energy, give the images once, to a network with ``static_input=True``.
+
+    Args:
+        positions: also keep the (H, W) sums that border-exact event counts need. Off by default because it costs a reduction.
     """
 
     def __init__(self, *, positions: bool = False) -> None:
@@ -68,7 +67,7 @@ class ActivityProbe:
         self._kind: dict[str, str] = {}
         self._sums: dict[str, list[float]] = {}  # values, non-zeros, entries, (steps x images)
         self._maps: dict[str, Tensor] = {}
-        self._real: set[str] = set()  # sites with other values than 0, 1 and -1
+        self._real: set[str] = set()  # sites with values other than 0, 1 and -1
 
     def __call__(self, site: str, values: Tensor, *, timed: bool) -> None:
         lead = 2 if flag("timed", timed) else 1  # (T, N, ...) or (N, ...)
@@ -86,7 +85,7 @@ class ActivityProbe:
         self._kind[site] = self._called(timed)
         total = float(
             torch.linalg.vector_norm(values, 1, dtype=torch.float64)
-        )  # of spikes, their exact number
+        )  # for spikes, their exact number
         if total != nonzero or (nonzero and float(torch.linalg.vector_norm(values, torch.inf)) > 1):
             self._real.add(site)
         sums[0] += total
@@ -104,7 +103,12 @@ class ActivityProbe:
         return "spikes" if timed else "real"
 
     def result(self) -> dict[str, SiteActivity]:
-        """Mean activity per site, in the order the sites were first seen."""
+        """Mean activity per site, in the order of first use.
+
+        Raises:
+            ValueError: a site with no image.
+            FloatingPointError: a sum that is not finite.
+        """
         found = {}
         for site, (values, nonzero, entries, count) in self._sums.items():
             if not entries:

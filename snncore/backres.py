@@ -1,10 +1,11 @@
 """Backward residual connections: one block computed n times with shared weights (Fig 1, sections 2.1 and 4).
 
+.. code-block:: text
+
     x_1 = block(x),   x_k = block(x_{k-1})   for k = 2 .. n
 
-The original input is read once; every later pass reads the block's own output. A spiking block sees each pass
-as a layer of its own: its neurons keep their own membrane (and, after conversion, their own threshold) per
-pass.
+The block reads the original input once; every later pass reads the block's own output. In a spiking block each pass
+acts as a separate layer: its neurons keep their own membrane (and, after conversion, their own threshold) per pass.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _MOMENTUM = 0.1  # of the running mean that "top-fixed" chooses by, as in batch 
 
 
 def unroll_block(body: Any, x: Any, repeats: int, *, match: Any = None, **context: Any) -> Any:
-    """The loop itself, of anything that can be called; see ``BackRes`` for the arguments."""
+    """Apply any callable ``repeats`` times; see ``BackRes`` for the arguments."""
     for unroll in range(1, repeats + 1):
         if unroll > 1 and match is not None:
             x = match(x, unroll=unroll, **context)
@@ -31,12 +32,16 @@ def unroll_block(body: Any, x: Any, repeats: int, *, match: Any = None, **contex
 
 
 class BackRes(nn.Module):
-    """A block unrolled ``repeats`` times (paper: Fig 1A).
+    """A block unrolled ``repeats`` times (Fig 1A).
 
-    body: module called as ``body(x, unroll=k, **context)`` with k = 1 .. repeats.
-    match: module called the same way before every pass but the first, for a block with more output than input
-    channels; see ``ChannelMatch``.
-    Raises ``ValueError`` for ``repeats`` below 1.
+    Args:
+        body: module called as ``body(x, unroll=k, **context)`` with k = 1 .. repeats.
+        repeats: number of passes, at least 1.
+        match: module called in the same way before every pass but the first, for a block with more output than input
+            channels; see ``ChannelMatch``.
+
+    Raises:
+        ValueError: ``repeats`` below 1.
     """
 
     def __init__(self, body: nn.Module, repeats: int, *, match: nn.Module | None = None) -> None:
@@ -48,18 +53,23 @@ class BackRes(nn.Module):
 
 
 class ChannelMatch(nn.Module):
-    """Bring a block's output back to the number of channels it reads (section 4's three rules).
+    """Reduce a block's output to the number of channels that the block reads (the three rules of section 4).
 
-    rule: "drop" keeps ``keep`` randomly chosen channels, the same at every pass, image and step;
-    "top" keeps, per image, the ``keep`` channels with the highest mean activity; "top-fixed" keeps the same channels for all
-    images, those with the highest running mean of activity over training batches; "average" takes the mean of neighbouring
-    channels in groups of ``channels / keep``.
-    generator: draws the channels that "drop" keeps; needed by that rule only.
+    Input is (..., C, H, W) with C = ``channels``, output the same with C = ``keep``. For a sequence the first two
+    dimensions are (T, N).
 
-    Input and output are (..., C, H, W) with C = ``channels`` and ``keep``; for a sequence the first two
-    dimensions are (T, N), and "top" chooses per image over all its steps.
-    Raises ``ValueError`` for another rule, for ``keep`` above ``channels``, for groups that do not divide
-    evenly, for "drop" without a generator, or for input with another number of channels.
+    Args:
+        rule: "drop" keeps ``keep`` randomly chosen channels, the same at every pass, image and step. "top" keeps, for each
+            image, the ``keep`` channels with the highest mean activity over all steps. "top-fixed" keeps the same channels for
+            all images, those with the highest running mean of activity over the training batches. "average" averages groups
+            of ``channels / keep`` neighbouring channels.
+        channels: number of input channels.
+        keep: number of output channels.
+        generator: chooses the channels that "drop" keeps; only that rule needs it.
+
+    Raises:
+        ValueError: an unknown rule, ``keep`` above ``channels``, groups of unequal size, "drop" without a generator, or
+            input with a different number of channels.
     """
 
     kept: Tensor
@@ -71,7 +81,7 @@ class ChannelMatch(nn.Module):
         super().__init__()
         self.rule, self.channels, self.keep = one_of("rule", rule, MATCHES), whole("channels", channels), keep
         if whole("keep", keep) > channels:
-            raise ValueError(f"keep must be at most the {channels} channels there are, got {keep}")
+            raise ValueError(f"keep must be at most channels = {channels}, got {keep}")
         if rule == "average" and channels % keep:
             raise ValueError(f"keep must divide the {channels} channels for rule 'average', got {keep}")
         if rule == "drop":

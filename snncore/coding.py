@@ -4,8 +4,8 @@ Every coder takes static images ``(N, ...)`` and a number of time steps ``T`` an
 the images' dtype and on their device. Panda et al. 2020 use Poisson rate coding (section 3.1 and footnote 1):
 "real-valued pixel data is converted to a Poisson-distribution based spike train with the spiking frequency
 proportional to the pixel value". With at most one spike per step this is one Bernoulli trial per pixel and
-step, with the pixel value as its probability. Their hybrid nets read the pixels themselves (direct coding);
-section 9.1 leaves latency coding open.
+step, with the pixel value as its probability. The paper's hybrid nets read the pixels themselves (direct coding).
+Section 9.1 suggests latency coding as future work.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ CODERS = ("poisson", "signed-poisson", "direct", "latency")
 
 
 def poisson(images: Tensor, steps: int, *, generator: torch.Generator, signed: bool = False) -> Tensor:
-    """Rate coding: at every step a pixel of value x spikes with probability \\|x\\|, and the spike carries
-    its sign.
+    """Rate coding: at every step a pixel of value x spikes with probability \\|x\\|, with the sign of x.
 
     .. math:: S[t] = \\mathrm{sign}(x)\\; [\\, u[t] < |x| \\,], \\qquad u[t] \\sim \\mathrm{Uniform}[0, 1)
 
@@ -45,7 +44,7 @@ def poisson(images: Tensor, steps: int, *, generator: torch.Generator, signed: b
     drawn_by(generator, images)
     rate = images.abs() if signed else images
     spikes = torch.empty((steps, *images.shape), dtype=images.dtype, device=images.device)
-    # Half precision numbers are too coarse to draw from (bfloat16 knows only 256 of them between 0.5 and 1).
+    # Half precision is too coarse to draw from (bfloat16 has only 128 values between 0.5 and 1).
     precision = torch.promote_types(images.dtype, torch.float32)
     # One small buffer that stays in cache is about 1.5 times faster than one draw for all steps.
     draw = torch.empty(images.shape, dtype=precision, device=images.device)
@@ -63,8 +62,8 @@ def direct(images: Tensor, steps: int) -> Tensor:
         steps: T, at least 1.
 
     Returns:
-        ``(T, N, ...)``, a view that repeats ``images`` without copying it (so it must not be written to). An ``ActivityProbe``
-        would count these values as spikes; to count energy, give ``images`` themselves to a network with ``static_input=True``.
+        ``(T, N, ...)``, a view that repeats ``images`` without a copy, so do not write to it. An ``ActivityProbe``
+        would count these values as spikes. To count energy, give ``images`` themselves to a network with ``static_input=True``.
 
     Raises:
         ValueError: steps below 1, or images that are not floating point or not finite.
@@ -77,7 +76,7 @@ def direct(images: Tensor, steps: int) -> Tensor:
 
 
 def latency(images: Tensor, steps: int, *, silent_below: float = 0.0) -> Tensor:
-    """Latency (time to first spike) coding: each pixel spikes once, the brighter the earlier.
+    """Latency (time to first spike) coding: each pixel spikes once; brighter pixels spike earlier.
 
     .. math:: t(x) = \\mathrm{round}\\big((1 - x)(T - 1)\\big), \\qquad S[t] = [\\, t = t(x) \\,]
 
@@ -86,7 +85,7 @@ def latency(images: Tensor, steps: int, *, silent_below: float = 0.0) -> Tensor:
     Args:
         images: ``(N, ...)``, floating point, in [0, 1].
         steps: T, at least 1.
-        silent_below: pixels darker than this never spike; 0 lets every pixel spike exactly once.
+        silent_below: pixels darker than this never spike; with 0 every pixel spikes exactly once.
 
     Returns:
         ``(T, N, ...)`` spikes, 0 or 1.
@@ -106,19 +105,19 @@ def latency(images: Tensor, steps: int, *, silent_below: float = 0.0) -> Tensor:
 
 
 def encode(name: str, images: Tensor, steps: int, *, generator: torch.Generator | None = None) -> Tensor:
-    """Code ``images`` with the coder called ``name``: "poisson", "signed-poisson", "direct" or "latency".
+    """Code ``images`` with the coder called ``name``.
 
     Args:
-        name: one of :data:`CODERS`.
+        name: "poisson", "signed-poisson", "direct" or "latency".
         images: ``(N, ...)`` in the range of that coder.
         steps: T, at least 1.
-        generator: needed by the two Poisson coders; the other two draw nothing.
+        generator: needed by the two Poisson coders; the other two draw no random numbers.
 
     Returns:
         ``(T, N, ...)``.
 
     Raises:
-        ValueError: an unknown name, or whatever the coder itself refuses.
+        ValueError: an unknown name, or any error of the chosen coder.
     """
     one_of("name", name, CODERS)
     if name == "direct":
@@ -141,7 +140,7 @@ def _require_range(name: str, images: Tensor, low: float, high: float) -> None:
     if images.numel() == 0:
         return
     darkest, brightest = (float(v) for v in images.detach().aminmax())
-    # Written so that NaN, which compares as false, is refused too.
+    # NaN compares as false, so this form refuses it too.
     if not (low <= darkest and brightest <= high):
         raise ValueError(
             f"{name} must lie between {low} and {high}, got values from {darkest} to {brightest}"

@@ -1,20 +1,20 @@
-r"""From a trained ANN to a spiking network by threshold balancing (sections 3.2.1 and 4.1, Fig 4).
+r"""Conversion of a trained ANN to a spiking network by threshold balancing (sections 3.2.1 and 4.1, Fig 4).
 
-The weights stay; every ReLU becomes an integrate-and-fire neuron with soft reset. Layer by layer, the
-threshold is the largest weighted spike input that the layer receives while the layers before it already spike
-with their balanced thresholds::
+The weights stay the same; every ReLU becomes an integrate-and-fire neuron with soft reset. Thresholds are balanced
+layer by layer: a layer's threshold is the largest weighted spike input it receives while the layers before it
+already spike with their balanced thresholds::
 
     v_th(l) = max over time, images and positions of  sum_i w_i x_i(t)        (not of the membrane)
 
-A BackRes block has one threshold per unrolling step: its passes are balanced one after the other.
+A BackRes block has one threshold per unrolling step; its passes are balanced one after the other.
 
 A neuron that integrates I(t) and subtracts v_th per spike fires at a rate of mean I / v_th, between 0 and 1.
-So the rate of a layer stands for its ReLU activation divided by the product of all thresholds up to it. The
-classifier's weights and bias belong to the activations, so ``BalancedHead`` multiplies the rates it reads by
-that product. This is the same as dividing the weights of each layer by its threshold and firing at 1.
+So the rate of a layer represents its ReLU activation divided by the product of all thresholds up to it. The
+classifier's weights and bias were trained on activations, so ``BalancedHead`` multiplies the rates by that product.
+This is the same as dividing the weights of each layer by its threshold and firing at 1.
 
-Everything runs one time step of one batch at a time. The spikes of a balanced layer are kept as bits
-(``packing``) until the next layer has read them, so no layer before the one being balanced runs again.
+Balancing runs one time step of one batch at a time. The spikes of a balanced layer are kept as bits
+(``packing``) until the next layer has read them, so no earlier layer has to run again.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CODES = ("poisson", "direct")
 
 _BATCH = {"cpu": 16, "cuda": 256}  # images updated together: their state fits a CPU's cache, or fills a GPU
 
-#: From the thresholds of a layer's unrolling steps, in order, to the one that all of them take.
+#: Functions from the thresholds of a layer's unrolling steps, in order, to one shared threshold.
 _SHARED: Mapping[str, Callable[[list[float]], float]] = {"max": max, "first": lambda v: v[0], "mean": fmean}
 
 
@@ -53,13 +53,16 @@ _SHARED: Mapping[str, Callable[[list[float]], float]] = {"max": max, "first": la
 class ConversionConfig:
     """How thresholds are balanced.
 
-    images, steps: calibration images and time steps; the threshold is an extreme value and grows with both.
-    percentile: of all weighted inputs (over time, images, positions), in percent; 100 is the maximum. Found
-    in a histogram, to a 32768th of the largest.
-    scale: factor on every threshold after balancing; below 1 it raises all rates (for small T).
-    shared: one threshold for all unrolling steps of a layer instead of one each: by ``shared_as`` the "max"imum of theirs,
-    that of the "first" step, or their "mean".
-    relu_layers: this many first layers stay ReLU and read the image itself ("direct" input).
+    Attributes:
+        images: number of calibration images. The threshold is an extreme value and grows with images and steps.
+        steps: number of calibration time steps.
+        percentile: percentile, in percent, of all weighted inputs (over time, images and positions); 100 is the maximum.
+            Percentiles below 100 come from a histogram, accurate to 1/32768 of the largest input.
+        scale: factor on every threshold after balancing; below 1 it raises all rates (for small T).
+        shared: use one threshold for all unrolling steps of a layer instead of one per step.
+        shared_as: how the shared threshold follows from those of the steps: their "max"imum, that of the "first" step, or
+            their "mean".
+        relu_layers: number of first layers that stay ReLU and read the image itself ("direct" input).
     """
 
     images: int = 64
@@ -81,7 +84,7 @@ class ConversionConfig:
 
 
 class BalancedHead(nn.Module):
-    """The ANN's classifier, reading rates: ``head(scale h)``, ``scale`` the product of all thresholds."""
+    """The ANN's classifier applied to rates: ``head(scale h)``, where ``scale`` is the product of all thresholds."""
 
     scale: Tensor
 
@@ -92,7 +95,7 @@ class BalancedHead(nn.Module):
         self.register_buffer("scale", torch.tensor(positive("scale", scale), device=device))
 
     def forward(self, h: Tensor) -> Tensor:
-        """Scores (N, K) of rates (N, F), on the scale of the ANN's scores."""
+        """Scores (N, K) of rates (N, F), in the units of the ANN's scores."""
         return self.head(h * self.scale)
 
     def loss(
@@ -100,11 +103,12 @@ class BalancedHead(nn.Module):
     ) -> tuple[Tensor, dict[str, float]]:
         """The ANN head's loss of rates (N, F).
 
-        Raises ``ValueError`` where it is to be differentiated and nothing in it learns.
+        Raises:
+            ValueError: gradients are enabled but no parameter of the network requires one.
         """
         if torch.is_grad_enabled() and self.training and not any(p.requires_grad for p in self.parameters()):
             raise ValueError(
-                "network must have parameters that learn, got a converted one whose weights are fixed: "
+                "network must have parameters that require a gradient, got a converted one whose weights are fixed: "
                 "call network.requires_grad_(True) to train it further"
             )
         return self.head.loss(h * self.scale, target, generator=generator)  # type: ignore[operator]
@@ -114,10 +118,16 @@ class BalancedHead(nn.Module):
 
 
 def check_convertible(ann: Network) -> None:
-    """Raise ``ValueError`` naming the first thing in a network that threshold balancing has no answer to.
+    """Check that threshold balancing can convert a network.
 
-    It must be an ANN: ReLU everywhere, no batch normalisation, no replaced layer, no residual sum (it would
-    add rates of different scales), no channel matching "top" (it chooses over all time steps).
+    The network must be an ANN: ReLU in every layer, no batch normalisation, no replaced layer, no residual sum (it would
+    add rates in different units), and no channel matching "top" (it chooses channels over all time steps).
+
+    Args:
+        ann: the network.
+
+    Raises:
+        ValueError: names the first part of the network that cannot be converted.
     """
     if not isinstance(ann, Network):
         raise ValueError(f"ann must be a snncore Network, got {type(ann).__name__}")
@@ -161,16 +171,23 @@ def convert(
     generator: torch.Generator,
     max_bytes: int | None = None,
 ) -> tuple[Network, dict[str, float]]:
-    """A spiking network with the ANN's weights and balanced thresholds, and these thresholds by site.
+    """Convert an ANN to a spiking network.
 
-    calibration_images: uint8 (N, C, H, W); the first ``config.images`` of them are used.
-    coder: ``InputConfig`` "poisson" (signed exactly if the ANN was trained so), or "direct" where
-    ``config.relu_layers`` is above 0. Its own number of steps is not used.
-    generator: draws the Poisson input, on the network's device. max_bytes: what the packed spikes may take; None
-    for 4 GiB on a CPU and three quarters of the memory of a GPU.
+    Args:
+        ann: the trained network; see ``check_convertible``.
+        calibration_images: uint8 (N, C, H, W); the first ``config.images`` of them are used.
+        config: how thresholds are balanced.
+        coder: ``InputConfig`` with code "poisson" (``signed`` if and only if the ANN was trained so), or "direct" if
+            ``config.relu_layers`` is above 0. Its own number of steps is ignored.
+        generator: draws the Poisson input, on the network's device.
+        max_bytes: memory limit for the packed spikes; None means 4 GiB on a CPU and three quarters of the memory of a GPU.
 
-    Raises ``ValueError`` for what ``check_convertible`` refuses, fewer images than ``config.images``, a coder
-    that does not fit, spikes that would take more than ``max_bytes``, and a dead layer by name.
+    Returns:
+        The spiking network with the ANN's weights and balanced thresholds, and these thresholds by site.
+
+    Raises:
+        ValueError: any error of ``check_convertible``, fewer images than ``config.images``, a coder that does not fit the
+            network, spikes that need more than ``max_bytes``, or a dead layer (named).
     """
     check_convertible(ann)
     network = spiking(ann, relu_layers=config.relu_layers)
@@ -180,9 +197,17 @@ def convert(
 
 
 def spiking(ann: Network, *, relu_layers: int = 0) -> Network:
-    """The ANN's weights with integrate-and-fire neurons after the first ``relu_layers`` layers, not balanced.
+    """Replace ReLU by integrate-and-fire neurons after the first ``relu_layers`` layers, without balancing.
 
-    Raises ``ValueError`` unless at least one layer spikes.
+    Args:
+        ann: the trained network; see ``check_convertible``.
+        relu_layers: number of first layers that stay ReLU.
+
+    Returns:
+        A new network with the same weights.
+
+    Raises:
+        ValueError: no layer is left to spike, or any error of ``check_convertible``.
     """
     hidden = len(ann.layers)
     if whole("relu_layers", relu_layers, least=0) >= hidden:
@@ -246,26 +271,30 @@ def balance(
 
 
 def check_coder(network: Network, coder: Coder) -> None:
-    """Raise ``ValueError`` unless the first layer can read the coder's output, chunk by chunk of time."""
+    """Check that the first layer can read the coder's output in chunks of time.
+
+    Raises:
+        ValueError: the coder does not fit the network.
+    """
     wanted = "direct" if network.plan[0].static else "poisson"
     if coder.code != wanted:
         raise ValueError(f"coder must have code {wanted!r} for {network.topology.text!r}, got {coder.code!r}")
 
 
 def _bytes(network: Network, config: ConversionConfig) -> int:
-    """Largest number of bytes of packed spikes. A layer's input is let go while its output is made."""
+    """Peak number of bytes of packed spikes. A layer's input is freed while its output is made."""
     by_events = events.usable(network)
     kept = [
         8 * events.bytes_of_spikes(p) if by_events else math.prod(p.out_shape)
         for p in network.plan[:-2]
         if p.neuron == "if"
     ]
-    blocks = 2 if config.shared else 1  # with shared thresholds a block is run again from its input
+    blocks = 2 if config.shared else 1  # with shared thresholds a block runs again from its input
     return max(kept, default=0) * blocks * config.images * config.steps // 8
 
 
 class _Balance:
-    """One balancing. ``held[site][batch]`` is a real tensor, or packed spikes step by step."""
+    """The state of one balancing. ``held[site][batch]`` is a real tensor, or packed spikes step by step."""
 
     def __init__(
         self,
@@ -326,7 +355,7 @@ class _Balance:
         return thresholds
 
     def _currents(self, p: Pass, batch: int, *, keep: bool) -> Iterator[Tensor]:
-        """The weighted input of one batch step by step; what was read is let go unless ``keep``."""
+        """The weighted input of one batch, step by step. The input is freed after use unless ``keep``."""
         site = p.sources[0].partition(":")[0]
         if p.static:
             current = self.stepper.current(p, {site: self.held[site][batch]})
@@ -350,7 +379,7 @@ class _Balance:
         for batch in range(len(self.batches)):
             for step, current in enumerate(self._currents(p, batch, keep=True)):
                 low, high = (value.item() for value in current.aminmax())
-                if not -math.inf < low <= high < math.inf:  # NaN too, which no comparison below would see
+                if not -math.inf < low <= high < math.inf:  # also refuses NaN
                     raise ValueError(
                         f"weights must give finite sums, got values from {low} to {high} at {p.site} in step {step}"
                     )
@@ -360,7 +389,7 @@ class _Balance:
         return _positive(peak.value(), p)
 
     def _peak_of_events(self, p: Pass, peak: Peak | Percentile) -> None:
-        """The same from events, whose sums are finite if those of all weights are."""
+        """``_threshold`` for the event loops. Sums over events are finite if the sums of all absolute weights are."""
         assert self.events is not None
         largest = self.network.layers[p.layer].weight.flatten(1).abs().sum(1).max().item()  # type: ignore[operator]
         if not largest < math.inf:
@@ -373,7 +402,7 @@ class _Balance:
                     peak(currents)
 
     def _fire(self, p: Pass, threshold: float, *, keep: bool) -> None:
-        """Run the pass's neurons and hold their spikes as bits."""
+        """Run the pass's neurons and keep their spikes as bits."""
         made: list[list[Packed] | list[np.ndarray]] = []
         source = p.sources[0].partition(":")[0]
         for batch in range(len(self.batches)):
@@ -403,10 +432,10 @@ def _positive(threshold: float, p: Pass) -> float:
 
 
 def _blocks(passes: tuple[Pass, ...]) -> list[list[Pass]]:
-    """Passes in groups: each BackRes block with all its steps, every other pass alone."""
+    """Group the passes: each BackRes block with all its steps, every other pass alone."""
     blocks: list[list[Pass]] = []
     for p in passes:
-        # a block goes on with another layer of its first step, or with a further step
+        # a block continues with another layer of its first step, or with a later step
         if (
             blocks
             and p.unrolls > 1
@@ -423,10 +452,15 @@ def _blocks(passes: tuple[Pass, ...]) -> list[list[Pass]]:
 
 
 def set_thresholds(network: Network, thresholds: Mapping[str, float]) -> None:
-    """Give a network made by ``spiking`` its thresholds, by site; its classifier then reads scaled rates.
+    """Set the thresholds of a network made by ``spiking``. Its classifier then reads scaled rates.
 
-    Raises ``ValueError`` for neurons other than IF with soft reset, a missing or unknown site, another number
-    of unrolling steps than the network's, or a threshold that is not a finite number above 0.
+    Args:
+        network: the network, changed in place.
+        thresholds: finite numbers above 0, by site.
+
+    Raises:
+        ValueError: neurons other than IF with soft reset, a missing or unknown site, a wrong number of unrolling steps, or
+            a threshold that is not a finite number above 0.
     """
     passes = [p for p in network.plan if p.neuron not in ("relu", "none")]
     for site, neuron in network.sites():
@@ -457,14 +491,18 @@ def set_thresholds(network: Network, thresholds: Mapping[str, float]) -> None:
 
 
 def thresholds_of(network: Network) -> dict[str, float]:
-    """The balanced thresholds of a converted network by site; ``ValueError`` for one that is not balanced."""
+    """The balanced thresholds of a converted network by site.
+
+    Raises:
+        ValueError: a network that is not balanced.
+    """
     if not isinstance(network.head, BalancedHead):
         _unbalanced(network)
     return {site: neuron.threshold for site, neuron in network.sites()}
 
 
 def scales(network: Network) -> dict[str, float]:
-    """By spiking site, the activation that a rate of 1 stands for: the product of the thresholds up to it."""
+    """For each spiking site, the activation that a rate of 1 represents: the product of the thresholds up to the site."""
     product, found = 1.0, {}
     for site, threshold in thresholds_of(network).items():
         product *= threshold

@@ -1,20 +1,19 @@
-"""Image data: which images a run uses, drawn by seed, identified by a hash, kept as 8-bit pixels.
+"""Image data: choose a run's images by seed, identify them by a hash, keep them as 8-bit pixels.
 
-=====================  =========================================  =========================  ============
-name                   what                                       training / test images     pixels
-=====================  =========================================  =========================  ============
-``digits``             handwritten digits shipped in scikit-learn  1437 / 360                1 x 8 x 8
-``cifar10``            CIFAR-10, read by torchvision               50000 / 10000             3 x 32 x 32
-``imagenette-128``     ten ImageNet classes                        6500 / 1500               3 x 128 x 128
-``imagefolder:DIR``    ``DIR/train/CLASS/*``, ``DIR/val/CLASS/*``  as many as there are      RGB
-=====================  =========================================  =========================  ============
+=====================  ==========================================  =========================  ============
+name                   contents                                    training / test images     pixels
+=====================  ==========================================  =========================  ============
+``digits``             handwritten digits shipped in scikit-learn  1437 / 360                 1 x 8 x 8
+``cifar10``            CIFAR-10, read by torchvision               50000 / 10000              3 x 32 x 32
+``imagenette-128``     ten ImageNet classes                        6500 / 1500                3 x 128 x 128
+``imagefolder:DIR``    ``DIR/train/CLASS/*``, ``DIR/val/CLASS/*``  all in the folder          RGB
+=====================  ==========================================  =========================  ============
 
-Rules of the split. A test subset is the beginning of one fixed order of the test images, the same for every
-seed, so that two networks are always compared on the same images. Training and validation images come from
-the training set alone, in an order drawn by ``seed``: first the validation images, then the training images.
+How images are split. A test subset is the beginning of one fixed order of the test images, the same for every
+seed, so that two networks are always compared on the same images. Training and validation images come only from
+the training set, in an order drawn by ``seed``: first the validation images, then the training images.
 So a larger training subset contains the smaller one, and the validation images do not change with it. Every
-order keeps the classes in their proportions: any stretch of it is balanced to within an image or two per
-class.
+order keeps the classes in proportion: any part of it is balanced to within one or two images per class.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from torch import Tensor
 from ._check import whole
 from ._torchvision import torchvision
 
-#: Endings of the files that an image folder is made of.
+#: File endings that an image folder may hold.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 #: Pillow's modes whose pixels are 8 bits of grey or colour (YCbCr is how TIFF keeps colour).
@@ -47,13 +46,13 @@ NAMES = ("digits", "cifar10", "imagenette-128", "imagefolder:DIR")
 
 
 class DataError(ValueError):
-    """A data set that cannot be used as it is: damaged, incomplete, or of another kind than was asked for."""
+    """The data set cannot be used: it is damaged, incomplete, or of a different kind than requested."""
 
 
 # The order of the test images, and which digits are test images, never depend on a run's seed.
 _FIXED_SEED = 20200619
 
-# scikit-learn ships the 1797 digits as one set; a fifth of them is set aside as the test set.
+# scikit-learn ships the 1797 digits as one set; one fifth is used as the test set.
 _DIGITS_TEST = 360
 
 
@@ -62,13 +61,12 @@ class DataConfig:
     """Which images a run uses.
 
     Attributes:
-        name: "digits", "cifar10", "imagenette-128" or "imagefolder:DIR" with DIR a folder inside the data
-            root.
+        name: "digits", "cifar10", "imagenette-128", or "imagefolder:DIR" with DIR a folder inside the data root.
         train: number of training images, at least 1.
         validation: number of validation images, taken from the training set; may be 0.
         test: number of test images, at least 1.
         size: side in pixels to which images are resized (the shorter side; the centre square is kept), or
-            None to leave them as they are.
+            None for the original size.
         seed: draws the training and validation images.
     """
 
@@ -91,10 +89,14 @@ class DataConfig:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Images and their classes: ``images`` uint8 ``(N, C, H, W)``, ``labels`` int64 ``(N,)``.
+    """Images and their classes.
+
+    Attributes:
+        images: uint8 ``(N, C, H, W)``.
+        labels: int64 ``(N,)``.
 
     Raises:
-        ValueError: labels of another shape or type, or another number of them than of images.
+        ValueError: labels of another shape or type, or a different number of labels than images.
     """
 
     images: Tensor
@@ -121,7 +123,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """Three parts of a data set, the class names in label order, the sha256 of all pixels and labels."""
+    """The three parts of a data set, the class names in label order, and the sha256 of all pixels and labels."""
 
     train: Part
     validation: Part
@@ -139,22 +141,22 @@ def data_root() -> Path:
 def load(config: DataConfig, *, root: str | Path | None = None, download: bool = False) -> Splits:
     """Read the images that ``config`` asks for.
 
+    In an image folder every folder below ``train`` and ``val`` is a class, at least two, and every file below a class
+    folder is an image in 8-bit grey or colour with at least two pixels a side. Names that begin with a dot are ignored. Files of
+    other kinds (16 bits, CMYK, several frames, transparent pixels) are refused by name, because converting them would be a guess.
+
     Args:
-        config: the data set and how many images of it.
+        config: the data set and the number of images.
         root: folder of the data sets; None means :func:`data_root`.
         download: fetch CIFAR-10 if it is missing (about 170 MB). No other set is ever fetched.
 
     Returns:
-        :class:`Splits`, the same bytes for the same ``config`` every time. All images that were asked for are held in memory,
-        one byte per pixel and channel, and about three times as much while they are read.
+        :class:`Splits`, the same bytes for the same ``config`` every time. All requested images are held in memory,
+        one byte per pixel and channel; reading them needs about three times as much for a short time.
 
     Raises:
-        FileNotFoundError: the data set is not there.
-        DataError: the data set is damaged, has fewer images than asked for, or is no image folder as described below.
-
-    In an image folder every folder below ``train`` and ``val`` is a class, two at least, and every file below it is an
-    image in 8-bit grey or colour with two pixels a side or more; what begins with a dot is not looked at. Files of other
-    kinds (16 bits, CMYK, several frames, pixels that are not opaque) are refused by name, as a conversion would guess.
+        FileNotFoundError: the data set is missing.
+        DataError: the data set is damaged, has fewer images than requested, or is no image folder as described above.
     """
     folder = _folder(config.name)
     where = Path(root).expanduser() if root is not None else data_root()
@@ -200,15 +202,14 @@ def to_unit(images: Tensor) -> Tensor:
 
 
 def augment(images: Tensor, *, generator: torch.Generator, padding: int = 4, flip: bool = True) -> Tensor:
-    """The standard augmentation of CIFAR-10: shift each image at random, and mirror it half of the time.
+    """The standard augmentation of CIFAR-10: shift each image at random, and mirror it with probability 1/2.
 
     Args:
         images: ``(N, C, H, W)`` uint8.
-        generator: the only source of randomness. Its device may differ from that of the images.
-        padding: black pixels put around the image before a window of its own size is cut out, so that it
-            moves by up to this many pixels each way; 0 for no shift.
-        flip: mirror left and right with probability 1/2. Digits are not digits in a mirror: turn it off for
-            them.
+        generator: the only source of randomness. It may be on a different device than the images.
+        padding: number of black pixels added around the image before a window of the original size is cut out at random,
+            so the image moves by up to this many pixels each way; 0 for no shift.
+        flip: mirror left and right with probability 1/2. Turn it off for digits, which change meaning in a mirror.
 
     Returns:
         ``(N, C, H, W)`` uint8, a new tensor.
@@ -236,14 +237,15 @@ def augment(images: Tensor, *, generator: torch.Generator, padding: int = 4, fli
 def batches(
     part: Part, size: int, *, generator: torch.Generator | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield ``(images, labels)`` of up to ``size`` images until each image was seen once; the last may be
-    smaller.
+    """Yield ``(images, labels)`` in batches until each image was seen once. The last batch may be smaller.
 
     Args:
         part: the images.
         size: images per batch, at least 1.
-        generator: shuffles the order, anew at every call; None keeps the order of ``part``. What is yielded may be
-            written to: it shares no memory with ``part``.
+        generator: shuffles the order, again at every call; None keeps the order of ``part``.
+
+    Yields:
+        Images and labels. They share no memory with ``part``, so the caller may write to them.
 
     Raises:
         ValueError: a size below 1 (at the call, before the first batch).
@@ -273,10 +275,10 @@ class _Pool(NamedTuple):
 
 
 def _balanced_order(labels: Tensor, seed: int) -> Tensor:
-    """Return a random order of all images whose every stretch keeps the class proportions.
+    """Return a random order of all images in which every part keeps the class proportions.
 
-    The r-th image of a class of n (in random order) stands at (r + 1/2) / n, so that each class is spread
-    evenly over the whole order. The random order also breaks the ties between classes.
+    The r-th image of a class of n (in random order) is placed at (r + 1/2) / n, so that each class is spread
+    evenly over the whole order. The random order also breaks ties between classes.
     """
     shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     classes = labels[shuffled]
@@ -342,7 +344,7 @@ def _folder(name: str) -> str:
     if name == "imagenette-128":
         return name
     prefix, _, folder = str(name).partition(":")
-    # A name is part of a run's identity, so it must mean the same on every machine: a path inside the data
+    # The name identifies the run's data, so it must mean the same on every machine: a path inside the data
     # root.
     path = PurePosixPath(folder)
     if prefix != "imagefolder" or not folder or path.is_absolute() or ".." in path.parts or "\\" in folder:
@@ -380,7 +382,7 @@ def _cifar10(root: Path, download: bool) -> tuple[_Pool, _Pool, tuple[str, ...]]
 
 
 def _check_cifar10(root: Path, datasets: Any) -> None:
-    """Tell a missing CIFAR-10 from a damaged one, by the md5 sums that torchvision holds."""
+    """Distinguish a missing CIFAR-10 from a damaged one, by the md5 sums in torchvision."""
     kind = datasets.CIFAR10
     sums = {**dict(kind.train_list), **dict(kind.test_list), kind.meta["filename"]: kind.meta["md5"]}
     folder = root / kind.base_folder
@@ -438,7 +440,7 @@ def _samples(half: Path) -> tuple[list[tuple[str, int]], list[str]]:
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    """The path of every image file at or below ``folder``; what is hidden is left out."""
+    """Yield the path of every image file at or below ``folder``, without hidden files."""
 
     def stop(error: OSError) -> NoReturn:
         raise error
@@ -463,14 +465,14 @@ def _file_pool(samples: list[tuple[str, int]]) -> _Pool:
         try:
             with Image.open(path) as opened:
                 return _rgb(opened)
-        except Exception as error:  # what Pillow's readers raise on broken files is not only OSError
+        except Exception as error:  # Pillow's readers raise more than OSError on broken files
             raise DataError(f"{path} is damaged or not an image ({error})") from error
 
     return _Pool(torch.tensor([label for _, label in samples]), pixels)
 
 
 def _rgb(image: Image.Image) -> Pixels:
-    """(H, W, 3) of an opened image, or a refusal of what has no one right reading in 8 bits of colour."""
+    """(H, W, 3) of an opened image. Images without a unique reading as 8-bit colour are refused."""
     if getattr(image, "n_frames", 1) > 1:
         raise ValueError(f"it has {image.n_frames} frames")  # type: ignore[attr-defined]
     if min(image.size) < 2:

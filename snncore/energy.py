@@ -1,5 +1,7 @@
 """Inference energy of an SNN and of the ANN of the same shape (section 7, Eq. 8-11, Table 1).
 
+.. code-block:: text
+
     Eq. 8    FLOPS_ANN = O^2 N k^2 M                 multiply-accumulates (MAC) of one layer, once per image
     Eq. 9    FLOPS_SNN = O^2 N k^2 M SA              accumulates (AC) of one layer, per time step
     Eq. 10   E_ANN = sum over layers FLOPS_ANN E_MAC
@@ -7,17 +9,17 @@
              EE = E_ANN / E_SNN
 
 N input maps, M output maps, O x O output positions, k x k kernel, SA spikes per neuron and step, T steps.
-Energies are in picojoule (pJ) per image. The equations leave open which rate SA is and what a real-valued
+Energies are in picojoule (pJ) per image. The equations do not say which rate SA is or what a real-valued
 input costs, so there are three named conventions:
 
-- ``paper``: SA is the layer's own firing rate; every spiking layer is charged AC only, also the first one
-  that reads real values; ReLU layers are charged MAC; the classifier is one MAC pass.
-- ``physical``: the spikes that *enter* a layer trigger its accumulates, counted before the average pool; a
-  constant real input costs one MAC pass, whatever T; what follows the mean over T runs once, as MAC.
+- ``paper``: SA is the layer's own firing rate. Every spiking layer is charged AC only, including the first one,
+  which reads real values. ReLU layers are charged MAC; the classifier is one MAC pass.
+- ``physical``: the spikes that *enter* a layer trigger its accumulates, counted before the average pool. A
+  constant real input costs one MAC pass for any T. Layers after the mean over T run once, as MAC.
 - ``full``: ``physical`` plus the neuron updates (leak multiply, add, compare per neuron and step; IF has no
-  leak) and, where a ``Memory`` is given, memory accesses.
+  leak) and, if a ``Memory`` is given, memory accesses.
 
-Efficiency says nothing without T and accuracy: print them together.
+An efficiency means little without its T and accuracy: print them together.
 """
 
 from __future__ import annotations
@@ -41,7 +43,15 @@ CONVENTIONS = ("paper", "physical", "full")
 
 @dataclass(frozen=True)
 class Prices:
-    """Energy of one 32-bit operation in pJ, 45 nm CMOS. ``mac`` = ``multiply`` + ``ac``."""
+    """Energy of one 32-bit operation in pJ, 45 nm CMOS.
+
+    Attributes:
+        mac: a multiply-accumulate, ``multiply`` + ``ac``.
+        ac: an accumulate.
+
+    Raises:
+        ValueError: a value that is not a finite number above 0, or ``mac`` below ``ac``.
+    """
 
     name: str
     mac: float
@@ -55,7 +65,7 @@ class Prices:
 
     @property
     def multiply(self) -> float:
-        """The multiplication alone, pJ."""
+        """Energy of the multiplication alone, pJ."""
         return self.mac - self.ac
 
 
@@ -72,8 +82,8 @@ PRICES = {prices.name: prices for prices in (INT32, FLOAT32)}
 class Memory:
     """Energy of one 32-bit access in pJ, counted without any reuse.
 
-    A MAC reads a weight and an activation; an AC reads a weight, and reads and writes a membrane; a neuron
-    update reads and writes a membrane; a real output is written once; a spike is written once and read once
+    A MAC reads a weight and an activation. An AC reads a weight, and reads and writes a membrane. A neuron
+    update reads and writes a membrane. A real output is written once. A spike is written once, and read once
     by each pass it enters (one 32-bit address).
     """
 
@@ -99,29 +109,29 @@ MEMORIES = {memory.name: memory for memory in (SRAM, DRAM_WEIGHTS, DRAM)}
 
 @dataclass(frozen=True)
 class Row:
-    """One pass of one layer; per image, energies in pJ."""
+    """One pass of one layer. All values are per image, energies in pJ."""
 
     site: str
     layer: str
     neuron: str
     macs: int  # Eq. 8, of one pass
-    mac_operations: float  # what the SNN is charged for
+    mac_operations: float  # charged to the SNN
     ac_operations: float
-    events: float | None  # border-exact accumulates over T, shown apart; None without (mapped) spikes
+    events: float | None  # border-exact accumulates over T, shown separately; None without (mapped) spikes
     update_pj: float  # neuron updates (convention "full")
     memory_pj: float  # memory accesses of the SNN (convention "full" with a Memory)
     snn_pj: float  # all of the above
     ann_pj: float
-    skipping_pj: float | None  # the ANN computing only where its input is not zero; None without ann_activity
+    skipping_pj: float | None  # the ANN if it skips zero inputs; None without ann_activity
 
     @property
     def operations(self) -> float:
-        """Charged operations of the SNN, MAC and AC together."""
+        """Operations the SNN is charged for, MAC and AC together."""
         return self.mac_operations + self.ac_operations
 
     @property
     def unit(self) -> str:
-        """What these operations are: "MAC", "AC" or "MAC+AC"."""
+        """The kind of these operations, "MAC", "AC" or "MAC+AC"."""
         if self.mac_operations:
             return "MAC+AC" if self.ac_operations else "MAC"
         return "AC"
@@ -129,7 +139,7 @@ class Row:
 
 @dataclass(frozen=True)
 class EnergyReport:
-    """Energy per image, pass by pass. Totals in pJ."""
+    """Energy per image, pass by pass. Totals are in pJ."""
 
     rows: tuple[Row, ...]
     steps: int
@@ -139,25 +149,29 @@ class EnergyReport:
 
     @property
     def ann(self) -> float:
-        """Eq. 10: the ANN of the same shape, every layer once."""
+        """Energy of the ANN of the same shape, every layer once (Eq. 10)."""
         return sum(row.ann_pj for row in self.rows)
 
     @property
     def snn(self) -> float:
-        """Eq. 11 under this report's convention."""
+        """Energy of the SNN under this report's convention (Eq. 11)."""
         return sum(row.snn_pj for row in self.rows)
 
     @property
     def efficiency(self) -> float:
-        """EE = E_ANN / E_SNN. A classifier is always charged, so a silent network with one stays finite; infinite where nothing
-        at all is charged: a plan without classifier, all of whose layers are silent.
+        """EE = E_ANN / E_SNN.
+
+        A classifier is always charged, so a silent network with a classifier has a finite EE. EE is infinite if nothing is
+        charged: a plan without a classifier in which all layers are silent.
         """
         return self.ann / self.snn if self.snn else math.inf
 
     @property
     def spiking_efficiency(self) -> float | None:
-        """EE of the LIF / IF layers alone (EE_Conv of Table 6): None without such layers, infinite if all are
-        silent and nothing else is charged to them."""
+        """EE of the LIF / IF layers alone (EE_Conv of Table 6).
+
+        None without such layers; infinite if all of them are silent and nothing else is charged to them.
+        """
         spiking = [row for row in self.rows if row.neuron in SPIKING]
         if not spiking:
             return None
@@ -165,7 +179,7 @@ class EnergyReport:
 
     @property
     def zero_skipping(self) -> float | None:
-        """E_ANN with multiplications only where the input is not zero; None without ``ann_activity``."""
+        """E_ANN if multiplications by a zero input are skipped; None without ``ann_activity``."""
         parts = [row.skipping_pj for row in self.rows if row.skipping_pj is not None]
         return sum(parts) if len(parts) == len(self.rows) else None
 
@@ -209,10 +223,20 @@ def report(
 ) -> EnergyReport:
     """Energy per image of the network that ``plan`` describes, from its activity in T = ``steps`` steps.
 
-    ``activity`` maps site names ("input", "conv1", "conv2.1" ...) to what ``ActivityProbe`` measured.
-    ``ann_activity`` (the same of the all-ReLU network) adds the zero-skipping baseline; ``memory`` needs
-    convention ``full``.
-    Raises ``ValueError`` for an unknown convention, T < 1, a missing site, or activity of the wrong kind.
+    Args:
+        plan: every pass of the network.
+        activity: the ``ActivityProbe`` result, by site ("input", "conv1", "conv2.1" ...).
+        steps: T, at least 1.
+        convention: "paper", "physical" or "full"; see the module.
+        prices: energy of a MAC and an AC.
+        memory: energy of memory accesses; only for convention "full".
+        ann_activity: activity of the all-ReLU network; adds the zero-skipping baseline.
+
+    Returns:
+        One row per pass, with totals.
+
+    Raises:
+        ValueError: an unknown convention, T < 1, a missing site, or activity of the wrong kind.
     """
     steps = whole("steps", steps)
     one_of("convention", convention, CONVENTIONS)
@@ -250,7 +274,7 @@ def report(
 
 
 def _paper(p: Pass, activity: Mapping[str, SiteActivity], steps: int) -> tuple[float, float]:
-    """MAC and AC operations of one pass: Eq. 9 with its own rate for a spiking layer, else one MAC pass."""
+    """MAC and AC operations of one pass: Eq. 9 with the pass's own rate for a spiking layer, else one MAC pass."""
     if p.neuron in SPIKING:
         return 0.0, macs(p) * spikes_of(p.site, activity).rate * steps
     return float(macs(p)), 0.0
@@ -264,7 +288,7 @@ def _physical(p: Pass, activity: Mapping[str, SiteActivity], steps: int) -> tupl
 
 
 def _events(p: Pass, activity: Mapping[str, SiteActivity], steps: int) -> float | None:
-    """Border-exact accumulates over T, or None where no spikes enter or the activity does not say."""
+    """Border-exact accumulates over T, or None if no spikes enter or the activity has no positions."""
     if p.static or p.once or any(name not in activity for name in p.sources):
         return None
     events = event_count(p, activity)
@@ -272,7 +296,7 @@ def _events(p: Pass, activity: Mapping[str, SiteActivity], steps: int) -> float 
 
 
 def _update(p: Pass, steps: int, prices: Prices) -> float:
-    """Neuron updates in pJ: add the current, compare with the threshold (an add), LIF multiplies too."""
+    """Neuron updates in pJ: add the current, compare with the threshold (an add); a LIF neuron also multiplies by its leak."""
     if p.neuron not in SPIKING:
         return 0.0
     one = 2 * prices.ac + (prices.multiply if p.neuron == "lif" else 0.0)
@@ -292,8 +316,9 @@ def _access(
 
 
 def _density(p: Pass, activity: Mapping[str, SiteActivity]) -> float:
-    """Share of non-zero values that the ANN's pass reads. A pooled cell or a residual sum is zero only where
-    all its parts are: estimated as if they were independent (exact without pooling and sums)."""
+    """Share of non-zero values that the ANN's pass reads. A pooled cell or a residual sum is zero only if
+    all its parts are: estimated as if they were independent (exact without pooling and sums).
+    """
     zero = 1.0
     for source in p.sources:
         zero *= (1.0 - site_of(source, activity, "ann_activity").nonzero) ** (p.pool**2)

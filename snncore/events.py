@@ -1,11 +1,10 @@
-"""Balancing and simulation on a CPU, spike by spike: what ``stepper`` computes, in time that goes with the spikes.
+"""Event-driven balancing and simulation on a CPU: the results of ``stepper``, in time proportional to the number of spikes.
 
-Converted networks are silent for most of the time, so the weighted sums are not multiplied out: every spike adds
-its weights to the potentials it reaches (``_event_loops``). The sums are the same but for the order of their
-float32 additions. An image needs nothing but its own spikes; numbers do not depend on batches, chunks or threads.
-
-Where Numba cannot be used, on a GPU, for weights that are not float32 and for coded input of more than five
-channels, ``conversion`` and ``simulation`` take the dense operations of ``stepper``.
+Converted networks are silent most of the time, so the weighted sums are not computed as matrix products: every spike
+adds its weights to the potentials it reaches (``_event_loops``). The sums are the same except for the order of their
+float32 additions. Each image needs only its own spikes, so numbers do not depend on batches, chunks or threads.
+``conversion`` and ``simulation`` use the dense operations of ``stepper`` on a GPU, without Numba, for weights that are
+not float32, and for coded input of more than five channels.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from . import kernels
 from .network import Network
 from .topology import Pass
 
-_CHANNELS = 5  # of coded input: a pixel's spikes, each -1, 0 or 1, are one number below 3^5
+_CHANNELS = 5  # limit for coded input: the signed spikes of one pixel are one uint8 below 3^5
 
 
 def usable(network: Network) -> bool:
-    """Whether this module can run a network made by ``conversion.spiking``."""
+    """Return whether the event loops can run a network made by ``conversion.spiking``."""
     weights = [p for p in network.layers.parameters() if p.dim() > 1]
     return (
         kernels.path("cpu") == "numba"
@@ -39,14 +38,21 @@ def usable(network: Network) -> bool:
 
 
 class Codes:
-    """How the spikes of one pixel are one number: a digit for each channel, of base 2, or 3 if spikes carry signs."""
+    """Encode the spikes of one pixel as one number.
+
+    Each channel is one digit: base 2, or base 3 if the spikes are signed.
+    """
 
     def __init__(self, channels: int, *, signed: bool) -> None:
         self.channels, self.base = channels, 3 if signed else 2
         self.count = self.base**channels
 
     def encode(self, spikes: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Spikes (T, N, C, H, W) as uint8 (N, T, H W), and the number of spikes, int32 (N, C, H W)."""
+        """Encode spikes (T, N, C, H, W).
+
+        Returns:
+            The codes, uint8 (N, T, H W), and the number of spikes, int32 (N, C, H, W).
+        """
         steps, images, channels, *size = spikes.shape
         codes = np.empty((images, steps, math.prod(size)), np.uint8)
         seen = np.zeros((images, channels, math.prod(size)), np.int32)
@@ -54,14 +60,14 @@ class Codes:
         return codes, seen
 
     def signs(self) -> Tensor:
-        """(codes, channels): the spike of each channel that a number stands for."""
+        """The spike of each channel for every code, (codes, channels)."""
         code = torch.arange(self.count)
         digits = torch.stack([code // self.base**c % self.base for c in range(self.channels)], 1)
         return torch.where(digits == 2, -1.0, digits.float())
 
 
 class Connection:
-    """One pass as the loops take it: ``table`` (columns of ``_event_loops``) and flat float32 ``weights``."""
+    """One pass in the form that the loops need: ``table`` (columns of ``_event_loops``) and flat float32 ``weights``."""
 
     def __init__(self, network: Network, p: Pass, codes: Codes) -> None:
         loops = _loops()
@@ -90,7 +96,7 @@ class Connection:
             weight = weight.unflatten(1, (-1, height // p.pool, width // p.pool))
         by_input = weight.transpose(0, 1)  # (inputs, outputs, rows, columns)
         match = getattr(network, f"match_{p.layer}", None)
-        if match is not None and p.unroll > 1:  # what each channel becomes
+        if match is not None and p.unroll > 1:  # effect of matching on each channel
             shares = match(torch.eye(channels)[:, :, None, None]).flatten(1)
             by_input = torch.einsum("ci,ioyx->coyx", shares, by_input)
         if coded:
@@ -98,23 +104,23 @@ class Connection:
         else:
             by_input = F.pad(by_input, (0, 0, 0, 0, 0, 0, 0, kinds - channels))
         by_input = F.pad(by_input, (0, 0, 0, 0, 0, self.maps - p.out_shape[0]))
-        # a convolution's neuron in the row above an input sees it in the last row of its window: turned round
+        # flipped: the neuron in the row above an input sees it in the last row of its window
         laid = by_input.permute(2, 3, 0, 1) if p.kind == "dense" else by_input.permute(0, 2, 3, 1).flip(1, 2)
         self.weights = laid.contiguous().flatten().numpy()
 
     def constant(self, current: Tensor) -> np.ndarray:
-        """A current (N, ...) as the loops take it, (N, neurons)."""
+        """Convert a current (N, ...) to (N, neurons), the layout of the loops."""
         padded = F.pad(current.movedim(1, -1), (0, self.maps - self.shape[0]))
         return padded.contiguous().flatten(1).numpy()
 
     def values(self, flat: np.ndarray) -> Tensor:
-        """Numbers (N, neurons) of the loops as float32 (N, ...) in the layer's shape."""
+        """Convert values (N, neurons) of the loops to float32 (N, ...) in the layer's shape."""
         shaped = torch.from_numpy(flat).unflatten(1, (*self.positions, self.maps))[..., : self.shape[0]]
         return shaped.movedim(-1, 1).float().reshape(len(flat), *self.shape)
 
 
 class Simulation:
-    """A converted network as the loops take it; ``start`` makes the state of one batch of images."""
+    """A converted network in the form that the loops need; ``start`` makes the state of one batch of images."""
 
     def __init__(self, network: Network, *, signed: bool) -> None:
         loops = _loops()
@@ -139,16 +145,21 @@ class Simulation:
         self.weights = torch.cat([torch.from_numpy(c.weights) for c in self.connections]).numpy()
 
     def start(self, count: int, constants: Mapping[str, Tensor]) -> SimulationState:
-        """``count`` images at rest. constants: currents (N, ...) of the sites whose input does not change."""
+        """The state of ``count`` images at rest.
+
+        Args:
+            count: number of images.
+            constants: currents (N, ...) of the sites whose input does not change over time.
+        """
         return SimulationState(self, count, constants)
 
 
 class SimulationState:
-    """One batch of images as its simulation goes on."""
+    """One batch of images during its simulation."""
 
     def __init__(self, simulation: Simulation, count: int, constants: Mapping[str, Tensor]) -> None:
         self.simulation = simulation
-        # by torch, whose memory begins where a cache line does
+        # allocated by torch, which aligns memory to cache lines
         self.potential = torch.zeros(count, simulation.neurons).numpy()
         self.fired = torch.zeros(count, simulation.neurons, dtype=torch.int32).numpy()
         self.bits = np.zeros((count, simulation.words), np.uint16)
@@ -159,7 +170,7 @@ class SimulationState:
         self.input: Tensor | None = None  # spikes counted, of either sign
 
     def advance(self, x: Tensor | None, steps: int) -> None:
-        """Go on for some steps of input spikes (T, N, C, H, W), None where the input does not change."""
+        """Simulate ``steps`` more steps of input spikes (T, N, C, H, W), or None if the input does not change over time."""
         s = self.simulation
         count = len(self.potential)
         codes = np.zeros((count, steps, 0), np.uint8)
@@ -176,7 +187,7 @@ class SimulationState:
         )  # fmt: skip
 
     def potentials(self) -> Iterator[tuple[str, Tensor]]:
-        """By site, after the reset; NaN where weights are not finite, whether or not a spike has met them."""
+        """Potentials after the reset, by site. They are NaN if a weight is not finite, even if no spike has used it."""
         for c in self.simulation.connections:
             whole = bool(np.isfinite(c.weights).all())
             yield (
@@ -187,7 +198,7 @@ class SimulationState:
             )
 
     def counts(self) -> dict[str, Tensor]:
-        """Spikes so far by site, float32 (N, ...)."""
+        """Number of spikes so far by site, float32 (N, ...)."""
         found = {} if self.input is None else {"input": self.input.clone()}
         for c in self.simulation.connections:
             found[c.site] = c.values(self.fired[:, self.simulation.places[c.site]])
@@ -195,7 +206,7 @@ class SimulationState:
 
 
 class Balancing:
-    """What balancing does with one pass. ``sources`` are what it reads, by image: codes or bits (T, ...)."""
+    """Balancing of one pass. ``sources`` holds the pass's inputs by image: codes or bits (T, ...)."""
 
     def __init__(self, network: Network, *, signed: bool) -> None:
         self.network, self.codes = network, Codes(network.input_shape[0], signed=signed)
@@ -213,7 +224,7 @@ class Balancing:
         return float(found.max())
 
     def currents(self, p: Pass, sources: list[np.ndarray]) -> Iterator[Tensor]:
-        """All weighted sums, (some steps, positions, channels) of one image at a time."""
+        """All weighted sums, in chunks (steps, positions, channels) of one image."""
         c = self._connection(p)
         chunk = max(1, (1 << 20) // c.neurons)
         for source in sources:
@@ -228,7 +239,7 @@ class Balancing:
         return self._fire(c, sources, [_NOTHING] * len(sources), threshold)
 
     def fire_constant(self, p: Pass, current: Tensor, steps: int, threshold: float) -> list[np.ndarray]:
-        """The same where the current (N, ...) does not change."""
+        """``fire`` for a current (N, ...) that does not change over time."""
         c = self._connection(p)
         nothing = np.zeros((steps, 0), np.uint16)
         return self._fire(c, [nothing] * len(current), list(c.constant(current)), threshold)
@@ -254,7 +265,7 @@ class Balancing:
 
 
 def bytes_of_spikes(p: Pass) -> int:
-    """Of one pass, one image and one step."""
+    """Bytes that the spikes of one pass take, for one image and one step."""
     high, wide = p.out_shape[1:] if len(p.out_shape) == 3 else (1, 1)
     return high * wide * _padded(p.out_shape[0]) // 8
 
@@ -263,19 +274,19 @@ _NOTHING = np.zeros(0, np.float32)
 
 
 def _loops() -> Any:
-    from . import _event_loops  # compiles, so only where it is used
+    from . import _event_loops  # its import compiles, so only on use
 
     return _event_loops
 
 
 def _padded(channels: int) -> int:
-    """Channels in whole groups."""
+    """Number of channels, rounded up to whole groups."""
     lanes = int(_loops().LANES)
     return -(-channels // lanes) * lanes
 
 
 def _share(count: int, work: Callable[[int, int], None]) -> None:
-    """Call ``work(start, stop)`` on pieces of ``count`` images, in as many threads as torch would take."""
+    """Call ``work(start, stop)`` on parts of ``count`` images, in as many threads as torch uses."""
     size = -(-count // min(torch.get_num_threads(), count))
     pieces = [(start, min(start + size, count)) for start in range(0, count, size)]
     if len(pieces) == 1:

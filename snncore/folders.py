@@ -1,15 +1,15 @@
-"""Image folders that do not fit into memory: read by worker processes, batch by batch, with ImageNet's usual transforms.
+"""Image folders that do not fit into memory: worker processes read them batch by batch, with ImageNet's usual transforms.
 
-``open_folder`` takes the same ``DataConfig`` as ``data.load`` and chooses the same images, but keeps their names alone, some
-150 bytes each (``python -m bench.folder_memory`` measures it). Names, classes and sizes come from a manifest that is written
-once into the folder and found again by the times of its directories; its hash stands for the data. ``training.train`` and
-``evaluate`` take what comes back as they take images in memory.
+``open_folder`` takes the same ``DataConfig`` as ``data.load`` and chooses the same images, but keeps only their names, about
+150 bytes each (``python -m bench.folder_memory`` measures it). Names, classes and sizes come from a manifest file. It is
+written into the folder once and reused while the modification times of the directories stay the same; its hash identifies
+the data. ``training.train`` and ``evaluate`` accept the result in place of images in memory.
 
-========  ==========================================================================================================
-training  a random part of 8 to 100 % of the area, sides 3:4 to 4:3, resized to ``size``, mirrored half of the time
-          (torchvision's ``RandomResizedCrop`` and ``RandomHorizontalFlip``), where an order is drawn
-else      shorter side to ``size * 256 / 224``, then the centre square
-========  ==========================================================================================================
+==========  ==========================================================================================================
+training    a random part of 8 to 100 % of the area, sides 3:4 to 4:3, resized to ``size``, mirrored with probability 1/2
+            (torchvision's ``RandomResizedCrop`` and ``RandomHorizontalFlip``), if the order is random
+otherwise   shorter side to ``size * 256 / 224``, then the centre square
+==========  ==========================================================================================================
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """What a folder of class folders holds, in a fixed order.
+    """The contents of a folder of class folders, in a fixed order.
 
     Attributes:
         root: the folder.
         classes: names of the class folders.
         labels: class of each image, int64 ``(N,)``.
         sizes: bytes of each file, int64 ``(N,)``.
-        names: all paths below ``root`` behind one another, UTF-8: a list of strings would be copied into every worker.
-        ends: where each path ends in ``names``, int64 ``(N,)``.
-        sha256: of classes, paths and sizes.
+        names: all paths below ``root``, concatenated, in UTF-8. A list of strings would be copied into every worker.
+        ends: end of each path in ``names``, int64 ``(N,)``.
+        sha256: hash of classes, paths and sizes.
     """
 
     root: Path
@@ -70,19 +70,19 @@ class Manifest:
 
 
 def read_manifest(folder: str | Path, *, again: bool = False) -> Manifest:
-    """The manifest of one folder of class folders, from its file or, the first time, by listing the folder.
+    """Return the manifest of a folder of class folders. The first call lists the folder; later calls read the manifest file.
 
     Args:
         folder: holds one folder of images per class, such as ``imagenet/train``.
-        again: list the folder even if the manifest's file is up to date.
+        again: list the folder even if the manifest file is up to date.
 
     Returns:
-        The manifest. Its file, ``.snncore-manifest`` in the folder, is up to date while no directory has changed; a file that
-        is overwritten under its name is noticed when it is read, by its size.
+        The manifest. Its file, ``.snncore-manifest`` in the folder, is up to date while no directory has changed. A file
+        that was overwritten under the same name is detected by its size when it is read.
 
     Raises:
-        FileNotFoundError: the folder is not there.
-        DataError: what ``data.load`` refuses in an image folder, or a manifest's file that is damaged.
+        FileNotFoundError: the folder is missing.
+        DataError: an image folder that ``data.load`` refuses, or a damaged manifest file.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -93,27 +93,27 @@ def read_manifest(folder: str | Path, *, again: bool = False) -> Manifest:
         if found is not None:
             return found
     body, classes = _listed(root)
-    # times are taken after the file is there, as making it changes that of the root
+    # read the times after writing the file, because creating it changes the time of the root
     for _ in range(2):
         content = _to_bytes(body, classes, _times(root))
         part = file.with_name(f"{MANIFEST}.{os.getpid()}.part")
         try:
             part.write_bytes(content)
             os.replace(part, file)
-        except OSError:  # a folder that is only to be read is listed every time
+        except OSError:  # a read-only folder is listed every time
             break
     return _parsed(root, body, classes)
 
 
 def _listed(root: Path) -> tuple[bytes, list[str]]:
-    """One line per image, ``label TAB bytes TAB path``, and the class names. What is hidden is left out."""
+    """One line per image, ``label TAB bytes TAB path``, and the class names, without hidden files."""
     samples, classes = data._samples(root)
     rows = [f"{label}\t{os.stat(path).st_size}\t{os.path.relpath(path, root)}\n" for path, label in samples]
     return "".join(rows).encode(), classes
 
 
 def _times(root: Path) -> dict[str, int]:
-    """When each directory last changed, the root's own manifest aside."""
+    """Modification time of each directory. The manifest file itself does not count."""
     found = {}
     for place, folders, _ in os.walk(root, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -133,7 +133,7 @@ def _to_bytes(body: bytes, classes: list[str], times: dict[str, int]) -> bytes:
 
 
 def _from_bytes(root: Path, file: Path) -> Manifest | None:
-    """The manifest in a file; None where the folder has changed since."""
+    """The manifest in a file; None if the folder has changed since."""
     try:
         first, body = file.read_bytes().split(b"\n", 1)
         head = json.loads(first)
@@ -159,7 +159,7 @@ def _parsed(root: Path, body: bytes, classes: list[str]) -> Manifest:
 
 
 class _Unread:
-    """Stands where a part in memory has its images: their shape, and no pixels."""
+    """The shape of images that have not been read; used in place of a tensor of pixels."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = torch.Size(shape)
@@ -170,14 +170,14 @@ class _Unread:
 
 @dataclass(frozen=True, eq=False)
 class StreamedPart:
-    """Images of a folder that are read when a batch of them is asked for; takes the place of ``data.Part``.
+    """Images of a folder that are read batch by batch, on demand; used in place of ``data.Part``.
 
     Attributes:
         manifest: all images of the folder.
-        chosen: which of them, int64 ``(N,)``.
-        size: side of the square images that come out.
-        varied: whether batches in a drawn order are transformed at random.
-        workers: processes that read ahead; 0 reads in this process.
+        chosen: indices of the images in this part, int64 ``(N,)``.
+        size: side of the square output images.
+        varied: whether batches in random order are transformed at random.
+        workers: number of processes that read ahead; 0 reads in this process.
     """
 
     manifest: Manifest
@@ -193,26 +193,30 @@ class StreamedPart:
 
     @property
     def images(self) -> _Unread:
-        """The shape of all images together; their pixels are in the files."""
+        """The shape of all images together. The pixels stay in the files."""
         return _Unread((len(self), 3, self.size, self.size))
 
     def __len__(self) -> int:
         return len(self.chosen)
 
     def to(self, device: torch.device | str) -> StreamedPart:
-        """The same part: its batches come from files, whatever the device."""
+        """Return this part. Its batches come from files, on any device."""
         return self
 
     def batches(
         self, size: int, *, generator: torch.Generator | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """``(images, labels)`` as ``data.batches`` yields them; ``generator`` draws the order and all that is random in it.
+        """Yield ``(images, labels)`` as ``data.batches`` does.
 
-        The result does not depend on ``workers``: each image has a seed of its own.
+        The result does not depend on ``workers``: each image has its own seed.
+
+        Args:
+            size: images per batch.
+            generator: draws the order and the random transforms; None keeps the order and transforms nothing at random.
 
         Raises:
             ValueError: a size below 1.
-            DataError: an image that cannot be used, by its name.
+            DataError: an image that cannot be used (named).
         """
         size = whole("size", size)
         order, seed = torch.arange(len(self)), None
@@ -230,7 +234,7 @@ class StreamedPart:
             num_workers=self.workers,
             collate_fn=_stack,
             pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator(),  # else it draws from PyTorch's own
+            generator=torch.Generator(),  # else the loader draws from PyTorch's global generator
         )
         for batch in loader:
             if isinstance(batch, str):
@@ -238,7 +242,7 @@ class StreamedPart:
             yield batch
 
     def refused(self) -> list[str]:
-        """Read every file once and return a sentence for each that cannot be used: to be asked before a long run."""
+        """Read every file once and return one sentence for each that cannot be used. Call it before a long run."""
         images = _Images(self.manifest, self.chosen, self.size, None)
         loader: DataLoader[Any] = DataLoader(
             images,
@@ -251,7 +255,7 @@ class StreamedPart:
 
 
 class _Slices:
-    """Batches of an order, as indices; a sampler that holds no lists."""
+    """A sampler that yields batches of an order as index arrays and holds no lists."""
 
     def __init__(self, order: Tensor, size: int) -> None:
         self.order, self.size = order, size
@@ -265,9 +269,9 @@ class _Slices:
 
 
 class _Images(Dataset[Any]):
-    """Reads one image: ``(pixels, label)``, or a sentence where it cannot be used.
+    """Reads one image: ``(pixels, label)``, or an error sentence if it cannot be used.
 
-    A sentence, as an exception that crosses processes brings the worker's whole traceback into its message.
+    It returns a sentence because an exception from a worker process carries the worker's whole traceback in its message.
     """
 
     def __init__(self, manifest: Manifest, chosen: Tensor, size: int, seed: int | None) -> None:
@@ -291,11 +295,11 @@ class _Images(Dataset[Any]):
                 return f"{path} must have {known} bytes as in {MANIFEST}, got {found}: read_manifest(..., again=True)"
             with Image.open(path) as opened:
                 image = Image.fromarray(_pixels(opened))
-        except Exception as error:  # what Pillow's readers raise on broken files is not only OSError
+        except Exception as error:  # Pillow's readers raise more than OSError on broken files
             return f"{path} is damaged or not an image that can be used ({error})"
         if self.seed is None:
             return self.transform(image), int(self.manifest.labels[which])
-        # torchvision's transforms draw from PyTorch's own generator, which is given back as it was
+        # torchvision's transforms draw from PyTorch's global generator, whose state is restored afterwards
         own = torch.default_generator
         before = own.get_state()
         own.manual_seed((self.seed + which) % 2**63)
@@ -306,7 +310,7 @@ class _Images(Dataset[Any]):
 
 
 def _pixels(opened: Image.Image) -> data.Pixels:
-    """(H, W, 3) by the rules of ``data``, with CMYK converted: ImageNet holds some, and its readers all convert them."""
+    """(H, W, 3) by the rules of ``data``, but CMYK is converted, as common readers do: ImageNet holds some CMYK images."""
     return data._rgb(opened.convert("RGB") if opened.mode == "CMYK" else opened)
 
 
@@ -322,26 +326,26 @@ def _only_errors(item: tuple[Tensor, int] | str) -> str:
 
 
 def open_folder(config: DataConfig, *, root: str | Path | None = None, workers: int = 4) -> Splits:
-    """The images that ``config`` asks for, of a folder that stays on disk.
+    """The images that ``config`` asks for, from a folder that stays on disk.
 
     Args:
-        config: name ``imagefolder:DIR`` with ``DIR/train/CLASS/*`` and ``DIR/val/CLASS/*``; ``size`` must be given.
+        config: name ``imagefolder:DIR`` with ``DIR/train/CLASS/*`` and ``DIR/val/CLASS/*``; ``size`` is required.
         root: folder of the data sets; None means ``data.data_root()``.
-        workers: processes that read ahead for each pass over the images; 0 reads in this process.
+        workers: number of processes that read ahead in each pass over the images; 0 reads in this process.
 
     Returns:
-        ``Splits`` whose parts are ``StreamedPart``, chosen by the rules of ``data``: the same images as ``load`` would take.
-        Their sha256 is of names and sizes, not of pixels. Crops are random here already: train without ``augment``.
+        ``Splits`` whose parts are ``StreamedPart``, with the same images that ``load`` would choose.
+        Their sha256 covers names and sizes, not pixels. Crops are already random here, so train without ``augment``.
 
     Raises:
         FileNotFoundError: no such folder.
         ValueError: another kind of data set, or no ``size``.
-        DataError: fewer images than asked for, or no image folder as described in ``data.load``.
+        DataError: fewer images than requested, or no image folder as described in ``data.load``.
     """
     kind, _, _ = config.name.partition(":")
     if kind != "imagefolder" or config.size is None:
         wrong = "name must be imagefolder:DIR" if kind != "imagefolder" else "size must be given"
-        raise ValueError(f"{wrong} for images that stay on disk, got {config}")
+        raise ValueError(f"{wrong} to stream images from disk, got {config}")
     whole("workers", workers, least=0)
     folder = (Path(root).expanduser() if root is not None else data.data_root()) / data._folder(config.name)
     train, test = read_manifest(folder / "train"), read_manifest(folder / "val")

@@ -1,8 +1,10 @@
-"""The gradient of a shared weight, unrolling step by unrolling step (section 2.1, Fig 5).
+"""The gradient of a shared weight at each unrolling step (section 2.1, Fig 5).
 
-A BackRes block computed n times is a plain network of n layers with equal weights. So the plain network is built, given
-the weights of the unrolled one, and differentiated: the gradient of its k-th copy is what unrolling step k contributes to
-the gradient of the shared weights,
+A BackRes block computed n times equals a plain network of n layers with equal weights. So the plain network is built with
+the weights of the unrolled one and differentiated. The gradient of its k-th copy is the contribution of unrolling step k to
+the gradient of the shared weights:
+
+.. code-block:: text
 
     dL/dw = sum over k of dL/dw_k ,   all w_k = w .
 """
@@ -28,9 +30,13 @@ from .training import InputConfig
 
 
 def unrolled(topology: str | Topology) -> str:
-    """The plain network of the same computation: every BackRes block written out, ``[8C3]x2`` as ``8C3 8C3``.
+    """The plain network of the same computation, with every BackRes block written out: ``[8C3]x2`` becomes ``8C3 8C3``.
 
-    Raises ``ValueError`` for a block with channel matching, which has no plain form.
+    Args:
+        topology: network string or ``Topology``.
+
+    Raises:
+        ValueError: a block with channel matching, which has no plain form.
     """
     parsed = parse(topology)
 
@@ -47,15 +53,18 @@ def unrolled(topology: str | Topology) -> str:
             else:
                 yield node
 
-    return scale_width(Topology("", tuple(written_out(parsed.nodes))), 1.0)  # which writes the text
+    return scale_width(Topology("", tuple(written_out(parsed.nodes))), 1.0)  # sets the text
 
 
 def untied(network: Network) -> Network:
-    """A plain network that computes what ``network`` computes, with a copy of the shared weights for every pass.
+    """A plain network that computes the same function as ``network``, with a separate copy of the shared weights per pass.
+
+    Args:
+        network: the network; it is not changed.
 
     Raises:
-        ValueError: channel matching, batch normalisation, or weights that are computed from others
-            (``torch.nn.utils.parametrize``, as binary ones are): their gradient is not that of the parameters.
+        ValueError: channel matching, batch normalisation, or parametrized weights (``torch.nn.utils.parametrize``, such
+            as binary ones), whose gradient is not that of the parameters.
     """
     for name, module in network.named_modules():
         if parametrize.is_parametrized(module):
@@ -84,23 +93,23 @@ def untied(network: Network) -> Network:
 def by_step(
     network: Network, part: Part, coder: InputConfig, *, batch_size: int = 32, seed: int = 0
 ) -> dict[str, Tensor]:
-    """Gradients of the loss by unrolling step: shared layer -> (batches, steps, weights).
+    """Gradients of the loss at each unrolling step.
 
-    One gradient for each batch of ``part``, as in training but without a step of the optimiser; ``network`` is left as it
-    is.
+    There is one gradient per batch of ``part``, computed as in training but without an optimiser step; ``network`` is not
+    changed.
 
     Args:
         network: with a BackRes block (section 2.1).
         part: images and labels.
         coder: the input code.
         batch_size: images per batch.
-        seed: draws the spikes of the input code, from a stream of its own.
+        seed: draws the spikes of the input code, from a separate stream.
 
     Returns:
-        Per shared layer, (batches, steps, weights) on the CPU.
+        For each shared layer, (batches, steps, weights) on the CPU.
 
     Raises:
-        ValueError: a network without shared weights, an empty part, or what ``untied`` refuses.
+        ValueError: a network without shared weights, an empty part, or any error of ``untied``.
     """
     if len(part) == 0:
         raise ValueError("part must hold at least one image, got none")
@@ -127,23 +136,45 @@ def by_step(
 
 
 def norms(gradients: Tensor) -> Tensor:
-    """Norm of the gradient at each unrolling step, mean over batches: (batches, steps, weights) -> (steps,)."""
+    """Norm of the gradient at each unrolling step, averaged over batches.
+
+    Args:
+        gradients: (batches, steps, weights).
+
+    Returns:
+        (steps,).
+    """
     return gradients.norm(dim=2).mean(0)
 
 
 def cosines(gradients: Tensor) -> Tensor:
-    """Cosine between the gradients of two unrolling steps on the same batch, mean over batches: (steps, steps).
+    """Cosine between the gradients of two unrolling steps on the same batch, averaged over batches.
 
-    1 where two steps ask for the same change of the weights, 0 where they ask for unrelated ones.
+    1 means that two steps ask for the same change of the weights, 0 that their changes are unrelated.
+
+    Args:
+        gradients: (batches, steps, weights).
+
+    Returns:
+        (steps, steps).
     """
     units = normalize(gradients, dim=2)
     return torch.einsum("bkw,blw->kl", units, units) / len(units)
 
 
 def cosines_between_batches(gradients: Tensor) -> Tensor:
-    """The same on two different batches, mean over all pairs: (steps, steps). Raises ``ValueError`` for one batch.
+    """Cosine between the gradients of two unrolling steps on different batches, averaged over all pairs of batches.
 
-    Its diagonal says how far one and the same step agrees with itself on other images.
+    The diagonal shows how well one step agrees with itself on other images.
+
+    Args:
+        gradients: (batches, steps, weights).
+
+    Returns:
+        (steps, steps).
+
+    Raises:
+        ValueError: only one batch.
     """
     if len(gradients) < 2:
         raise ValueError(f"gradients must come from at least two batches, got {len(gradients)}")
@@ -155,10 +186,12 @@ def cosines_between_batches(gradients: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Split:
-    """What is kept of the gradients of one shared layer, over some batches.
+    """Summary of the gradients of one shared layer over some batches.
 
-    norms: (steps,). cosines: (steps, steps), of two unrolling steps on the same batch. between: (steps, steps), on two
-    different batches.
+    Attributes:
+        norms: (steps,).
+        cosines: (steps, steps), between unrolling steps on the same batch.
+        between: (steps, steps), on two different batches.
     """
 
     norms: Tensor
@@ -167,23 +200,23 @@ class Split:
 
     @classmethod
     def of(cls, gradients: Tensor) -> Split:
-        """From ``by_step``'s gradients of a layer, (batches, steps, weights), of two batches at least."""
+        """Summarise ``by_step``'s gradients of a layer, (batches, steps, weights), with at least two batches."""
         return cls(norms(gradients), cosines(gradients), cosines_between_batches(gradients))
 
     @property
     def off_diagonal(self) -> Tensor:
-        """The cosine of each pair of different steps on the same batch, once: (steps (steps - 1) / 2,)."""
+        """The cosine of each pair of different steps on the same batch, each pair once, (steps (steps - 1) / 2,)."""
         steps = len(self.cosines)
         first, second = torch.triu_indices(steps, steps, offset=1)
         return self.cosines[first, second]
 
     def to_json(self) -> dict[str, list]:
-        """Plain lists, as a record keeps them."""
+        """Plain lists, for a record."""
         return {name: getattr(self, name).tolist() for name in ("norms", "cosines", "between")}
 
     @classmethod
     def from_json(cls, data: dict[str, list]) -> Split:
-        """What ``to_json`` wrote."""
+        """Read the output of ``to_json``."""
         return cls(*(torch.tensor(data[name]) for name in ("norms", "cosines", "between")))
 
 

@@ -1,4 +1,6 @@
-r"""Hybrid ReLU / LIF networks: how real values cross into the spiking block and back (paper: Fig 6, section 6).
+r"""Hybrid ReLU / LIF networks: how real values enter and leave the spiking block (Fig 6, section 6).
+
+.. code-block:: text
 
     ANN block         X = relu(...), once per image
     SNN block         reads X itself at every step ("process the same real-valued input X"), or a rate code X[t]
@@ -6,6 +8,8 @@ r"""Hybrid ReLU / LIF networks: how real values cross into the spiking block and
 
 A constant input needs no code: its weighted sum is computed once and integrated T times (``neurons.fire`` with
 ``steps``). This module holds the alternative that the paper compares against, ``R`` in a network string:
+
+.. code-block:: text
 
     X[t] ~ Bernoulli(X / max X)   with the maximum over each image's values
 """
@@ -19,11 +23,21 @@ from ._check import drawn_by, floating, time_steps
 
 
 def rate_code(values: Tensor, steps: int, *, generator: torch.Generator) -> Tensor:
-    """Spikes (T, N, ...) with probability ``values / max`` per image, of non-negative values (N, ...).
+    """Spikes with probability ``values / max`` per image.
 
-    Backwards, each step contributes its gradient times 1 / max, the slope of the expectation (the maximum counts as a
-    constant); the contributions of the T steps are added. An image whose values are all zero stays silent.
-    Raises ``ValueError`` for fewer than one step, or values that are negative, NaN, infinite or no floating-point numbers.
+    In the backward pass each step contributes its gradient times 1 / max, the slope of the expectation (the maximum is treated
+    as a constant); the T contributions are added. An image whose values are all zero stays silent.
+
+    Args:
+        values: (N, ...), non-negative.
+        steps: T, at least 1.
+        generator: draws the spikes.
+
+    Returns:
+        Spikes (T, N, ...).
+
+    Raises:
+        ValueError: fewer than one step, or values that are negative, NaN, infinite or not floating point.
     """
     time_steps("steps", steps)
     if floating("values", values).dim() < 2 or values.shape[1:].numel() == 0:
@@ -54,5 +68,5 @@ class _RateCode(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def, override]
         (largest,) = ctx.saved_tensors
-        # where nothing fires nothing is learnt: an all-zero image has no rate to change
+        # no gradient for an all-zero image, which never fires
         return torch.where(largest > 0, grad.sum(0) / largest, 0), None, None

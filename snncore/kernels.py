@@ -1,14 +1,14 @@
 """The neuron layer in native code: all time steps in one pass over memory, forward and backward.
 
-``neurons.fire`` calls this module for soft resets without a refractory period, in float32 and bfloat16, on a GPU
-also in float16; the membrane is float32 in all. On a CPU ``_loops`` holds the loops themselves, which Numba compiles
-at their first use (about 3 s, kept on disk); on a GPU ``triton_kernels`` does. This file prepares what they take:
-flat storage, threads, and another way where Numba or Triton is missing. The additions are rounded as PyTorch's
-are, so a float32 result is the same, bit for bit, on both paths of a CPU.
+``neurons.fire`` calls this module for soft resets without a refractory period, in float32 and bfloat16, and on a GPU
+also in float16; the membrane is always float32. On a CPU Numba compiles the loops in ``_loops`` at their first use
+(about 3 s, cached on disk); on a GPU Triton compiles ``triton_kernels``. This file prepares their arguments: flat
+storage, threads, and the fallback if Numba or Triton is missing. Additions are rounded as in PyTorch, so on a CPU
+a float32 result is bit-identical with and without Numba.
 
-Threads follow ``torch.get_num_threads()`` and come from a pool of our own: Numba's ``workqueue`` must not be
-entered by two Python threads at once, and its OpenMP layer ends a forked process that enters it again.
-The loops release the interpreter lock; every thread takes whole blocks of neurons, which never meet.
+The number of threads follows ``torch.get_num_threads()``. The threads come from our own pool, because two Python threads
+must not enter Numba's ``workqueue`` at once, and its OpenMP layer ends a forked process that enters it again.
+The loops release the interpreter lock; every thread takes whole blocks of neurons, which do not interact.
 """
 
 from __future__ import annotations
@@ -29,14 +29,18 @@ from torch import Tensor
 if TYPE_CHECKING:
     from .neurons import LIF
 
-_ALONE = 1 << 19  # values up to which waking another thread costs more than it saves
+_ALONE = 1 << 19  # up to this many values, waking another thread costs more than it saves
 _forced = False  # within ``pytorch_only``
 
 
 def path(device: str | torch.device = "cpu") -> str:
-    """What runs soft-reset neurons on a device: "numba" on a CPU, "triton" on a GPU.
+    """The implementation that runs soft-reset neurons on a device.
 
-    "torch" where that cannot be used, on other devices, and within ``pytorch_only``.
+    Args:
+        device: a torch device.
+
+    Returns:
+        "numba" on a CPU, "triton" on a GPU; "torch" if that one cannot be used, on other devices, and within ``pytorch_only``.
     """
     device = torch.device(device)
     if not _forced and device.type == "cpu" and _loops() is not None:
@@ -48,7 +52,7 @@ def path(device: str | torch.device = "cpu") -> str:
 
 @contextmanager
 def pytorch_only() -> Iterator[None]:
-    """Within it, ``fire`` takes PyTorch's operations, in every thread: for comparisons."""
+    """Context in which ``fire`` uses PyTorch's operations, in every thread; for comparisons."""
     global _forced
     before, _forced = _forced, True
     try:
@@ -59,14 +63,14 @@ def pytorch_only() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _loops() -> Any:
-    """The compiled loops, tried on one neuron in both number formats; None, with one warning, if they fail."""
+    """The compiled loops, tested on one neuron in both number formats; None, with one warning, if they fail."""
     try:
         loops = importlib.import_module(f"{__package__}._loops")
         for dtype in (np.float32, np.uint16):
             many, one = np.zeros((1, 1), dtype), np.zeros(1, np.float32)
             loops.forward(many, one, one, many, many, one, 0, 1, *map(np.float32, (1, 1, 1)), False)
             loops.backward(many, many, one, many, one, 0, 1, *map(np.float32, (1, 1, 1, 1, 1)))
-    except Exception as error:  # whatever is wrong with Numba, the neurons still run
+    except Exception as error:  # any failure of Numba falls back to PyTorch
         warnings.warn(
             f"neurons run on PyTorch's operations, several times slower, because Numba cannot be used "
             f"({type(error).__name__}: {error}); pip install --upgrade 'numba>=0.61' brings it",
@@ -78,9 +82,9 @@ def _loops() -> Any:
 
 @lru_cache(maxsize=16)
 def _triton(device: torch.device) -> Any:
-    """The Triton kernels, tried on one neuron whose spikes and gradient are known; None, with one warning, if they fail.
+    """The Triton kernels, tested on one neuron whose spikes and gradient are known; None, with one warning, if they fail.
 
-    A kernel that writes nothing, or zeros for a gradient, would train a network to chance without a word.
+    Without the test, a kernel that writes nothing, or a zero gradient, would silently train a network to chance.
     """
     try:
         kernel = importlib.import_module(f"{__package__}.triton_kernels")
@@ -113,7 +117,7 @@ def _triton(device: torch.device) -> Any:
             # U = 0.5, 1.25, 0.125; dL/dI[2] = 0.125 + U[2], dL/dI[1] = 0.75 + 0.5 dL/dI[2], dL/dI[0] likewise
             if found != [[0, 1, 0], [0.5, 1.25, 0.125], [0.9375, 0.875, 0.25], [0.125]]:
                 raise ArithmeticError(f"one neuron gave {found} in {dtype}")
-    except Exception as error:  # whatever is wrong with Triton, the neurons still run
+    except Exception as error:  # any failure of Triton falls back to PyTorch
         warnings.warn(
             f"neurons on {device} run on PyTorch's operations, several times slower, because Triton cannot be used "
             f"({type(error).__name__}: {error})",
@@ -131,7 +135,7 @@ _DTYPES = {
 
 
 def take(current: Tensor, neuron: LIF, membrane: Tensor | None) -> bool:
-    """Whether these neurons run here: soft reset, no refractory period, a device and a dtype with compiled loops."""
+    """Return whether this module can run these neurons: soft reset, no refractory period, a supported device and dtype."""
     return (
         neuron.reset == "soft"
         and not neuron.refractory
@@ -142,12 +146,12 @@ def take(current: Tensor, neuron: LIF, membrane: Tensor | None) -> bool:
 
 
 class Scanned(NamedTuple):
-    """What ``forward`` returns."""
+    """The result of ``forward``."""
 
     spikes: Tensor  # (T, N, ...), dtype and layout of the current
-    potential: Tensor | None  # U before each reset, like the spikes, where it is kept
+    potential: Tensor | None  # U before each reset, shaped like the spikes, if kept
     membrane: Tensor  # the last U, (N, ...) float32
-    finite: bool  # False: NaN or infinity reached the membrane; a GPU leaves NaN in the last spikes instead
+    finite: bool  # False after NaN or infinity; a GPU writes NaN into the last spikes instead
 
 
 def forward(
@@ -162,10 +166,12 @@ def forward(
     """Eq. 2-3 over all time steps.
 
     Args:
-        current: (T, N, ...), or (N, ...) with ``steps`` = T, of a dtype that ``take`` takes, in any layout.
-        membrane: U of the step before the first, (N, ...); None from rest.
+        current: (T, N, ...), or (N, ...) with ``steps`` = T, of a dtype that ``take`` accepts, in any layout.
+        neuron: parameters.
+        steps: T for a constant current.
+        membrane: U of the step before the first, (N, ...); None starts from rest.
         spikes: S of that step.
-        keep: also return every step's potential, which ``backward`` takes.
+        keep: also return the potential of every step, which ``backward`` needs.
     """
     drive = _in_blocks(current if steps is None else current[None])
     step = drive[0]
@@ -214,7 +220,8 @@ def backward(
     Args:
         potential: as ``forward`` kept it, (T, N, ...).
         by_spikes: dL/dS, (T, N, ...), None for zero.
-        by_membrane: dL/dU of the last step by what follows these T steps, (N, ...), None for zero.
+        by_membrane: dL/dU of the last step, through everything after these T steps, (N, ...); None for zero.
+        neuron: parameters.
         summed: the current was the same at every step.
 
     Returns:
@@ -260,7 +267,7 @@ def backward(
 
 
 def _taken(neuron: LIF) -> float:
-    """What a spike takes off the next potential."""
+    """The amount that a spike subtracts from the next potential."""
     return neuron.threshold * (1.0 if neuron.order == "leak-then-reset" else neuron.alpha)
 
 
@@ -268,7 +275,7 @@ def _taken(neuron: LIF) -> float:
 
 
 def _in_blocks(x: Tensor) -> Tensor:
-    """x itself if its time steps are such blocks, one after the other; else a contiguous copy."""
+    """x itself if its time steps are such blocks in sequence; else a contiguous copy."""
     order = sorted(range(1, x.dim()), key=x.stride, reverse=True)
     return x if x.permute(0, *order).is_contiguous() else x.contiguous()
 
@@ -280,7 +287,7 @@ def _empty(shape: torch.Size, step: Tensor, dtype: torch.dtype | None = None) ->
 
 
 def _start(x: Tensor | None, step: Tensor) -> Tensor:
-    """What the loops begin with: x as float32 in the layout of ``step``, zeros for None."""
+    """The initial value for the loops: x as float32 in the layout of ``step``, zeros for None."""
     if x is not None and x.dtype == torch.float32 and x.stride() == step.stride():
         return x
     begin = _empty(step.shape, step, torch.float32)
@@ -302,7 +309,7 @@ def _timed(x: Tensor, n: int) -> Any:
 
 
 def _new_pool() -> None:
-    """Replace the pool: also in a forked process, which has none of its parent's threads."""
+    """Replace the thread pool. A forked process needs a new one, because it has none of its parent's threads."""
     global _pool
     _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="neurons")  # starts no thread yet
 
@@ -314,7 +321,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _share(n: int, steps: int, work: Callable[[int, int], bool | None]) -> list[bool | None]:
-    """Call ``work(start, stop)`` on pieces of n neurons, by this thread and as many others as torch would take."""
+    """Call ``work(start, stop)`` on parts of n neurons, in this thread and as many others as torch uses."""
     if n == 0:
         return []
     blocks = -(-n // _loops().BLOCK)

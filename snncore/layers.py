@@ -1,4 +1,4 @@
-"""The weighted layers of a ``network`` with their neurons, and what one forward computation hands through them."""
+"""The weighted layers of a ``network`` with their neurons, and the context that one forward computation passes to them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ State = dict[str, NeuronState]  # by site
 
 
 class _Run(NamedTuple):
-    """What one forward computation carries along besides the values."""
+    """The context of one forward computation."""
 
     steps: int | None
     before: Mapping[str, NeuronState] | None
@@ -69,7 +69,7 @@ def _from_numbers(row: list[float]) -> LIF:
 
 
 def _refuse_not_finite(values: Tensor, site: str) -> None:
-    """Minus infinity would leave a ReLU as 0. Only on a CPU, as looking would wait for another device."""
+    """Raise for NaN or infinity on a CPU: a ReLU would turn minus infinity into 0. On a GPU the check would have to wait."""
     if torch.compiler.is_exporting():  # an exported program cannot raise
         return
     if values.device.type != "cpu" or math.isfinite(float(values.detach().sum())):
@@ -120,7 +120,9 @@ class Layer(nn.Module):
             state = None if run.before is None else run.before.get(site)
             steps = None if charged.timed else run.steps
             if not charged.timed and steps is None:
-                raise ValueError(f"steps must be given where real values meet spiking layer {site}, got None")
+                raise ValueError(
+                    f"steps must be given for real values that enter spiking layer {site}, got None"
+                )
             try:
                 spikes, after = fire(charged.values, self.neurons[unroll - 1], steps=steps, state=state)
             except (FloatingPointError, ValueError) as error:  # "current must be ..", "state must .."
@@ -145,7 +147,7 @@ class Layer(nn.Module):
     def _load_from_state_dict(  # type: ignore[no-untyped-def]
         self, state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs
     ) -> None:
-        """Restore the neurons as well. An ANN's state has none; it is taken by layers that nobody has changed."""
+        """Restore the neurons as well. An ANN's state has none; a layer accepts it if its neurons are unchanged."""
         super()._load_from_state_dict(
             state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
@@ -168,7 +170,7 @@ class Layer(nn.Module):
             self.neurons = neurons
 
     def _drop(self, signal: _Signal, run: _Run) -> _Signal:
-        """Dropout with one mask per image, held over time (section 3.2.3 speaks of such masks for STDP)."""
+        """Dropout with one mask per image, the same at every time step (section 3.2.3 describes such masks for STDP)."""
         if run.generator is None:
             raise ValueError("generator must be given to train with dropout, got None")
         values = signal.values

@@ -1,21 +1,27 @@
-"""Networks as data: a short string per network, from which module, plan, parameters and diagrams come.
+"""Networks as data: a short string per network determines its module, plan, parameters and diagrams.
+
+.. code-block:: text
 
     64C3 P [64C3]x4 P F1024 F10
 
-``64C3``   3x3 convolution with 64 output maps, stride 1, same padding, no bias, followed by its neurons
-``P``      2x2 average pooling
-``F1024``  fully connected, no bias, followed by its neurons; the last ``F`` is the classifier, with bias, no
-           neurons
-``[..]xn`` BackRes block computed n times with shared weights (``backres``); ``[128C3]x4:top`` adds channel
-           matching between passes (``drop``, ``top``, ``top-fixed`` or ``average``) where a block has more maps out than in
-``+``      after a layer, or after a group in parentheses: what entered is added to what comes out (a residual
-           sum; of spikes, a count of 0, 1 or 2)
-``M``      mean over time: from here on the network runs once per image (needed between LIF and ReLU layers)
-``R``      rate code: from here on the real values are Poisson spikes (``hybrid.rate_code``; Fig 6's alternative)
-``:relu``, ``:lif``, ``:if`` after a layer set its neurons; the others take the network's own
+==============================  ==========================================================================================
+``64C3``                        3x3 convolution with 64 output maps, stride 1, same padding, no bias, followed by its
+                                neurons
+``P``                           2x2 average pooling
+``F1024``                       fully connected, no bias, followed by its neurons; the last ``F`` is the classifier, with
+                                bias and without neurons
+``[..]xn``                      BackRes block computed n times with shared weights (``backres``); ``[128C3]x4:top`` adds
+                                channel matching between passes (``drop``, ``top``, ``top-fixed`` or ``average``), for a
+                                block with more output than input maps
+``+``                           after a layer, or after a group in parentheses: adds the group's input to its output (a
+                                residual sum; for spikes, a count of 0, 1 or 2)
+``M``                           mean over time: the following layers run once per image (needed between LIF and ReLU layers)
+``R``                           rate code: the real values become Poisson spikes (``hybrid.rate_code``; Fig 6's alternative)
+``:relu``, ``:lif``, ``:if``    after a layer: sets its neurons; other layers use the neurons of the configuration
+==============================  ==========================================================================================
 
-Spikes are (T, N, ...), real values (N, ...). Layers without memory fold T into the batch; a real-valued input
-that meets a spiking layer is convolved once and integrated at every step. The classifier reads the spikes of
+Spikes are (T, N, ...), real values (N, ...). Layers without memory fold T into the batch. A real-valued input
+to a spiking layer is convolved once and integrated at every step. The classifier reads the spikes of
 the last hidden layer accumulated over time (section 5).
 """
 
@@ -63,18 +69,26 @@ _MOST_WEIGHTS = 10**10  # 40 GB in float32
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Everything about a network but its topology.
+    """Everything about a network except its topology.
 
-    neuron: neurons of layers that do not name their own.
-    leak, threshold, gamma, reset, order, refractory, fire_at_equality, detach_reset: see ``neurons.LIF``;
-    ``if`` layers take a leak of 1.
-    gain: weights are drawn from a normal distribution with standard deviation ``gain sqrt(2 / fan_in)``.
-    readout: the classifier reads the "mean" spikes per step or their "sum" over time; the same function up to
-    the scale of its weights, but not the same training.
-    batch_norm: batch normalisation after each ReLU convolution; dropout: share of values, 0 to 0.99, dropped
-    before each fully connected layer but the classifier while training, one mask for all time steps.
-    head: "softmax", or another head of ``stochmax.make_head``; head_options: its options as (name, value)
-    pairs.
+    Attributes:
+        neuron: neurons of layers without a suffix: "relu", "lif" or "if".
+        alpha: see ``neurons.LIF``; ``if`` layers always use 1.
+        threshold: see ``neurons.LIF``.
+        gamma: see ``neurons.LIF``.
+        reset: see ``neurons.LIF``.
+        order: see ``neurons.LIF``.
+        refractory: see ``neurons.LIF``.
+        fire_at_equality: see ``neurons.LIF``.
+        detach_reset: see ``neurons.LIF``.
+        gain: weights are drawn from a normal distribution with standard deviation ``gain sqrt(2 / fan_in)``.
+        readout: the classifier reads the "mean" spikes per step or their "sum" over time. Both give the same function up to
+            the scale of the weights, but train differently.
+        batch_norm: batch normalisation after each ReLU convolution.
+        dropout: share of values, 0 to 0.99, dropped before each fully connected layer except the classifier during training,
+            with one mask for all time steps.
+        head: "softmax", or another head of ``stochmax.make_head``.
+        head_options: options of the head as (name, value) pairs.
     """
 
     neuron: str = "lif"
@@ -116,7 +130,7 @@ class NetworkConfig:
 
 
 def detach(state: Mapping[str, NeuronState]) -> State:
-    """The state that ``Network.run`` returned, without the graph behind it: for truncated back-propagation.
+    """Detach the state that ``Network.run`` returned from its graph, for truncated back-propagation.
 
     Args:
         state: neurons by site.
@@ -128,14 +142,14 @@ def detach(state: Mapping[str, NeuronState]) -> State:
 
 
 def _count(spikes: Tensor) -> Tensor:
-    """Spikes (T, N, ...) summed over time, (N, F); in float32 at least, as bfloat16 counts to 256 only."""
+    """Spikes (T, N, ...) summed over time, (N, F), in at least float32, because bfloat16 counts only to 256."""
     return spikes.sum(0, dtype=torch.promote_types(spikes.dtype, torch.float32)).flatten(1)
 
 
 def _recode(signal: _Signal, run: _Run) -> _Signal:
     if run.steps is None or run.generator is None:
         missing = "steps" if run.steps is None else "generator"
-        raise ValueError(f"{missing} must be given where R codes real values as spikes, got None")
+        raise ValueError(f"{missing} must be given for R, which codes real values as spikes, got None")
     spikes = rate_code(signal.values, run.steps, generator=run.generator)
     if run.probe is not None:
         run.probe("rate-code", spikes, timed=True)
@@ -143,13 +157,22 @@ def _recode(signal: _Signal, run: _Run) -> _Signal:
 
 
 class Network(nn.Module):
-    """A network of the topology's layers (see the module's docstring for the notation).
+    """A network built from a topology (see the module for the notation).
 
-    topology: string or ``Topology``. input_shape: (C, H, W) of one image. config: everything else.
-    generator: draws all weights; the same seed gives the same network. static_input: see ``plan``.
+    Args:
+        topology: string or ``Topology``.
+        input_shape: (C, H, W) of one image.
+        config: everything else.
+        generator: draws all weights; the same seed gives the same network.
+        static_input: see ``plan``.
 
-    Attributes: ``plan`` (every ``Pass``), ``layers`` (name -> ``Layer``), ``head`` (the classifier).
-    Raises ``ValueError`` for whatever ``plan`` cannot plan.
+    Attributes:
+        plan: every ``Pass``.
+        layers: ``Layer`` by name.
+        head: the classifier.
+
+    Raises:
+        ValueError: any error of ``plan``.
     """
 
     def __init__(
@@ -189,7 +212,7 @@ class Network(nn.Module):
     def _add_matches(
         self, nodes: tuple[Node, ...], path: tuple[int, ...], generator: torch.Generator
     ) -> None:
-        """Register the channel matching of every block: the channels it keeps belong to the network's state."""
+        """Register the channel matching of every block, so that the channels it keeps are part of the network's state."""
         for index, node in enumerate(nodes):
             here = (*path, index)
             if isinstance(node, Block):
@@ -218,14 +241,20 @@ class Network(nn.Module):
     ) -> Tensor:
         """Scores (N, classes) of spikes (T, N, C, H, W) or images (N, C, H, W).
 
-        steps: T, where images meet spiking layers. probe: called as ``probe(site, values, timed=...)`` on the
-        input and on every site's output. generator: draws dropout masks while training, and the spikes of ``R``;
-        under ``torch.utils.checkpoint``, which computes twice, make it inside of what is checkpointed.
-        Time comes first: a batch-first (N, T, C, H, W) cannot be told from it. Its scores are T rows, which ``head.loss``
-        refuses unless there are as many labels, and a ``state`` of N neurons is refused by ``run``.
-        features: return what the classifier reads, as ``features`` does, but by way of wrappers such as DDP.
-        Raises ``ValueError`` for input of the wrong shape, for missing ``steps`` or ``generator``, or for
-        ``steps`` beside input that has its own time dimension.
+        Time comes first. A batch-first (N, T, C, H, W) input has the same number of dimensions and cannot be detected here; it
+        gives T rows of scores, which ``head.loss`` refuses unless there are T labels; ``run`` refuses its ``state`` of N neurons.
+
+        Args:
+            x: spikes or images, in the dtype of the weights.
+            steps: T, if images enter spiking layers.
+            probe: called as ``probe(site, values, timed=...)`` on the input and on the output of every site.
+            generator: draws dropout masks during training, and the spikes of ``R``. ``torch.utils.checkpoint`` computes twice,
+                so create the generator inside the checkpointed function.
+            features: return the classifier's input, as ``features`` does, but through wrappers such as DDP.
+
+        Raises:
+            ValueError: input of the wrong shape, missing ``steps`` or ``generator``, or ``steps`` with an input that already
+                has a time dimension.
         """
         h = self.features(x, steps=steps, probe=probe, generator=generator)
         return h if features else self.head(h.to(next(self.head.parameters(), h).dtype))
@@ -238,7 +267,7 @@ class Network(nn.Module):
         probe: Probe | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """What the classifier reads, (N, F): accumulated spikes (per step for "mean") or ReLU values."""
+        """The classifier's input, (N, F): accumulated spikes (per step for "mean") or ReLU values."""
         signal, _ = self._compute(x, steps, None, probe, generator)
         if not signal.timed:
             return signal.values.flatten(1)
@@ -254,23 +283,33 @@ class Network(nn.Module):
         probe: Probe | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, State]:
-        """One chunk of time of a longer simulation: the last hidden layer's spikes summed over it, (N, F),
-        and the state.
+        """Run one chunk of time of a longer simulation.
 
-        Feed chunk after chunk with the state that the one before returned; the sum of the sums, divided by
-        all steps for readout "mean", goes into ``head``. Raises ``ValueError`` where the whole sequence must
-        be known: a network with real values at its classifier, or with channel matching "top".
+        Pass each chunk with the state returned for the previous one. The sum of the results (divided by the total number of
+        steps for readout "mean") is the input of ``head``.
+
+        Args:
+            x: spikes (T, N, C, H, W) or images (N, C, H, W).
+            state: neurons by site at the end of the previous chunk; None starts from rest.
+            steps: as in ``forward``.
+            probe: as in ``forward``.
+            generator: as in ``forward``.
+
+        Returns:
+            The last hidden layer's spikes summed over the chunk, (N, F), and the state.
+
+        Raises:
+            ValueError: a network that needs the whole sequence: with real values at its classifier, or with channel matching
+                "top"; a state of another shape; or any error of ``forward``.
         """
         if any(isinstance(module, ChannelMatch) and module.rule == "top" for module in self.children()):
             raise ValueError(
-                f"run must not meet channel matching 'top', which chooses over all steps, got "
+                f"run cannot use channel matching 'top', which chooses channels over all steps, got "
                 f"{self.topology.text!r}"
             )
         signal, after = self._compute(x, steps, state or {}, probe, generator)
         if not signal.timed:
-            raise ValueError(
-                f"run must find spikes at the classifier, got real values in {self.topology.text!r}"
-            )
+            raise ValueError(f"run needs spikes at the classifier, got real values in {self.topology.text!r}")
         return _count(signal.values), after
 
     def _compute(self, x, steps, state, probe, generator) -> tuple[_Signal, State]:  # type: ignore[no-untyped-def]
@@ -279,7 +318,7 @@ class Network(nn.Module):
         if steps is not None:
             whole("steps", steps)
             if timed:
-                raise ValueError(f"steps must be None where x has a time dimension, got {steps}")
+                raise ValueError(f"steps must be None if x has a time dimension, got {steps}")
             if not any(p.neuron in SPIKING or p.sources == ("rate-code",) for p in self.plan):
                 raise ValueError(f"steps must be None for a network without spiking layers, got {steps}")
         if state:
@@ -316,7 +355,7 @@ class Network(nn.Module):
     def _walk(
         self, nodes: tuple[Node, ...], path: tuple[int, ...], signal: _Signal, unroll: int, run: _Run
     ) -> _Signal:
-        """Compute the nodes in order. Layers are looked up by name each time, so what is registered is what runs."""
+        """Compute the nodes in order. Layers are looked up by name at every call, so a replaced layer is used."""
         for index, node in enumerate(nodes):
             here = (*path, index)
             if isinstance(node, Conv | Dense):
@@ -329,7 +368,7 @@ class Network(nn.Module):
                 signal = _recode(signal, run)
             elif isinstance(node, Skip):
                 out = self._walk(node.body, here, signal, unroll, run)
-                signal = _Signal(out.values + signal.values, out.timed)  # of spikes, how many there are
+                signal = _Signal(out.values + signal.values, out.timed)  # for spikes, their count
             else:
 
                 def body(
@@ -351,7 +390,7 @@ class Network(nn.Module):
         return layer
 
     def _match(self, ends: tuple[str, str], run: _Run, signal: _Signal, *, unroll: int) -> _Signal:
-        """Channel matching between passes; the probe sees which spikes are left, as site "conv2.1:drop"."""
+        """Channel matching between passes. The probe sees the remaining spikes as site "conv2.1:drop"."""
         match = getattr(self, f"match_{ends[0]}", None)
         if match is None:
             return signal
@@ -368,9 +407,14 @@ class Network(nn.Module):
                 yield p.site, self.layers[p.layer].neurons[p.unroll - 1]  # type: ignore[index, misc]
 
     def set_neuron(self, site: str, neuron: LIF) -> None:
-        """Give one spiking pass its own neuron parameters, such as a balanced threshold.
+        """Set the neuron parameters of one spiking pass, such as a balanced threshold.
 
-        Raises ``ValueError`` for a site that is not a spiking pass.
+        Args:
+            site: a spiking pass.
+            neuron: its new parameters.
+
+        Raises:
+            ValueError: a site that is not a spiking pass.
         """
         for p in self.plan:
             if p.site == site and p.neuron in SPIKING:

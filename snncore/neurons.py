@@ -8,15 +8,15 @@ The membrane potential before the reset, ``U``, and the spikes, ``S``, follow on
 
     S[t] = 1 where U[t] > threshold (or >= with ``fire_at_equality``), else 0.
 
-During a refractory period of ``r`` steps after a spike the potential stays at its value after the reset:
-nothing is integrated, nothing leaks and nothing fires (section 3.1: "membrane potential is not affected").
-Integrate-and-fire is ``alpha = 1``, where both soft recurrences agree.
+During a refractory period of ``r`` steps after a spike the potential keeps its value after the reset: the neuron
+does not integrate, leak or fire (section 3.1: "membrane potential is not affected").
+An integrate-and-fire neuron has ``alpha = 1``; then both soft recurrences agree.
 
 The derivative of the step function is replaced by Eq. 4, ``dS/dU = gamma/threshold max(0, 1 - |U/threshold - 1|)``.
 
-``fire`` is what the library uses: one autograd function over all time steps that keeps only ``U``. Soft resets run
-in compiled loops on a CPU (``kernels``); all else runs on PyTorch's operations (``_Scan``).
-``fire_reference`` is the same mathematics as a readable loop that autograd differentiates; tests hold the two together.
+The library uses ``fire``: one autograd function over all time steps that keeps only ``U``. Soft resets run
+in compiled loops (``kernels``); all other cases run on PyTorch's operations (``_Scan``).
+``fire_reference`` is the same mathematics as a readable loop that autograd differentiates; tests compare the two.
 """
 
 from __future__ import annotations
@@ -33,23 +33,25 @@ from ._check import between, flag, floating, one_of, positive, time_steps, whole
 RESETS = ("soft", "hard")
 ORDERS = ("leak-then-reset", "reset-then-leak")
 
-MOST_HELD = 2**15 - 1  # refractory steps, which are counted in int16
+MOST_HELD = 2**15 - 1  # refractory steps are counted in int16
 
 
 @dataclass(frozen=True)
 class LIF:
-    """Parameters of a leaky integrate-and-fire neuron (Eq. 2-4); dimensionless, one step is one time unit.
+    """Parameters of a leaky integrate-and-fire neuron (Eq. 2-4). All are dimensionless; one step is one time unit.
 
-    alpha: factor on the potential per step, in [0, 1]; the paper uses 0.95 to 0.99; 1 does not leak (an IF neuron).
-    threshold: potential above which the neuron fires, > 0.
-    gamma: damping of the surrogate derivative, > 0; the paper sets 0.3.
-    reset: "soft" subtracts the threshold, "hard" sets the potential to zero.
-    order: which of leak and soft reset comes first; see the module's equations.
-    refractory: steps after a spike in which the neuron neither integrates nor fires.
-    fire_at_equality: fire at ``U == threshold`` as well.
-    detach_reset: treat the reset as a constant in the backward pass.
+    Attributes:
+        alpha: leak factor on the potential per step, in [0, 1]. The paper uses 0.95 to 0.99; 1 does not leak (an IF neuron).
+        threshold: potential above which the neuron fires, > 0.
+        gamma: damping of the surrogate derivative, > 0; the paper sets 0.3.
+        reset: "soft" subtracts the threshold, "hard" sets the potential to zero.
+        order: "leak-then-reset" or "reset-then-leak", for soft resets; see the module's equations.
+        refractory: number of steps after a spike in which the neuron neither integrates nor fires.
+        fire_at_equality: also fire at ``U == threshold``.
+        detach_reset: treat the reset as a constant in the backward pass.
 
-    Raises ``ValueError`` on a value outside these ranges.
+    Raises:
+        ValueError: a value outside these ranges.
     """
 
     alpha: float = 0.95
@@ -74,24 +76,33 @@ class LIF:
 
 
 def IF(**options) -> LIF:  # type: ignore[no-untyped-def]
-    """An integrate-and-fire neuron: ``LIF`` with ``alpha=1``; takes every other option of ``LIF``."""
+    """An integrate-and-fire neuron: ``LIF`` with ``alpha=1``; accepts every other option of ``LIF``."""
     return LIF(alpha=1.0, **options)
 
 
 class NeuronState(NamedTuple):
-    """What a layer of neurons carries from one chunk of time to the next; every field has shape (N, ...)."""
+    """The state of a layer of neurons between two chunks of time; every field has shape (N, ...)."""
 
     membrane: Tensor  # U of the last step, before its reset
     spikes: Tensor  # S of the last step
-    held: Tensor | None  # refractory steps still to come (int16; -1: the last has just passed), None without
+    held: Tensor | None  # refractory steps left (int16; -1: the last has just passed), None without
 
     def detach(self) -> NeuronState:
-        """The same values without the graph behind them, where truncated back-propagation is to stop."""
+        """The same values, detached from the graph, for truncated back-propagation."""
         return self._replace(membrane=self.membrane.detach())
 
 
 def surrogate(membrane: Tensor, *, threshold: float = 1.0, gamma: float = 0.3) -> Tensor:
-    """Eq. 4: ``gamma/threshold * max(0, 1 - |U/threshold - 1|)``, the stand-in for dS/dU; any shape."""
+    """The surrogate derivative that replaces dS/dU (Eq. 4): ``gamma/threshold * max(0, 1 - |U/threshold - 1|)``.
+
+    Args:
+        membrane: U, any shape.
+        threshold: firing threshold.
+        gamma: damping.
+
+    Returns:
+        The derivative, in the shape of ``membrane``.
+    """
     positive("threshold", threshold)
     positive("gamma", gamma)
     floating("membrane", membrane)
@@ -103,16 +114,21 @@ def fire(
 ) -> tuple[Tensor, NeuronState]:
     """Run neurons over time and return their spikes and final state.
 
-    current: input current, shape (T, N, ...); with ``steps=T`` shape (N, ...), the same current at every step.
-    state: where an earlier chunk of time ended; None starts from rest. Gradients flow through its membrane.
+    Args:
+        current: input current, shape (T, N, ...); with ``steps=T`` shape (N, ...), the same current at every step.
+        neuron: parameters.
+        state: final state of an earlier chunk of time; None starts from rest. Gradients flow through its membrane.
+        steps: T for a constant current.
 
-    Returns spikes of shape (T, N, ...), values 0 and 1, in the dtype of ``current`` and in its memory format
-    where every step is one dense block; and the ``NeuronState`` after the last step. The membrane is float32 at
-    least.
+    Returns:
+        Spikes of shape (T, N, ...), values 0 and 1, in the dtype of ``current``, and in its memory format if each step is
+        one dense block; and the ``NeuronState`` after the last step. The membrane is at least float32.
 
-    Raises ``ValueError`` for no time step or a state of another shape, and on a CPU ``FloatingPointError`` naming
-    the first step (from 0) whose current is NaN or infinite; on other devices the last spikes are NaN then, because
-    looking would wait for the device. A second derivative raises ``RuntimeError``.
+    Raises:
+        ValueError: no time step, or a state of another shape.
+        FloatingPointError: NaN or infinity; on a CPU, it names the first step (from 0) with such a current. On other
+            devices the last spikes become NaN instead, because a check would have to wait for the device.
+        RuntimeError: a second derivative.
     """
     floating("current", current)
     if not isinstance(neuron, LIF):
@@ -125,11 +141,11 @@ def fire(
     shape = current.shape if constant else current.shape[1:]
     if state is not None:
         _check_state(state, shape)
-    if torch.compiler.is_exporting():  # a program for other machines holds plain operations alone
+    if torch.compiler.is_exporting():  # a program for other machines holds only plain operations
         return fire_reference(current, neuron, steps=steps, state=state)
     if (
         torch.compiler.is_dynamo_compiling()
-    ):  # which cannot look into the compiled loops; not at import, it takes seconds
+    ):  # cannot trace the compiled loops; imported here because it takes seconds
         return torch.compiler.disable(_scan)(current, neuron, steps, state)
     return _scan(current, neuron, steps, state)
 
@@ -143,7 +159,7 @@ def _scan(
     )
     if torch.jit.is_tracing() or torch.compiler.is_exporting():
         return fire_reference(current, neuron, steps=steps, state=state)
-    # torch.compile cannot look into compiled loops; PyTorch's operations give the same bits
+    # torch.compile cannot trace compiled loops; PyTorch's operations give the same bits
     if not torch.compiler.is_compiling() and kernels.take(current, neuron, membrane):
         spikes, last_membrane = _Kernel.apply(current, membrane, before, neuron, steps, differentiable)
         last_held = None
@@ -151,7 +167,7 @@ def _scan(
         wide = current.float() if current.dtype in (torch.float16, torch.bfloat16) else current
         spikes, last_membrane, left = _Scan.apply(wide, membrane, before, held, neuron, steps, differentiable)
         spikes, last_held = spikes.to(current.dtype), left if neuron.refractory else None
-    # a copy: what is done to the output in place must not reach the state
+    # a copy, so that in-place changes of the output do not change the state
     return spikes, NeuronState(last_membrane, spikes[-1].detach().clone(), last_held)
 
 
@@ -170,7 +186,7 @@ def _check_state(state: NeuronState, shape: torch.Size) -> None:
 
 
 class _Kernel(torch.autograd.Function):
-    """All time steps of one layer in compiled loops; keeps U, in the dtype of the current."""
+    """All time steps of one layer in compiled loops. It keeps U, in the dtype of the current."""
 
     @staticmethod
     def forward(ctx, current, membrane, before, neuron: LIF, steps, differentiable):  # type: ignore[no-untyped-def, override]
@@ -197,7 +213,7 @@ class _Kernel(torch.autograd.Function):
 
 
 class _Scan(torch.autograd.Function):
-    """All time steps of one layer. Forward keeps U only; S and dS/dU are recomputed from it in backward.
+    """All time steps of one layer. The forward pass keeps only U; the backward pass recomputes S and dS/dU from it.
 
     Without ``differentiable`` only two steps of U exist at a time.
     """
@@ -208,7 +224,7 @@ class _Scan(torch.autograd.Function):
         T = steps if constant else current.shape[0]
         if constant:
             spikes = current.new_empty((T, *current.shape))
-        else:  # keeps channels_last where the convolution produced it
+        else:  # keeps the convolution's memory format, such as channels_last
             spikes = torch.empty_like(current)
         kept = T if differentiable else min(T, 2)
         potential = torch.empty_like(spikes[:kept])
@@ -258,7 +274,7 @@ class _Scan(torch.autograd.Function):
         carry = grad_membrane  # dL/dU[t] through the future of the membrane
         for t in range(T - 1, -1, -1):
             U = potential[t]
-            # dL/dU[t] = dL/dS[t] dS/dU[t] + what later steps send back; `here` is written where it is returned
+            # dL/dU[t] = dL/dS[t] dS/dU[t] + the gradient from later steps; `here` is a view of the result
             here = spare if ctx.constant else out[t]
             if grad_spikes is None:
                 here.zero_()
@@ -288,15 +304,15 @@ class _Scan(torch.autograd.Function):
 def _refuse_second_derivative() -> None:
     if torch.is_grad_enabled():
         raise RuntimeError(
-            "fire must be differentiated once, got create_graph=True; fire_reference takes any order"
+            "fire can be differentiated only once, got create_graph=True; use fire_reference for higher derivatives"
         )
 
 
 def _meet_non_finite(current, membrane, steps, neuron: LIF, spikes, last):  # type: ignore[no-untyped-def]
-    """Raise ``FloatingPointError`` for NaN or infinity on a CPU, else leave NaN in the last spikes.
+    """Raise ``FloatingPointError`` for NaN or infinity on a CPU; otherwise write NaN into the last spikes.
 
-    With a soft reset they stay in the membrane to the end, even with leak 0, where infinity becomes NaN. A hard
-    reset wipes an infinite potential and a refractory neuron ignores its current, so there all currents are read.
+    With a soft reset they stay in the membrane to the end, even with leak factor 0, where infinity becomes NaN. A hard
+    reset removes an infinite potential and a refractory neuron ignores its current, so in these cases all currents are checked.
     """
     watched = [last] if neuron.reset == "soft" and not neuron.refractory else [last, current]
     if current.device.type != "cpu":
@@ -306,14 +322,14 @@ def _meet_non_finite(current, membrane, steps, neuron: LIF, spikes, last):  # ty
 
 
 def _leave_nan(spikes: Tensor, watched: list[Tensor]) -> None:
-    """Make NaN of one step's spikes where a potential, or a current at any step, is not finite."""
+    """Write NaN into one step's spikes where a potential, or a current at any step, is not finite."""
     for x in watched:
         zero = x * 0  # or NaN
         spikes += zero if x.shape == spikes.shape else zero.sum(0)
 
 
 def _not_finite(current: Tensor, membrane: Tensor | None, steps: int | None) -> FloatingPointError:
-    """The error that names what is not finite first: the state, the current, or the potential they add up to."""
+    """The error that names the first non-finite value: the state, the current, or the potential they add up to."""
     if membrane is not None and not torch.isfinite(membrane).all():
         return FloatingPointError(f"state must have a finite membrane, got {_first_not_finite(membrane)[1]}")
     drive = current if steps is None else current[None]
@@ -342,28 +358,28 @@ def _charge(drive: Tensor, U: Tensor, S: Tensor, neuron: LIF, *, out: Tensor) ->
 
 
 def _after_reset(U: Tensor, S: Tensor, neuron: LIF) -> Tensor:
-    """The potential a refractory neuron rests at: after its reset, before any leak."""
+    """The potential that a refractory neuron keeps: after its reset, before any leak."""
     return torch.where(S > 0, 0.0, U) if neuron.reset == "hard" else U - neuron.threshold * S
 
 
 def _surrogate_into(U: Tensor, neuron: LIF, out: Tensor) -> Tensor:
-    """Eq. 4 written into ``out`` without a temporary."""
+    """Eq. 4, written into ``out`` without a temporary."""
     height = neuron.gamma / neuron.threshold
     torch.sub(U, neuron.threshold, out=out)
     return out.abs_().mul_(-height / neuron.threshold).add_(height).clamp_(min=0)
 
 
 def _count_down(left: Tensor, spikes: Tensor, neuron: LIF) -> Tensor:
-    """Refractory steps still to come after this one; -1 marks a neuron whose last one this was."""
+    """Number of refractory steps left after this one; -1 marks a neuron whose last one this was."""
     passed = torch.where(left > 0, torch.where(left == 1, -1, left - 1), 0)
     return torch.where(spikes > 0, neuron.refractory, passed).to(torch.int16)
 
 
 def _pull_back(grad, U, neuron: LIF, held, held_before, spikes_before):  # type: ignore[no-untyped-def]
-    """dL/dU[t-1] from dL/dU[t]: the derivative of ``_charge`` (or of holding still) with respect to U[t-1].
+    """dL/dU[t-1] from dL/dU[t]: the derivative of ``_charge`` (or of a refractory step) with respect to U[t-1].
 
-    U is U[t-1]; held and held_before say which neurons were refractory at t and at t-1 (None without a period);
-    spikes_before is S[t-1] where it cannot be recomputed from U, at the start of a chunk.
+    U is U[t-1]. held and held_before mark the neurons that were refractory at t and at t-1 (None without a period).
+    spikes_before is S[t-1] if it cannot be recomputed from U, at the start of a chunk.
     """
     pulled = grad * neuron.alpha if held is None else torch.where(held, grad, grad * neuron.alpha)
     if neuron.reset == "hard":
@@ -387,7 +403,7 @@ def _pull_back(grad, U, neuron: LIF, held, held_before, spikes_before):  # type:
 
 
 class _Spike(torch.autograd.Function):
-    """Heaviside step with Eq. 4 as its derivative, for the reference loop."""
+    """Heaviside step function with Eq. 4 as its derivative, for the reference loop."""
 
     @staticmethod
     def forward(ctx, U, neuron: LIF):  # type: ignore[no-untyped-def, override]
@@ -404,7 +420,7 @@ class _Spike(torch.autograd.Function):
 def fire_reference(
     current: Tensor, neuron: LIF, *, steps: int | None = None, state: NeuronState | None = None
 ) -> tuple[Tensor, NeuronState]:
-    """The same neurons as ``fire``, step by step in plain differentiable operations: slow, for reading and testing."""
+    """The same neurons as ``fire``, step by step in plain differentiable operations; slow, for reading and testing."""
     sequence = current if steps is None else current.expand(whole("steps", steps), *current.shape)
     rest = torch.zeros_like(sequence[0])
     U, S, left = (rest, rest, None) if state is None else state

@@ -1,28 +1,29 @@
-r"""Networks as graphs of NIR, the neuromorphic intermediate representation (Pedersen et al. 2024, package ``nir``).
+r"""Export networks as graphs of NIR, the neuromorphic intermediate representation (Pedersen et al. 2024, package ``nir``).
 
-NIR states neurons as differential equations; a reader picks a time step ``dt``. With forward Euler, the spikes of a
-step leaving at once and a loop in the graph delayed by one step, the graphs written here are our recurrences::
+NIR states neurons as differential equations; a reader chooses a time step ``dt``. The graphs written here equal our
+recurrences for a reader that uses forward Euler, sends the spikes of a step within the same step, and delays a loop in
+the graph by one step::
 
     v <- v + dt/tau (v_leak - v + r I)      tau = dt / (1 - alpha),  r = 1 / (1 - alpha),  v_leak = 0
     v <- v + dt r I                         without leak: r = 1 / dt
 
 =================================  ==============================================================================
-ours                               in the graph
+snncore                            in the graph
 =================================  ==============================================================================
 hard reset                         ``LIF`` or ``IF`` with ``v_reset = 0``: NIR's own reset
 soft reset, ``soft_reset="loop"``  ``LI`` or ``I``, then ``Threshold``, whose spikes return through
                                    ``Scale(-threshold)``, or ``Scale(-alpha threshold)`` for reset-then-leak
 soft reset, ``soft_reset="node"``  ``LIF`` or ``IF`` with metadata ``reset: subtract``, for readers that always
-                                   subtract: NIR's equations say that the potential goes to ``v_reset``
+                                   subtract, although in NIR's equations the potential goes to ``v_reset``
 BackRes block                      unrolled: one copy of the weights and one threshold per pass
 residual sum                       two edges into one node, which NIR adds up
 classifier                         ``Affine`` at every step; the scores are the mean of its output over time
-                                   (readout "sum": the sum over ``steps``, among which the bias is divided)
+                                   (readout "sum": the sum over ``steps``, with the bias divided by ``steps``)
 =================================  ==============================================================================
 
-The graph's metadata hold what NIR has no place for: the topology with its shared weights, the readout, ``dt``, whether
-the input is one image for all steps; those of a neuron hold its surrogate gradient. Dropout is left out: it acts in
-training only.
+The graph's metadata hold what NIR cannot express: the topology with its shared weights, the readout, ``dt``, and whether
+the input is one image for all steps. A neuron's metadata hold its surrogate gradient. Dropout is omitted, because it only
+acts in training.
 """
 
 from __future__ import annotations
@@ -47,7 +48,11 @@ SOFT_RESETS = ("loop", "node")
 
 
 def package() -> ModuleType:
-    """The package ``nir``; raise ``ImportError`` with its install line where there is none."""
+    """Import the package ``nir``.
+
+    Raises:
+        ImportError: it is not installed; the message says how to install it.
+    """
     try:
         import nir
     except ImportError as error:
@@ -58,22 +63,22 @@ def package() -> ModuleType:
 def to_nir(
     network: Network, *, dt: float = 1e-4, steps: int | None = None, soft_reset: str = "loop"
 ) -> nir.NIRGraph:
-    """The spiking network as a NIR graph, for another simulator or a chip's compiler.
+    """Convert a spiking network to a NIR graph, for another simulator or a chip's compiler.
 
     Args:
-        network: any network whose hidden layers all spike.
-        dt: length of a step in seconds; readers that fix it themselves mostly take 1e-4.
-        steps: T, over which the classifier's bias is divided for readout "sum"; None for readout "mean".
-        soft_reset: how a soft reset is written, "loop" or "node" (the module's table).
+        network: any network in which all hidden layers spike.
+        dt: length of a step in seconds; readers with a fixed step mostly use 1e-4.
+        steps: T, by which the classifier's bias is divided for readout "sum"; None for readout "mean".
+        soft_reset: how a soft reset is written, "loop" or "node" (see the module's table).
 
     Returns:
-        A graph that ``nir.write`` saves. Names of nodes are those of the sites, with ``_`` for a dot.
+        A graph that ``nir.write`` can save. Node names are the site names, with ``_`` for a dot.
 
     Raises:
         ImportError: the package ``nir`` is not installed.
-        ValueError: what NIR has no node for: ReLU layers, ``M``, ``R``, channel matching, stochmax, a refractory period,
-            firing at equality, a sum of a value with itself; ``soft_reset="node"`` for leak-then-reset neurons that leak;
-            ``steps`` missing for readout "sum" or given for "mean"; a weight that is not finite.
+        ValueError: a part that NIR cannot express: ReLU layers, ``M``, ``R``, channel matching, stochmax, a refractory
+            period, firing at equality, a sum of a value with itself; ``soft_reset="node"`` for leak-then-reset neurons that
+            leak; ``steps`` missing for readout "sum" or given for "mean"; a weight that is not finite.
     """
     nir = package()
     if not isinstance(network, Network):

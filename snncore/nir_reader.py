@@ -1,4 +1,4 @@
-"""Networks from NIR graphs, whoever wrote them; what a graph says in our terms is the table of ``nir``."""
+"""Import networks from NIR graphs of any origin; the table in ``nir`` gives the correspondence."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Array = np.ndarray[Any, Any]
 
 
 def from_nir(graph: nir.NIRGraph, *, dt: float | None = None) -> Network:
-    """The network that a NIR graph describes, whoever wrote it.
+    """Build the network that a NIR graph describes.
 
     Args:
-        graph: a chain of convolutions, fully connected layers and 2x2 average pools, each weighted layer followed by its
-            neurons, residual sums allowed, and a fully connected layer without neurons at the end.
-        dt: length of a step in seconds; None takes it from the graph's metadata, where ``to_nir`` puts it.
+        graph: a chain of convolutions, fully connected layers and 2x2 average pools. Each weighted layer is followed by its
+            neurons; residual sums are allowed; the last layer is fully connected and has no neurons.
+        dt: length of a step in seconds; None reads it from the graph's metadata, as ``to_nir`` writes it.
 
     Returns:
-        A network with the same spikes. Where the metadata name a topology, as ``to_nir``'s do, blocks share their weights
+        A network with the same spikes. If the metadata name a topology, as ``to_nir``'s do, blocks share their weights
         again; any other graph becomes a network without blocks, with readout "mean".
 
     Raises:
         ImportError: the package ``nir`` is not installed.
-        ValueError: a node, a parameter or a connection that our networks do not have, by its name; metadata that name another
-            topology than the graph's; no ``dt``.
+        ValueError: a node, parameter or connection that our networks do not have (named); metadata that name a topology
+            other than the graph's; no ``dt``.
     """
     nir = package()
     if not isinstance(graph, nir.NIRGraph):
@@ -46,7 +46,9 @@ def from_nir(graph: nir.NIRGraph, *, dt: float | None = None) -> Network:
     text = " ".join([*found.tokens, f"F{len(found.bias)}"])
     shared = parse(known.get("topology", text))
     if parse(text).text != _unrolled(shared.text):
-        raise ValueError(f"metadata must name the graph's topology, {text!r} unrolled, got {shared.text!r}")
+        raise ValueError(
+            f"metadata must name a topology that unrolls to the graph's, {text!r}, got {shared.text!r}"
+        )
     readout = one_of("readout of the metadata", known.get("readout", "mean"), READOUTS)
     network = Network(
         shared,
@@ -61,7 +63,9 @@ def from_nir(graph: nir.NIRGraph, *, dt: float | None = None) -> Network:
             parameter: Any = network.layers[p.layer].weight
             values = torch.from_numpy(np.array(weight)).reshape(parameter.shape)
             if p.unroll > 1 and not torch.equal(parameter, values.to(parameter.dtype)):
-                raise ValueError(f"weights of one block must be equal in every pass, got others at {p.site}")
+                raise ValueError(
+                    f"weights of one block must be equal in every pass, got different ones at {p.site}"
+                )
             parameter.copy_(values)
             network.set_neuron(p.site, neuron)
         head: Any = network.head.classify
@@ -71,7 +75,7 @@ def from_nir(graph: nir.NIRGraph, *, dt: float | None = None) -> Network:
 
 
 class _Found(NamedTuple):
-    """What a graph holds: the topology's tokens without the classifier, (weights, neuron) per pass, and the classifier."""
+    """The contents of a graph: the topology's tokens without the classifier, (weights, neuron) per pass, and the classifier."""
 
     tokens: list[str]
     layers: list[tuple[Array, LIF]]
@@ -81,13 +85,13 @@ class _Found(NamedTuple):
 
 
 class _Reader:
-    """Follows a graph from its input. A value is a set of nodes whose outputs add up."""
+    """Follows a graph from its input. A value is a set of nodes whose outputs are added."""
 
     def __init__(self, graph: nir.NIRGraph, dt: float) -> None:
         nir = package()
         self.nodes, self.dt = graph.nodes, dt
         edges = set(graph.edges)
-        # the nodes that bring spikes back to their own membrane: with them the graph would be no chain
+        # nodes that return spikes to their own membrane are removed, so that the graph is a chain
         self.resets = {
             scale: (spikes, membrane)
             for spikes, scale in edges
@@ -102,7 +106,7 @@ class _Reader:
             if source not in self.resets and target not in self.resets:
                 self.into[target].add(source)
         self.tokens: list[str] = []
-        self.places: dict[frozenset[str], int] = {}  # where among the tokens each value lies
+        self.places: dict[frozenset[str], int] = {}  # token index of each value
 
     def read(self) -> _Found:
         nir = package()
@@ -151,7 +155,7 @@ class _Reader:
         return _Found(self.tokens, layers, waiting.values, waiting.bias, shape)
 
     def _next(self, here: frozenset[str]) -> str:
-        """The node that reads the value ``here``, or its sum with earlier ones, whose groups are then closed."""
+        """The node that reads the value ``here``, or its sum with earlier values; the groups of those values are then closed."""
         while True:
             following = [name for name, sources in self.into.items() if sources == here]
             if len(following) > 1:
@@ -175,12 +179,12 @@ class _Reader:
             self.places[here] = len(self.tokens)
 
     def _neuron(self, name: str, node: Any) -> tuple[LIF, float, str]:
-        """The neurons at a node, the factor on their current, and the node that gives their spikes."""
+        """The neurons at a node, the factor on their current, and the node that outputs their spikes."""
         nir = package()
         alpha, gain = 1.0, self.dt * _one(name, "r", node.r)
         if isinstance(node, nir.LIF | nir.LI):
             rate = self.dt / _one(name, "tau", node.tau)
-            # twelve digits: more than a weight has, and 0.95 comes back as 0.95
+            # twelve digits, more than float32 has, so that 0.95 is read back as 0.95
             alpha, gain = round(1 - rate, 12), rate * _one(name, "r", node.r)
             _zero(name, "v_leak", node.v_leak)
         gain = 1.0 if abs(gain - 1) < 1e-6 else gain
@@ -209,7 +213,7 @@ class _Reader:
         ]
         if not fits:
             raise ValueError(
-                f"scale of {scale!r} must take away the threshold, {threshold:g}, or what leaves of it in a step, got "
+                f"scale of {scale!r} must subtract the threshold, {threshold:g}, or the threshold after one step's leak, got "
                 f"{amount:g}"
             )
         order = known.get("order", fits[0])
@@ -256,13 +260,13 @@ def _check_pool(name: str, node: Any) -> None:
 
 
 def _lif(known: dict[str, Any], alpha: float, threshold: float, reset: str, order: str) -> LIF:
-    """Neurons; what the surrogate gradient needs from the metadata where they hold it."""
+    """Neurons, with the surrogate gradient's parameters from the metadata if they hold them."""
     training = {key: known[key] for key in ("gamma", "detach_reset") if key in known}
     return LIF(alpha, threshold, reset=reset, order=order, **training)
 
 
 def _one(name: str, parameter: str, values: Any) -> float:
-    """The one value that all neurons of a node have."""
+    """The common value of all neurons of a node."""
     distinct = np.unique(np.asarray(values))
     if len(distinct) != 1 or not np.isfinite(distinct).all():
         raise ValueError(

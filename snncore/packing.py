@@ -1,6 +1,6 @@
-"""Spikes in as few bits as they need: eight to a byte, or four where they carry signs or are counts.
+"""Pack spikes in few bits: eight to a byte, four if they are signed or are counts up to 3, else two.
 
-A float32 spike takes 32 times the room of its information. Packing keeps the order of the values in memory
+A float32 spike takes 32 times the space of its information. Packing keeps the order of the values in memory
 (also ``channels_last``), so it moves whole planes of bytes and gathers nothing.
 """
 
@@ -16,7 +16,7 @@ from ._check import whole
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """``pack``'s result: ``bits`` uint8 (bytes,), and what ``unpack`` needs to lay the values out again."""
+    """The result of ``pack``: ``bits`` uint8 (bytes,), and the layout that ``unpack`` restores."""
 
     bits: Tensor
     shape: tuple[int, ...]
@@ -25,9 +25,13 @@ class Packed:
     width: int  # bits per value: 1, 2 or 4
 
     def unpack(self, out: Tensor | None = None) -> Tensor:
-        """The values as float32 in their shape and memory format, or written into ``out``, laid out alike.
+        """The values as float32 in their shape and memory format.
 
-        Raises ``ValueError`` for an ``out`` of another shape or layout.
+        Args:
+            out: tensor of the same shape and layout to write into; None makes a new one.
+
+        Raises:
+            ValueError: an ``out`` of another shape or layout.
         """
         if out is None:
             out = torch.empty_strided(self.shape, self.stride, dtype=torch.float32, device=self.bits.device)
@@ -45,10 +49,17 @@ class Packed:
 
 
 def pack(values: Tensor, *, low: int = 0, high: int = 1) -> Packed:
-    """Pack whole numbers from ``low`` to ``high``, at most 16 different ones, of any shape.
+    """Pack whole numbers from ``low`` to ``high``, at most 16 different ones.
 
-    Spikes are 0 .. 1, signed spikes -1 .. 1, the sum of two spikes 0 .. 2. Values may be of any dtype.
-    Raises ``ValueError`` for a range that is empty or too wide, and for values outside of it or in between.
+    Spikes are 0 .. 1, signed spikes -1 .. 1, the sum of two spikes 0 .. 2.
+
+    Args:
+        values: any shape, any dtype.
+        low: smallest value.
+        high: largest value.
+
+    Raises:
+        ValueError: a range that is empty or too wide, or values outside it or not whole.
     """
     count = whole("high - low", high - low) + 1
     if count > 16:

@@ -1,4 +1,4 @@
-"""The largest of many numbers that come tensor by tensor, or a percentile of them: what thresholds are set to."""
+"""Running maximum and percentile of tensors; thresholds are set to them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Peak:
 
 
 class Percentile:
-    """A percentile of many tensors, from a histogram of their positive values that widens as needed."""
+    """A percentile of many tensors, from a histogram of their positive values whose range doubles as needed."""
 
     def __init__(self, percent: float) -> None:
         self.percent, self.total, self.top = percent, 0, 0.0
@@ -53,10 +53,10 @@ class Percentile:
         self.counts += torch.bincount(index, minlength=_BINS)
 
     def value(self) -> float:
-        """The upper edge of the bin below which the percentile lies; 0 where it is not positive."""
+        """The upper edge of the bin that contains the percentile; 0 if the percentile is not positive."""
         if self.counts is None:
             return 0.0
-        above = self.total - math.ceil(self.total * self.percent / 100)  # values that may exceed it
+        above = self.total - math.ceil(self.total * self.percent / 100)  # number of values that may exceed it
         beyond = self.counts.flip(0).cumsum(0)  # values in the last bin, the last two ...
-        bins = int((beyond <= above).sum())  # whole bins that do
+        bins = int((beyond <= above).sum())  # number of whole bins above it
         return 0.0 if bins == _BINS else self.top * (_BINS - bins) / _BINS

@@ -1,8 +1,8 @@
-"""2x2 average pooling whose gradient is made in one pass where channels lie innermost.
+"""2x2 average pooling whose gradient is made in one pass if channels are innermost in memory.
 
 PyTorch fills the gradient with zeros and then adds a quarter of each value to four places. The windows do not
-overlap, so every place can be written once: a quarter of the value, repeated. The bits are the same and the
-time is half. With channels outermost PyTorch's own way is faster and stays.
+overlap, so every place can be written once, with a quarter of the value. The bits are the same and the
+time is half. If channels are outermost, PyTorch's own operation is faster and is used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ from torch.nn import functional as F
 
 
 def average_pool(x: Tensor) -> Tensor:
-    """Mean of 2x2 positions: (N, C, H, W) -> (N, C, H/2, W/2), H and W even."""
+    """Average over 2x2 positions.
+
+    Args:
+        x: (N, C, H, W), H and W even.
+
+    Returns:
+        (N, C, H/2, W/2).
+    """
     innermost = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     return _Pool.apply(x) if innermost else F.avg_pool2d(x, 2)
 

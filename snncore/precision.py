@@ -1,7 +1,7 @@
-"""Whether bfloat16 pays on this processor, measured: the time of one convolution, forward and backward, in both formats.
+"""Measure whether bfloat16 is faster on this processor: one convolution, forward and backward, in both formats.
 
-Mixed precision is a property of a run and decides its numbers, so nothing here switches it. Processors with matrix units for
-bfloat16 (AMX) gain a factor of 4 to 6, those with its dot products alone between 1 and 2, and others lose.
+Mixed precision is a property of a run and changes its numbers, so nothing here switches it on or off. Processors with
+matrix units for bfloat16 (AMX) gain a factor of 4 to 6, those with only bfloat16 dot products between 1 and 2; others lose.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from functools import lru_cache
 import torch
 from torch.nn import functional as F
 
-_SHAPE = (64, 64, 16, 16)  # images, maps in and out, side: some ten milliseconds in float32
+_SHAPE = (64, 64, 16, 16)  # images, maps in and out, side: about ten milliseconds in float32
 
 _ROUNDS = 5
 
 
 def bfloat16_gain() -> float:
-    """How many times as fast as in float32 a convolution runs in bfloat16 here, with PyTorch's present threads.
+    """Speed of a convolution in bfloat16 relative to float32 on this processor, with PyTorch's current number of threads.
 
     Returns:
-        Fastest of five float32 rounds over the fastest of five bfloat16 ones; measured once per process and thread count.
+        Fastest of five float32 rounds divided by the fastest of five bfloat16 rounds; measured once per process and
+        thread count.
     """
     return _gain(torch.get_num_threads())
 
@@ -38,7 +39,7 @@ def _gain(threads: int) -> float:
         x, weight = (t.contiguous(memory_format=torch.channels_last).requires_grad_() for t in (x, weight))
         seconds = []
         with torch.enable_grad():
-            for _ in range(_ROUNDS + 1):  # the first one prepares
+            for _ in range(_ROUNDS + 1):  # the first one is a warm-up
                 start = time.perf_counter()
                 out = F.conv2d(x, weight, padding=1)
                 torch.autograd.grad(out, (x, weight), torch.ones_like(out))
@@ -48,7 +49,7 @@ def _gain(threads: int) -> float:
 
 
 def warn_unless_bfloat16_pays() -> None:
-    """Give one ``RuntimeWarning`` where mixed precision is slower than float32 on this processor."""
+    """Warn (one ``RuntimeWarning``) if mixed precision is slower than float32 on this processor."""
     gain = bfloat16_gain()
     if gain < 1:
         warnings.warn(

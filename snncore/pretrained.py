@@ -1,8 +1,8 @@
-"""Trained networks that are kept beside the records: ``load_pretrained("VGG3x4")`` and the files behind it.
+"""Trained networks kept beside the records: ``load_pretrained("VGG3x4")`` and its files.
 
-A folder of weights holds ``index.json`` and one safetensors file per network. An index entry says everything needed to
-build the network and to feed it; weights of two dimensions and more are stored in half precision, all else as it was
-trained. So a kept network is a rounded one, and the entry holds the accuracy of both.
+A folder of weights holds ``index.json`` and one safetensors file per network. An index entry holds everything needed to
+build the network and to feed it. Weights of two dimensions and more are stored in half precision, all other values in
+their original precision. So a stored network is rounded, and the entry gives the accuracy before and after rounding.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ SCHEMA = 1
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
-    """A trained network, how images reach it, and what is known about it.
+    """A trained network with its input code and its results.
 
     Attributes:
         name: its name in the index.
         network: the network in float32, in evaluation mode.
-        input: the code and T it was trained with; ``input(images, generator=...)`` gives what the network takes.
+        input: the code and T it was trained with; ``input(images, generator=...)`` makes the network's input.
         classes: class names in label order.
-        data: name of the data set, as ``DataConfig`` takes it.
+        data: name of the data set, as in ``DataConfig``.
         record: key of the recorded run that trained it.
         recorded_accuracy: share of the test images that the recorded run classified correctly.
-        accuracy: the same, of these rounded weights.
-        test_images: how many test images both were measured on.
+        accuracy: share that these rounded weights classify correctly.
+        test_images: number of test images behind both accuracies.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Pretrained:
 
 
 def weights_root() -> Path:
-    """The folder of kept weights: ``results/weights`` of the repository that the package lies in."""
+    """The default folder of stored weights: ``results/weights`` of the repository that contains the package."""
     return Path(__file__).resolve().parents[1] / "results" / "weights"
 
 
 def pretrained_names(*, folder: str | Path | None = None) -> tuple[str, ...]:
-    """Names that ``load_pretrained`` takes, in alphabetical order; arguments and errors as there."""
+    """Names that ``load_pretrained`` accepts, in alphabetical order; see there for arguments and errors."""
     return tuple(sorted(_index(_place(folder))))
 
 
@@ -70,15 +70,15 @@ def load_pretrained(name: str, *, folder: str | Path | None = None) -> Pretraine
 
     Args:
         name: one of ``pretrained_names()``.
-        folder: a folder with ``index.json``; None means ``results/weights`` of the repository, where the package is used
-            from a checkout. An installed wheel holds no weights: name the folder of a checkout.
+        folder: a folder with ``index.json``; None means ``results/weights`` of the repository, if the package is used
+            from a checkout. An installed wheel holds no weights: give the folder of a checkout.
 
     Returns:
-        The network with what is needed to feed it.
+        The network with its input code and its results.
 
     Raises:
         FileNotFoundError: no index, or no file of weights, in the folder.
-        ValueError: an unknown name, an index that cannot be understood, or a file that is not the one in the index.
+        ValueError: an unknown name, an index that cannot be read, or a file whose hash differs from the index.
     """
     place = _place(folder)
     entries = _index(place)
@@ -92,12 +92,12 @@ def load_pretrained(name: str, *, folder: str | Path | None = None) -> Pretraine
         raise ValueError(f"{place / INDEX} must say how {name!r} is built: {error!r}") from error
     if not file.is_file():
         raise FileNotFoundError(
-            f"{file} is not there, though {INDEX} names it: take the folder as the repository has it"
+            f"{file} is missing, though {INDEX} names it: restore the folder from the repository"
         )
     content = file.read_bytes()
     if (found := hashlib.sha256(content).hexdigest()) != wanted:
         raise ValueError(
-            f"{file} must have the sha256 {wanted[:16]}.., got {found[:16]}..: it is damaged or another file"
+            f"{file} must have the sha256 {wanted[:16]}.., got {found[:16]}..: it is damaged or was replaced"
         )
     from safetensors.torch import load
 
@@ -133,21 +133,21 @@ def save_pretrained(
     """Add a network to a folder of weights.
 
     Args:
-        name: what ``load_pretrained`` will call it: letters, digits, ``.``, ``_`` and ``-``.
-        network: the network; what is written is ``rounded(network.state_dict())``.
+        name: name for ``load_pretrained``: letters, digits, ``.``, ``_`` and ``-``.
+        network: the network; ``rounded(network.state_dict())`` is written.
         description: the fields of ``Pretrained`` that the network does not hold: ``input`` (as a dict), ``classes``, ``data``,
             ``record``, ``recorded_accuracy``, ``accuracy`` and ``test_images``.
-        folder: where to; made if it is not there.
+        folder: target folder; created if missing.
         replace: overwrite a network of this name.
 
     Returns:
         The file of weights.
 
     Raises:
-        ValueError: a name that is taken or not a file's, or a description with other fields.
+        ValueError: a name that is in use or not allowed, or a description with missing or extra fields.
     """
     if not name or name.startswith(".") or not all(c.isascii() and (c.isalnum() or c in "._-") for c in name):
-        raise ValueError(f"name must be of letters, digits, '.', '_' and '-', got {name!r}")
+        raise ValueError(f"name must consist of letters, digits, '.', '_' and '-', got {name!r}")
     fields = {"input", "classes", "data", "record", "recorded_accuracy", "accuracy", "test_images"}
     if set(description) != fields:
         raise ValueError(
@@ -160,7 +160,9 @@ def save_pretrained(
     place.mkdir(parents=True, exist_ok=True)
     entries = _index(place) if (place / INDEX).exists() else {}
     if name in entries and not replace:
-        raise ValueError(f"name must be a new one, got {name!r}, kept from run {entries[name].get('record')}")
+        raise ValueError(
+            f"name must be new unless replace=True, got {name!r}, stored from run {entries[name].get('record')}"
+        )
     content = save(rounded(network.state_dict()))
     entries[name] = {
         "file": f"{name}.safetensors",
@@ -180,7 +182,10 @@ def save_pretrained(
 
 
 def rounded(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dict with float32 weights of two dimensions and more in half precision, all else as it is.
+    """A state dict with float32 weights of two dimensions and more in half precision, all other values unchanged.
+
+    Args:
+        state: a state dict.
 
     Raises:
         ValueError: a value that is not finite in half precision (above 65504).
@@ -191,7 +196,7 @@ def rounded(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if values.dtype == torch.float32 and values.dim() > 1:
             values = values.half()
         if values.is_floating_point() and not torch.isfinite(values).all():
-            raise ValueError(f"weights must be finite in half precision, got another value in {key}")
+            raise ValueError(f"weights must be finite in half precision, got one that is not in {key}")
         found[key] = values
     return found
 
@@ -204,8 +209,8 @@ def _index(place: Path) -> dict[str, Any]:
     path = place / INDEX
     if not path.is_file():
         raise FileNotFoundError(
-            f"no {INDEX} in {place}: weights lie in results/weights of a checkout of the repository, which "
-            "load_pretrained(..., folder=DIR) names"
+            f"no {INDEX} in {place}: the weights are in results/weights of a checkout of the repository, which "
+            "load_pretrained(..., folder=DIR) can name"
         )
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -217,6 +222,6 @@ def _index(place: Path) -> dict[str, Any]:
 
 
 def _config(data: Mapping[str, Any]) -> NetworkConfig:
-    """A configuration from JSON, whose lists are tuples here."""
+    """A configuration from JSON, with lists as tuples."""
     options = tuple((name, value) for name, value in data.get("head_options", ()))
     return NetworkConfig(**{**data, "head_options": options})

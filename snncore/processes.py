@@ -1,6 +1,6 @@
-"""Several processes that train one network, as ``torchrun`` starts them: each takes its share of every batch.
+"""Several processes that train one network, started by ``torchrun``: each processes its share of every batch.
 
-All of them draw the random numbers of the whole batch, so the images, spikes and masks are those of a single process.
+Every process draws the random numbers of the whole batch, so images, spikes and masks equal those of a single process.
 A process computes the features of its share; the head then sees the features of the whole batch in every process.
 """
 
@@ -14,26 +14,30 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def processes() -> int:
-    """How many processes there are; 1 where no group of ``torch.distributed`` has been made."""
+    """Number of processes; 1 without a process group of ``torch.distributed``."""
     return distributed.get_world_size() if _grouped() else 1
 
 
 def process() -> int:
-    """The number of this process, from 0."""
+    """Number of this process, from 0."""
     return int(distributed.get_rank()) if _grouped() else 0
 
 
 def share(images: int) -> slice:
-    """This process's part of a batch; parts differ by one image at most."""
+    """This process's part of a batch; the parts differ by at most one image."""
     one, count = process(), processes()
     return slice(images * one // count, images * (one + 1) // count)
 
 
 def gather(features: Tensor, images: int) -> Tensor:
-    """The features of the whole batch, (images, F), from those of each share, of which only this process's have a gradient.
+    """Collect the features of the whole batch, (images, F), from all shares. Only this process's share has a gradient.
 
-    That gradient is multiplied by the number of processes, as ``DistributedDataParallel`` takes the mean and the sum is
-    wanted.
+    The gradient is multiplied by the number of processes, because ``DistributedDataParallel`` averages gradients and the
+    sum is needed.
+
+    Args:
+        features: of this process's share.
+        images: images of the whole batch.
     """
     count = processes()
     if count == 1:
@@ -41,14 +45,14 @@ def gather(features: Tensor, images: int) -> Tensor:
     own = share(images)
     whole = features.new_zeros(images, *features.shape[1:])
     whole[own] = features.detach()
-    distributed.all_reduce(whole)  # of values and zeros: a gather of parts of unequal length
+    distributed.all_reduce(whole)  # sums values and zeros, which gathers parts of unequal length
     if features.requires_grad:
         features.register_hook(lambda gradient: gradient * count)
     return torch.cat([whole[: own.start], features, whole[own.stop :]])
 
 
 def first_says(value: Any) -> Any:
-    """What the first process holds as ``value``; it must be able to be pickled."""
+    """Return the ``value`` of the first process in every process. The value must be picklable."""
     if processes() == 1:
         return value
     held = [value]
@@ -57,7 +61,7 @@ def first_says(value: Any) -> Any:
 
 
 def same_everywhere(value: Any) -> bool:
-    """Whether all processes hold an equal ``value``, which must be able to be pickled."""
+    """Return whether all processes hold an equal ``value``. The value must be picklable."""
     if processes() == 1:
         return True
     held: list[Any] = [None] * processes()
@@ -72,14 +76,18 @@ def wait_for_all() -> None:
 
 
 def wrap(network: nn.Module) -> nn.Module:
-    """The network in ``DistributedDataParallel``, unless it is already or there is one process."""
+    """Wrap the network in ``DistributedDataParallel``, unless it is already wrapped or there is one process."""
     if processes() == 1 or isinstance(network, DistributedDataParallel):
         return network
     return DistributedDataParallel(network)
 
 
 def check_shares(images: int, batch_size: int, *, batch_norm: bool) -> None:
-    """Raise ``ValueError`` unless the processes can share every batch of an epoch."""
+    """Check that the processes can share every batch of an epoch.
+
+    Raises:
+        ValueError: a batch that they cannot share.
+    """
     count = processes()
     if batch_size % count:
         raise ValueError(

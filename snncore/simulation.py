@@ -1,11 +1,11 @@
-"""A converted network over time: accuracy, spikes and energy at many T from one simulation of the largest.
+"""Simulate a converted network: accuracy, spikes and energy at many T from one simulation of the largest.
 
-Time goes by step by step with the membranes updated in place, so memory does not grow with T; at each T asked
-for, the spikes counted so far are read out. One step of one batch is always computed by the same operations,
-so the numbers do not depend on how time is cut into chunks.
+Time advances step by step and membranes are updated in place, so memory does not grow with T. At each requested
+T the spikes counted so far are read out. One step of one batch is always computed by the same operations,
+so the numbers do not depend on how time is divided into chunks.
 
-``Agreement`` shows where accuracy is lost: how far each layer's rates are from the activations they stand
-for, and how accurate the network would be if from this layer on it were the ANN again.
+``Agreement`` shows where accuracy is lost: how far each layer's rates are from the activations they
+represent, and how accurate the network would be if it continued as the ANN after this layer.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from .stepper import Coder, Neurons, Stepper, encode
 from .streams import stream
 from .topology import Pass
 
-_TOGETHER = 16  # images whose neurons are updated together on a CPU: their state stays in its cache
+_TOGETHER = 16  # images whose neurons are updated together on a CPU, so that their state stays in the cache
 
-_BATCHES = 5  # batches that a GPU codes and updates at once: 50 images do not fill it
+_BATCHES = 5  # batches that a GPU codes and updates at once, because 50 images do not fill it
 
 
 class Labelled(Protocol):
-    """What is needed of ``data.Part``: uint8 images (N, C, H, W) and int64 labels (N,)."""
+    """The part of ``data.Part`` that this module needs: uint8 images (N, C, H, W) and int64 labels (N,)."""
 
     @property
     def images(self) -> Tensor: ...
@@ -44,13 +44,18 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well one site's spike rates at T stand for the ANN's activations (over all images and neurons).
+    """How well one site's spike rates at T represent the ANN's activations, over all images and neurons.
 
-    correlation: Pearson's, None where either does not vary. error, bias: mean of ``|rate - expected|`` and of
-    ``rate - expected`` relative to the mean expected rate, where expected = activation / scale; None if it is 0.
-    saturated: share of neurons whose expected rate exceeds 1, the largest there is.
-    accuracy, correct: of the ANN that takes over after this site, reading these rates.
-    points: (P, 2) float32, expected and measured rate of neurons drawn at random from the first batch.
+    The expected rate of a neuron is its activation divided by the site's scale (``conversion.scales``).
+
+    Attributes:
+        correlation: Pearson's correlation of measured and expected rates; None if either does not vary.
+        error: mean of ``|rate - expected|`` relative to the mean expected rate; None if that is 0.
+        bias: mean of ``rate - expected`` relative to the mean expected rate; None if that is 0.
+        saturated: share of neurons whose expected rate is above 1, the largest possible rate.
+        accuracy: accuracy of the ANN that continues after this site, from these rates.
+        correct: number of images that this ANN classifies correctly.
+        points: (P, 2) float32, expected and measured rate of neurons drawn at random from the first batch.
     """
 
     correlation: float | None
@@ -68,7 +73,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A network after T = ``steps`` steps, None for an ANN. ``scores`` (N, K), ``labels`` (N,)."""
+    """Results of a network after T = ``steps`` steps (None for an ANN): ``scores`` (N, K) and ``labels`` (N,)."""
 
     steps: int | None
     scores: Tensor
@@ -79,7 +84,7 @@ class Snapshot:
 
     @property
     def hits(self) -> Tensor:
-        """Which images are classified correctly, bool (N,)."""
+        """Whether each image is classified correctly, bool (N,)."""
         return self.scores.argmax(1) == self.labels
 
     @property
@@ -100,7 +105,7 @@ class Snapshot:
         return F.cross_entropy(self.scores.double(), self.labels).item()
 
     def top(self, k: int) -> int:
-        """Images whose label is among the ``k`` best scores."""
+        """Number of images whose label is among the ``k`` best scores."""
         best = self.scores.topk(min(whole("k", k), self.scores.shape[1]), dim=1).indices
         return int((best == self.labels[:, None]).any(1).sum())
 
@@ -127,21 +132,21 @@ def simulate(
         coder: as for ``conversion.convert``.
         steps: T of the whole simulation.
         at: further T, up to ``steps``, at which to read out.
-        seed: its stream "evaluation" draws the spike code, batch by batch; on a GPU, whose generator gives other numbers than
-            a CPU's, a batch holds five times ``batch_size``.
+        seed: its stream "evaluation" draws the spike code, batch by batch. On a GPU, whose generator gives different numbers
+            than a CPU's, a batch holds five times ``batch_size``.
         batch_size: images coded together.
-        time_chunk: steps of input that are coded at once (memory only; the result does not depend on it).
+        time_chunk: number of input steps coded at once; affects only memory, not the result.
         points: also compare rates with activations (``Snapshot.agreement``) and keep this many pairs per site.
         device: where to compute.
         progress: called with the number of image-steps done since the last call.
 
     Returns:
-        A ``Snapshot`` by T, which shares no memory with ``part`` or the simulation.
+        A ``Snapshot`` for each T. It shares no memory with ``part`` or the simulation.
 
     Raises:
-        ValueError: no step, a T outside 1 .. ``steps``, an empty part, images or labels that the network does not know, a
+        ValueError: no step, a T outside 1 .. ``steps``, an empty part, images or labels that do not fit the network, a
             network that is not balanced, or a coder that does not fit it.
-        FloatingPointError: naming the site, at the first T that is read out after NaN or infinity came up.
+        FloatingPointError: NaN or infinity, checked at each T that is read out; names the site.
     """
     steps = whole("steps", steps)
     marks = sorted({*(whole("at", T) for T in at), steps})
@@ -186,12 +191,21 @@ def classify(
     batch_size: int = 50,
     device: str | torch.device = "cpu",
 ) -> Snapshot:
-    """The same readings of an ANN, whose ``coder`` gives real values.
+    """Classify images with an ANN, as a ``Snapshot`` like those of ``simulate``.
 
-    The network must be in evaluation mode, which is not looked at here: batch normalisation would use, and change, its
-    statistics.
+    Put the network in evaluation mode first. This is not checked; in training mode, batch normalisation would use and change
+    the statistics of the batch.
+
+    Args:
+        ann: the network.
+        part: uint8 images (N, C, H, W) and their labels.
+        coder: gives real values.
+        seed: as for ``simulate``.
+        batch_size: images computed together.
+        device: where to compute.
+
     Raises:
-        ValueError: an empty part, or images and labels that the network does not know.
+        ValueError: an empty part, or images and labels that do not fit the network.
         FloatingPointError: scores that are not finite.
     """
     _require_part(ann, part)
@@ -226,7 +240,7 @@ def _require_finite(what: str, values: Tensor) -> None:
 
 
 class _Batch:
-    """One batch of images as its simulation goes on: membranes and spike counts, all updated in place."""
+    """One batch of images during its simulation: membranes and spike counts, all updated in place."""
 
     def __init__(
         self,
@@ -238,7 +252,7 @@ class _Batch:
     ) -> None:
         self.coder, self.images, self.generator = coder, images, generator
         self.done = 0
-        self.real: dict[str, Tensor] = {}  # what does not change over time: the image and ReLU layers
+        self.real: dict[str, Tensor] = {}  # values that do not change over time: the image and ReLU layers
         stepper = Stepper(network)
         if network.plan[0].static:
             self.real["input"] = encode(coder, images, 1, generator)
@@ -264,7 +278,7 @@ class _Batch:
         self.done += steps
 
     def require_finite(self) -> None:
-        """Raise ``FloatingPointError`` naming the site of a potential that is NaN or infinite, as it then stays."""
+        """Raise ``FloatingPointError``, naming the site, if a potential is NaN or infinite. Such a potential never recovers."""
         for _, part in self.parts:
             for site, potential in part.potentials():
                 _require_finite(f"potentials of {site} after {self.done} steps", potential)
@@ -281,7 +295,7 @@ def _spiking(network: Network) -> list[Pass]:
 
 
 class _Part:
-    """Some images of a batch, by dense operations."""
+    """Part of a batch's images, computed by dense operations."""
 
     def __init__(self, stepper: Stepper, real: dict[str, Tensor]) -> None:
         self.stepper = stepper
@@ -318,7 +332,7 @@ class _Part:
 
 
 def _activations(network: Network, coder: Coder, images: Tensor) -> dict[str, Tensor]:
-    """What the ANN computes from the expectation of the code: its activations by site, (N, ...)."""
+    """The ANN's activations by site, (N, ...), for the expectation of the code as input."""
     generator = torch.Generator(device=images.device)  # nothing is drawn
     values = {"input": _real(coder)(images, generator=generator)[0]}
     for p, x in _relu(network, network.plan[:-1], values):
@@ -341,7 +355,7 @@ def _relu(
 
 
 class _Tally:
-    """What accumulates over batches at one T, in float64."""
+    """Sums over batches at one T, in float64."""
 
     def __init__(
         self, network: Network, steps: int, scale: Mapping[str, float], points: int | None, seed: int
@@ -373,7 +387,7 @@ class _Tally:
             self.probe(site, values, timed=False)
         shown = dict(counts)
         for p in self.network.plan:
-            if ":" in p.sources[0]:  # the spikes that channel matching has left
+            if ":" in p.sources[0]:  # the spikes after channel matching
                 shown[p.sources[0]] = self.stepper.matched(p, counts)
         for site, count in shown.items():
             self.sums[site] = self.sums.get(site, 0.0) + count.sum(dtype=torch.float64).item()
@@ -388,7 +402,7 @@ class _Tally:
                 self.pairs[site].add(expected[site] / self.scale[site], rate, right)
 
     def _take_over(self, site: str, rate: Tensor, labels: Tensor) -> int:
-        """Images that the ANN classifies correctly if it goes on from this site's rates."""
+        """Number of images that the ANN classifies correctly if it continues from this site's rates."""
         plan = self.network.plan
         index = next(i for i, p in enumerate(plan) if p.site == site)
         values = {site: rate * self.scale[site]}

@@ -4,23 +4,23 @@ A post-synaptic spike at time ``t_post`` changes the weight from a pre-synaptic 
 
     dw = eta (exp((t_pre - t_post) / tau) - offset)                                               (Eq. 5)
 
-The exponential is kept as a trace per pre-synaptic neuron: set to 1 by a spike ("last"; the form of Eq. 5, which looks
-at the last spike) or raised by 1 ("additive"; the sum over all earlier spikes), times exp(-1/tau) per step. A spike
-of the same step counts, with t_pre = t_post. A residual sum of 0, 1, 2 ... is that many spikes at once. Then the update
-of a shared kernel, for spikes ``S`` at the positions ``q`` of image ``i`` and kernel position ``r``, is ::
+The exponential is kept as a trace per pre-synaptic neuron. A spike sets it to 1 ("last", the form of Eq. 5, which uses
+the last spike) or raises it by 1 ("additive", the sum over all earlier spikes); each step multiplies it by exp(-1/tau).
+A spike of the same step counts, with t_pre = t_post. A residual sum of 0, 1, 2 ... is that many spikes at once. Then the
+update of a shared kernel, for spikes ``S`` at the positions ``q`` of image ``i`` and kernel position ``r``, is ::
 
     dw[m, c, r] = eta/norm * sum_i sum_q S[i, m, q] (trace[i, c, q + r] - offset)
 
-which is the weight gradient of a convolution with input ``trace - offset`` and output gradient ``S``. Zero padding is
-exact: a pixel outside the image is no neuron and takes part in no pair.
+This is the weight gradient of a convolution with input ``trace - offset`` and output gradient ``S``. Zero padding is
+exact: a pixel outside the image is not a neuron and takes part in no pair.
 
-One layer is trained at a time, on the spikes of the layers below, which stay as they were trained. A layer with n
-BackRes passes updates its weights in every one of them (k x n updates, section 4.3): the output of pass 1 is the
-pre-synaptic activity of pass 2. What the paper names without a formula (uniform threshold adaptation, dropout,
-averaging) is chosen here; ``StdpConfig`` says how.
+One layer is trained at a time, on the spikes of the layers below, whose weights no longer change. A layer with n
+BackRes passes updates its weights in each of them (k x n updates, section 4.3): the output of pass 1 is the
+pre-synaptic activity of pass 2. The paper names uniform threshold adaptation, dropout and averaging without a formula;
+``StdpConfig`` documents our choices.
 
-Thresholds work through the weights: a neuron with threshold theta and weights w fires as one with threshold 1 and
-weights w/theta, so ``neurons.fire`` does all the firing.
+Thresholds act through the weights: a neuron with threshold theta and weights w fires like one with threshold 1 and
+weights w/theta, so ``neurons.fire`` computes all spikes.
 """
 
 from __future__ import annotations
@@ -48,55 +48,57 @@ COMPETITIONS = ("none", "winner", "inhibit")
 
 SCOPES = ("layer", "map")
 
-#: Adaptation keeps every threshold within this factor of where it starts, ``StdpConfig.neuron.threshold``. A map that
-#: never fires gets there in 48 mini-batches at the default speed; without a bound its weights over its threshold overflow.
+#: Adaptation keeps every threshold within this factor of its initial value, ``StdpConfig.neuron.threshold``. A map that
+#: never fires reaches the bound in 48 mini-batches at the default speed. Without a bound, weights / threshold would overflow.
 THRESHOLD_RANGE = 2.0**24
 
 
 @dataclass(frozen=True)
 class StdpConfig:
-    """The learning rule, the competition between maps, and how images are presented.
+    """The learning rule, the competition between maps, and the presentation of images.
 
-    The rule (Eq. 5)
-        eta: learning rate, >= 0; 0 leaves the weights alone and adapts thresholds only (the untrained control).
-        tau: time constant of the trace in steps, > 0. trace: "last" or "additive", see the module's text.
-        offset, offset_unit: the trace at which a weight neither rises nor falls, in units of 1 ("absolute", Eq. 5 as
-            written), of the mean trace of all pre-synaptic neurons ("trace"), or of the mean trace over the pairs of
-            the map itself ("pairs": with offset 1 a kernel's changes sum to zero, so it learns contrast, not
-            brightness). A constant below the traces that meet post spikes drives every weight to ``high``, one above
+    Attributes:
+        eta: learning rate of the rule (Eq. 5), >= 0; 0 keeps the weights and adapts only thresholds (the untrained control).
+        tau: time constant of the trace in steps, > 0.
+        trace: "last" or "additive"; see the module.
+        offset: the trace at which a weight neither rises nor falls, in units of ``offset_unit``.
+        offset_unit: 1 ("absolute", Eq. 5 as written), the mean trace of all pre-synaptic neurons ("trace"), or the mean trace
+            over the pairs of the map itself ("pairs": with offset 1 a kernel's changes sum to zero, so it learns contrast,
+            not brightness). An absolute offset below the traces at post spikes drives every weight to ``high``, one above
             them to ``low``.
-        low, high: bounds of the weights. start: range of the uniform initial weights.
+        low: lower bound of the weights.
+        high: upper bound of the weights.
+        start: range of the uniform initial weights.
         weight_dependence: multiply dw by (w - low)(high - w), which slows weights down near their bounds.
-        average: "positions" divides by the images and positions of the mini-batch (a map learns the faster the more it
-            fires); "spikes" by the map's own post spikes (every map that fires moves by its mean pair).
+        average: "positions" divides by the images and positions of the mini-batch (a map that fires more learns faster);
+            "spikes" divides by the map's own post spikes (every map that fires moves by its mean pair).
         update: "step" changes the weights at every time step with a post spike, k <= T times per presentation and pass
-            (the paper); "presentation" adds the same terms up and applies them once at its end, so that all T steps
-            see the same weights and the bounds clip the sum. Both count the same k.
-
-    Competition
-        competition: "none"; "winner": where several maps fire at one position in one step, only the one with the
-            highest potential learns; "inhibit": it is also the only one to fire, and the others are set back to rest.
-        adaptation: speed of threshold adaptation, in [0, 1]. After each presentation a threshold is multiplied by
-            (rate / target) ** adaptation, the ratio clipped to [1/2, 2]; it stays within a factor ``THRESHOLD_RANGE`` of
-            its start. 0 leaves thresholds as they are.
-        adapt: "layer": one threshold for all maps of a pass, ``rate`` is that of its most active map (uniform
-            adaptation); "map": one threshold per map, by its own rate.
-        target: spikes per neuron and step that adaptation aims at, in (0, 1]. ``largest_rate`` says how much there is
-            room for; a layer with less is refused. Where M maps inhibit each other, aim at half of their 1/M: nearer to
-            it the maps undercut each other's thresholds.
-        settle: mini-batches after a layer's training in which only its thresholds adapt, without competition and
-            dropout: they are needed to bring the activity back to ``target``, since later layers and features see the
-            layer without competition.
-        dropout: share of maps silenced while the layer is trained, one draw per image and pass held over all T steps.
-
-    Presentation
-        neuron: the LIF neuron; its ``threshold`` is where adaptation starts.
-        steps, batch, epochs: T; images per mini-batch; times every image is shown to each layer.
+            (the paper). "presentation" adds the same terms and applies them once at the end, so that all T steps
+            use the same weights and the bounds clip the sum. Both count the same k.
+        competition: "none"; "winner": if several maps fire at one position in one step, only the one with the highest
+            potential learns; "inhibit": it is also the only one that fires, and the others are reset.
+        adaptation: speed of threshold adaptation (homeostasis), in [0, 1]. After each presentation a threshold is multiplied
+            by (rate / target) ** adaptation, with the ratio clipped to [1/2, 2]; it stays within a factor ``THRESHOLD_RANGE``
+            of its start. 0 keeps thresholds fixed.
+        adapt: "layer": one threshold for all maps of a pass, with the ``rate`` of the most active map (uniform
+            adaptation); "map": one threshold per map, with the map's own rate.
+        target: target rate of adaptation in spikes per neuron and step, in (0, 1]. ``largest_rate`` gives the highest possible
+            rate; a target above it is refused. If M maps inhibit each other, use half of 1/M: closer to 1/M
+            the maps undercut each other's thresholds.
+        settle: number of mini-batches after a layer's training in which only its thresholds adapt, without competition and
+            dropout. They bring the activity back to ``target``, because later layers and features use the layer without
+            competition.
+        dropout: share of maps silenced while the layer is trained, drawn once per image and pass for all T steps.
+        neuron: the LIF neuron; its ``threshold`` is the initial value of adaptation.
+        steps: T.
+        batch: images per mini-batch.
+        epochs: number of times every image is presented to each layer.
         input_rate: spikes per step of a pixel of value 1, in (0, 1].
-        pool_threshold: of the IF neurons behind an average pooling.
-        low_pass: time constant in steps of the filter that makes features from spikes; None takes the mean over T.
+        pool_threshold: threshold of the IF neurons after an average pooling.
+        low_pass: time constant in steps of the filter that makes features from spikes; None averages over T.
 
-    Raises ``ValueError`` on a value outside these ranges.
+    Raises:
+        ValueError: a value outside these ranges.
     """
 
     eta: float = 0.01
@@ -152,10 +154,10 @@ class StdpConfig:
             positive("low_pass", self.low_pass)
 
     def largest_rate(self, maps: int, *, learning: bool = True) -> float:
-        """The most that ``target`` can ask of a layer, whatever its input.
+        """The highest rate that a layer can reach, for any input; an upper bound for ``target``.
 
-        A neuron that rests for r steps after a spike fires at most once in r + 1. While a layer learns, dropout mutes
-        its share of maps, and of M maps that inhibit each other one at most fires at a position: each has 1/M.
+        A neuron that rests for r steps after a spike fires at most once in r + 1 steps. While a layer learns, dropout silences
+        its share of maps, and of M maps that inhibit each other at most one fires at a position, so each reaches 1/M.
 
         Args:
             maps: M, the layer's output maps, at least 1.
@@ -178,10 +180,13 @@ def _finite(name: str, value: float) -> None:
 
 
 def advance_trace(trace: Tensor, spikes: Tensor, *, tau: float, kind: str = "last") -> Tensor:
-    """One step of the pre-synaptic trace, in place: decay by exp(-1/tau), then this step's spikes.
+    """Advance the pre-synaptic trace by one step, in place: decay by exp(-1/tau), then add this step's spikes.
 
-    trace, spikes: any one shape; spikes are counts 0, 1, 2 ... Where c > 0 spikes arrive, "last" sets the trace to c
-    and "additive" adds c.
+    Args:
+        trace: any shape, changed in place.
+        spikes: counts 0, 1, 2 ..., same shape. For a count c > 0, "last" sets the trace to c and "additive" adds c.
+        tau: time constant in steps.
+        kind: "last" or "additive".
     """
     trace.mul_(math.exp(-1.0 / tau))
     if kind == "additive":
@@ -192,14 +197,20 @@ def advance_trace(trace: Tensor, spikes: Tensor, *, tau: float, kind: str = "las
 def pair_sum(trace: Tensor, post: Tensor, *, kernel: int) -> Tensor:
     """Sum of the trace over all pairs of a post spike and a pre-synaptic neuron that share a weight.
 
-    trace: (N, C, H, W), post: (N, M, H, W) spikes of a same-padded convolution. Returns (M, C, kernel, kernel).
+    Args:
+        trace: (N, C, H, W).
+        post: (N, M, H, W) spikes of a same-padded convolution.
+        kernel: kernel size.
+
+    Returns:
+        (M, C, kernel, kernel).
     """
     shape = (post.shape[1], trace.shape[1], kernel, kernel)
     return conv2d_weight(trace, shape, post, padding=kernel // 2)
 
 
 def _offset_unit(trace: Tensor, total: Tensor, pairs: Tensor, unit: str) -> float | Tensor:
-    """What ``offset`` multiplies: 1, the mean trace of all neurons, or of each map's own pairs (M, 1, 1, 1)."""
+    """The factor of ``offset``: 1, the mean trace of all neurons, or the mean trace of each map's own pairs (M, 1, 1, 1)."""
     if unit == "absolute":
         return 1.0
     if unit == "trace":
@@ -210,16 +221,22 @@ def _offset_unit(trace: Tensor, total: Tensor, pairs: Tensor, unit: str) -> floa
 
 
 def weight_change(trace: Tensor, post: Tensor, weight: Tensor, config: StdpConfig) -> Tensor:
-    """Eq. 5 for one time step: what to add to ``weight`` (M, C, k, k), before clipping to its bounds.
+    """Weight change of one time step (Eq. 5), before clipping to the bounds.
 
-    trace: (N, C, H, W) after this step's pre spikes; post: (N, M, H, W) spikes that learn.
-    Averaged as ``config.average`` says; a map without a spike does not change.
+    Args:
+        trace: (N, C, H, W), after this step's pre spikes.
+        post: (N, M, H, W), the spikes that learn.
+        weight: (M, C, k, k).
+        config: rule and average.
+
+    Returns:
+        The change, (M, C, k, k). A map without a spike does not change.
     """
     kernel = weight.shape[-1]
     change = pair_sum(trace, post, kernel=kernel)  # (M, C, k, k)
     pairs = pair_sum(
         torch.ones_like(trace[:, :1]), post, kernel=kernel
-    )  # (M, 1, k, k): how many pairs these are
+    )  # (M, 1, k, k): number of these pairs
     offset = config.offset * _offset_unit(trace, change, pairs, config.offset_unit)
     change -= offset * pairs
     if config.average == "spikes":
@@ -233,14 +250,22 @@ def weight_change(trace: Tensor, post: Tensor, weight: Tensor, config: StdpConfi
 
 
 def compete(spikes: Tensor, membrane: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Let the maps compete at every position: returns the spikes that go on, those that learn, and the membrane.
+    """Competition between the maps at every position, for one time step.
 
-    spikes, membrane: (N, M, H, W) of one time step; the winner of a position is the firing map with the highest
-    membrane (maps that tie exactly all win). A map whose membrane is NaN never wins.
+    The winner of a position is the firing map with the highest membrane; exact ties all win. A map whose membrane is NaN
+    never wins.
+
+    Args:
+        spikes: (N, M, H, W).
+        membrane: (N, M, H, W).
+        kind: ``StdpConfig.competition``.
+
+    Returns:
+        The spikes sent to later layers, the spikes that learn, and the membrane.
     """
     if kind == "none":
         return spikes, spikes, membrane
-    score = (membrane * spikes).nan_to_num_(0.0)  # a firing neuron is above its threshold, so above 0
+    score = (membrane * spikes).nan_to_num_(0.0)  # above 0 for a firing neuron, which is above its threshold
     best = score.amax(1, keepdim=True)  # (N, 1, H, W); 0 where no map fires
     winners = spikes * (score == best)
     if kind == "winner":

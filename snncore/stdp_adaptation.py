@@ -1,7 +1,7 @@
-"""Adaptation of STDP thresholds, and what watches it (section 3.2.3).
+"""Adaptation of STDP thresholds, and its safeguards (section 3.2.3).
 
-Adaptation is a feedback loop, so it has stops: a target out of reach is refused, every threshold has bounds, a layer
-that is off its target is reported, and one that is lost at the bounds ends the training.
+Adaptation is a feedback loop, so it has limits: a target out of reach is refused, every threshold has bounds, a layer
+off its target is reported, and training stops if half of a layer's thresholds stay at the bounds.
 """
 
 from __future__ import annotations
@@ -18,13 +18,21 @@ from .topology import Pass
 
 @dataclass(frozen=True)
 class Presentation:
-    """What happened to one layer during one mini-batch.
+    """Statistics of one layer during one mini-batch.
 
-    learning: False while thresholds settle. seen: images the layer has learnt from so far; updates: weight updates, at
-    most T per pass. rate, peak: spikes per neuron and step, all maps and the most active map, per site; silent: share
-    of maps that did not fire; threshold: mean per site; trace: mean pre-synaptic trace at the last step, per site.
-    change: mean absolute weight change; at_low, at_high: share of weights at a bound. stuck: share of thresholds that
-    adaptation has brought to a bound, per site.
+    Attributes:
+        learning: False while thresholds settle.
+        seen: number of images the layer has learnt from so far.
+        updates: number of weight updates, at most T per pass.
+        rate: spikes per neuron and step over all maps, by site.
+        peak: spikes per neuron and step of the most active map, by site.
+        silent: share of maps that did not fire, by site.
+        threshold: mean, by site.
+        trace: mean pre-synaptic trace at the last step, by site.
+        change: mean absolute weight change.
+        at_low: share of weights at the lower bound.
+        at_high: share of weights at the upper bound.
+        stuck: share of thresholds that adaptation has moved to a bound, by site.
     """
 
     layer: str
@@ -44,12 +52,12 @@ class Presentation:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A layer that went silent, saturated, missed its target, lost maps, or ran to one bound of its weights."""
+    """A layer that is silent, saturated, off its target, has silent maps, or has all weights at one bound."""
 
     layer: str
     site: str
     kind: str  # "silent" | "saturated" | "off target" | "maps" | "weights"
-    value: float  # spikes per neuron and step, share of maps that are silent, or of weights at the bound
+    value: float  # spikes per neuron and step, share of silent maps, or share of weights at the bound
     seen: int
 
     def __str__(self) -> str:
@@ -64,11 +72,11 @@ class Alarm:
 
 
 class StdpWarning(UserWarning):
-    """A layer goes silent, saturates, misses its target, or loses its contrast while it is trained."""
+    """A layer became silent, saturated, missed its target, or lost its contrast during training."""
 
 
 class StdpError(ValueError):
-    """A layer that cannot be trained as it was asked for, with its name and the mini-batch."""
+    """A layer that cannot be trained as requested; the message names the layer and the mini-batch."""
 
 
 def _adapt(threshold: Tensor, rate: Tensor, config: StdpConfig) -> Tensor:
@@ -80,7 +88,7 @@ def _adapt(threshold: Tensor, rate: Tensor, config: StdpConfig) -> Tensor:
 
 
 def _bounds(config: StdpConfig) -> tuple[float, float]:
-    """Between which thresholds adapt."""
+    """Bounds of the thresholds."""
     return config.neuron.threshold / THRESHOLD_RANGE, config.neuron.threshold * THRESHOLD_RANGE
 
 
@@ -91,11 +99,11 @@ def _stuck(threshold: Tensor, config: StdpConfig) -> float:
 
 
 def _require_reachable(p: Pass, images: Tensor, config: StdpConfig) -> None:
-    """Refuse a target that pass ``p`` cannot meet on ``images``: adaptation would lower its thresholds without end.
+    """Refuse a target that pass ``p`` cannot reach on ``images``: adaptation would lower its thresholds without end.
 
-    A neuron can fire only where a pixel above 0 lies in its field, which is looked at where the pass reads the input.
+    A neuron can fire only if its receptive field contains a pixel above 0. This is checked if the pass reads the input.
     """
-    if config.adaptation == 0:  # nothing aims at the target
+    if config.adaptation == 0:  # the target is not used
         return
     maps, reach = p.out_shape[0], 1.0
     if p.sources == ("input",):
@@ -112,16 +120,16 @@ def _require_reachable(p: Pass, images: Tensor, config: StdpConfig) -> None:
         why += [f"dropout is {config.dropout:g}"] * (config.dropout > 0)
         why += [f"{1 - reach:.0%} of its neurons see no pixel above 0"] * (reach < 1)
         raise StdpError(
-            f"target must be at most {room:.3g} for layer {p.layer}, better half of it"
+            f"target must be at most {room:.3g} for layer {p.layer}, and half of that is safer"
             f"{', as ' if why else ''}{' and '.join(why)}, got {config.target:g}"
         )
 
 
 class _Watch:
-    """Reports what has been wrong at a site for some mini-batches in a row, once until it recovers; stops a lost layer.
+    """Reports a problem that persists at a site for several mini-batches, once until it is over; stops a lost layer.
 
-    The patience of each kind is what adaptation needs to find a threshold: silence and saturation show early, the way to
-    the target is longer. At the layer's end there is nothing to wait for.
+    The patience for each problem is the time adaptation needs to find a threshold: short for silence and saturation, longer
+    for the way to the target. There is no patience at the layer's end.
     """
 
     PATIENCE: Mapping[str, int] = {"silent": 5, "saturated": 5, "weights": 5, "stuck": 5, "off target": 15}
@@ -132,7 +140,7 @@ class _Watch:
         self.number = 0
 
     def alarms(self, happened: Presentation, *, last: bool) -> list[Alarm]:
-        """What to report of a mini-batch. Raises ``StdpError`` for a layer whose thresholds are stuck."""
+        """Problems to report after a mini-batch. Raises ``StdpError`` if the layer's thresholds are stuck."""
         self.number += 1
         alarms = []
         for site, kind, value, wrong in self._found(happened):
@@ -142,7 +150,7 @@ class _Watch:
             if kind == "stuck" and streak >= patience:
                 raise StdpError(
                     f"layer {self.layer} ({site}) cannot be brought to target {self.config.target:g}: {value:.0%} of its "
-                    f"thresholds stand at the bounds of their adaptation in mini-batch {self.number}, at "
+                    f"thresholds are at the bounds of their adaptation in mini-batch {self.number}, at "
                     f"{happened.rate[site]:.2g} spikes per neuron and step"
                 )
             if kind != "stuck" and (
@@ -158,7 +166,7 @@ class _Watch:
         return alarms
 
     def _found(self, happened: Presentation) -> list[tuple[str, str, float, bool]]:
-        """(site, kind, value, whether that is wrong) of one mini-batch."""
+        """(site, kind, value, whether it is a problem) of one mini-batch."""
         target = self.config.target
         found = []
         for site, rate in happened.rate.items():

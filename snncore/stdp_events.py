@@ -1,7 +1,7 @@
-"""Features of a stack trained with STDP, spike by spike on a CPU: what ``stdp_layers.features`` does with dense operations.
+"""Event-driven features of a stack trained with STDP, on a CPU: the results of ``stdp_layers.features``.
 
-At the rates that thresholds adapt to, one neuron in seventy spikes in a step, and adding weights where spikes arrive
-takes a tenth of the time (``events``). The sums are the same but for the order of their float32 additions.
+At the rates that thresholds adapt to, about one neuron in seventy spikes in a step, and adding weights only where spikes
+arrive takes a tenth of the time (``events``). The sums are the same except for the order of their float32 additions.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .stdp_layers import Trained
     from .topology import Pass
 
-_CHANNELS = 8  # of the input: a pixel's spikes are the bits of one byte
+_CHANNELS = 8  # limit for the input: a pixel's spikes are the bits of one byte
 
 
 def fits(trained: Trained) -> bool:
-    """Whether the loops can run a stack: on a CPU with Numba, float32, soft reset, no refractory period."""
+    """Return whether the loops can run a stack: on a CPU with Numba, float32, soft reset, no refractory period."""
     neuron = trained.config.neuron
     weights = list(trained.weights.values())
     return (
@@ -39,7 +39,7 @@ def fits(trained: Trained) -> bool:
 
 
 class Stack:
-    """A trained stack and the pooling neurons in front of its passes and its reader, as the loops take it."""
+    """A trained stack, with the pooling neurons before its passes and its reader, in the form that the loops need."""
 
     def __init__(self, trained: Trained, image: tuple[int, ...]) -> None:
         self.trained = trained
@@ -51,7 +51,7 @@ class Stack:
         self.shapes: dict[str, tuple[int, ...]] = {"input": image}
         self.words: dict[str, int] = {}
         self.potentials = self.length = self.filtered = 0
-        self.reads: list[tuple[str, int]] = []  # site and where its filtered spikes begin
+        self.reads: list[tuple[str, int]] = []  # site and offset of its filtered spikes
         config = trained.config
         for p in trained.passes:
             leak = 1.0 if p.neuron == "if" else config.neuron.alpha
@@ -62,7 +62,7 @@ class Stack:
             self._filter(site)
 
     def _pooled(self, p: Pass) -> tuple[str, ...]:
-        """The sites that a pass reads; where it pools, the neurons that make spikes of the pooled ones."""
+        """The sites that a pass reads; if it pools, the neurons that make spikes of the pooled values."""
         if p.pool == 1:
             return p.sources
         site, threshold = f"pool of {p.site}", self.trained.config.pool_threshold
@@ -79,7 +79,7 @@ class Stack:
         pool: int,
         numbers: tuple[float, float, float],
     ) -> None:
-        """Neurons that read the sum of some sites through ``weight`` (M, C, k, k), after pooling."""
+        """Add neurons that read the sum of some sites through ``weight`` (M, C, k, k), after pooling."""
         loops = _loops()
         _, high, wide = self.shapes[sources[0]]
         maps, shape = _padded(len(weight)), (len(weight), high // pool, wide // pool)
@@ -111,19 +111,19 @@ class Stack:
         self.length += size // loops.LANES
 
     def _filter(self, site: str) -> None:
-        """Let the spikes of a site be features; more than one site is a sum."""
+        """Use the spikes of a site as features; more than one site is a sum."""
         index = list(self.words).index(site)
         self.neurons[index][-1] = self.filtered
         self.reads.append((site, self.filtered))
         self.filtered += self.neurons[index][1]
 
     def features(self, spikes: Tensor, decay: float, probe: Callable[..., None] | None) -> Tensor:
-        """Filtered spikes (N, C, H, W) of input spikes (T, N, C, H, W), not yet divided by the filter's gain."""
+        """Filtered spikes (N, C, H, W) of input spikes (T, N, C, H, W), before division by the filter's gain."""
         from . import _stdp_loops
 
         steps, count = spikes.shape[:2]
         codes, _ = self.codes.encode(spikes)
-        # by torch, whose memory begins where a cache line does
+        # allocated by torch, which aligns memory to cache lines
         potential = torch.zeros(count, self.potentials).numpy()
         filtered = torch.zeros(count, self.filtered)
         bits = np.zeros((count, self.length), np.uint16)
@@ -162,12 +162,12 @@ class Stack:
         return _padded(maps) * high * wide
 
     def _shaped(self, flat: Tensor, site: str) -> Tensor:
-        """(N, neurons) of the loops as (N, M, H, W)."""
+        """Reshape (N, neurons) of the loops to (N, M, H, W)."""
         maps, high, wide = self.shapes[site]
         return flat.view(len(flat), high, wide, -1)[..., :maps].permute(0, 3, 1, 2)
 
     def _steps(self, kept: np.ndarray) -> Iterator[dict[str, Tensor]]:
-        """By step the spikes (1, N, M, H, W) of every trained site."""
+        """Yield the spikes (1, N, M, H, W) of every trained site, step by step."""
         lanes = _loops().LANES
         for t in range(kept.shape[1]):
             found = {}
@@ -180,6 +180,6 @@ class Stack:
 
 
 def _loops() -> Any:
-    from . import _event_loops  # compiles, so only where it is used
+    from . import _event_loops  # its import compiles, so only on use
 
     return _event_loops

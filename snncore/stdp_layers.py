@@ -1,6 +1,7 @@
-"""A stack of convolutions trained with STDP, one layer after the other, and the features it gives (sections 4.3 and 8.1).
+"""Train a stack of convolutions with STDP, one layer after the other, and compute its features (sections 4.3 and 8.1).
 
-``stdp`` holds the rule, ``stdp_adaptation`` the adaptation of thresholds and its stops; here mini-batches are presented.
+``stdp`` holds the rule, ``stdp_adaptation`` the adaptation of thresholds and its safeguards. This module presents the
+mini-batches.
 """
 
 from __future__ import annotations
@@ -34,13 +35,17 @@ from .topology import SPIKING, Pass, Topology, plan
 
 @dataclass(frozen=True)
 class Trained:
-    """The spiking convolutions of a network and how they came about; all that features need.
+    """The spiking convolutions of a trained network, with everything that features need, and their training history.
 
-    passes: the convolution passes, in order; reader: the pass behind them, which reads the features.
-    weights: kernels per layer, (M, C, k, k); initial: the same before training.
-    thresholds: per site, (M,).
-    history: one ``Presentation`` per mini-batch and layer; alarms: what went wrong on the way.
-    snapshots: per layer, images seen -> kernels at that moment.
+    Attributes:
+        passes: the convolution passes, in order.
+        reader: the pass after them, which reads the features.
+        weights: kernels by layer, (M, C, k, k).
+        initial: kernels before training.
+        thresholds: by site, (M,).
+        history: one ``Presentation`` per mini-batch and layer.
+        alarms: problems during training.
+        snapshots: by layer, images seen -> kernels at that time.
     """
 
     config: StdpConfig
@@ -54,15 +59,19 @@ class Trained:
     snapshots: Mapping[str, Mapping[int, Tensor]] = field(default_factory=dict)
 
     def updates(self, layer: str) -> int:
-        """Weight updates ``layer`` has received."""
+        """Number of weight updates of ``layer``."""
         return sum(p.updates for p in self.history if p.layer == layer)
 
 
 def spiking_convolutions(passes: Sequence[Pass]) -> tuple[tuple[Pass, ...], Pass]:
     """Split a plan into its leading convolution passes, which STDP trains, and the pass that reads them.
 
-    Raises ``ValueError`` where there is no spiking convolution, where a convolution with other neurons stands among
-    them, and where a BackRes block has several layers or matches channels.
+    Args:
+        passes: the plan.
+
+    Raises:
+        ValueError: no spiking convolution, a convolution with other neurons among them, or a BackRes block with several
+            layers or channel matching.
     """
     stack = []
     for p in passes:
@@ -90,7 +99,7 @@ def spiking_convolutions(passes: Sequence[Pass]) -> tuple[tuple[Pass, ...], Pass
 
 
 class _Stack:
-    """Potentials, traces and outputs of the passes during one presentation; a new one for every mini-batch."""
+    """Potentials, traces and outputs of the passes during one presentation; every mini-batch has a new one."""
 
     def __init__(
         self, config: StdpConfig, weights: Mapping[str, Tensor], thresholds: Mapping[str, Tensor]
@@ -101,7 +110,7 @@ class _Stack:
         self.states: dict[str, NeuronState] = {}
 
     def read(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
-        """What pass ``p`` reads: its sources' spikes added up, and pooled to spikes where it pools; (T, N, C, H, W)."""
+        """The input of pass ``p``, (T, N, C, H, W): the sum of its sources' spikes, pooled to spikes if the pass pools."""
         total = values[p.sources[0]]
         for source in p.sources[1:]:
             total = total + values[source]
@@ -111,7 +120,7 @@ class _Stack:
         return self._fire(f"pool of {p.site}", pooled, IF(threshold=self.pool_threshold))
 
     def spikes(self, p: Pass, pre: Tensor, *, keep: Tensor | None = None) -> Tensor:
-        """Spikes (T, N, M, H, W) of pass ``p`` that reads ``pre`` (T, N, C, H, W); ``keep`` (N, M, 1, 1) mutes maps."""
+        """Spikes (T, N, M, H, W) of pass ``p`` with input ``pre`` (T, N, C, H, W); ``keep`` (N, M, 1, 1) silences maps."""
         weight = self.weights[p.layer] / self.thresholds[p.site].view(-1, 1, 1, 1)
         current = F.conv2d(
             pre.flatten(0, 1), weight.contiguous(memory_format=torch.channels_last), padding="same"
@@ -122,7 +131,7 @@ class _Stack:
         return self._fire(p.site, current.unflatten(0, pre.shape[:2]), neuron)
 
     def compete(self, p: Pass, spikes: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-        """Spikes that go on and spikes that learn, (N, M, H, W), of the time step that ``spikes`` has just made."""
+        """The spikes sent on and the spikes that learn, (N, M, H, W), of the time step that ``spikes`` has just computed."""
         if kind == "none":
             return spikes, spikes
         state = self.states[p.site]
@@ -142,18 +151,18 @@ def present(
     """Present one mini-batch of input spikes (T, N, C, H, W) to the stack and train ``layer`` on it.
 
     Args:
-        trained: the stack; nothing in it is changed.
+        trained: the stack; it is not changed.
         layer: name of the layer that learns.
         spikes: counts per step, (T, N, C, H, W).
-        keep: per site of the layer, (N, M, 1, 1) of 0 and 1: maps that dropout leaves, held over all T steps.
+        keep: for each site of the layer, (N, M, 1, 1) of 0 and 1: maps that dropout keeps, the same for all T steps.
 
     Returns:
-        The layer's new weights (M, C, k, k), its sites' new thresholds (M,), and what happened. The result does not depend
+        The layer's new weights (M, C, k, k), its sites' new thresholds (M,), and statistics. The result does not depend
         on the order of the images (up to floating-point summation).
 
     Raises:
         ValueError: an empty batch, negative or non-finite spikes, weights or thresholds, or an unknown layer.
-        StdpError: weights or potentials that became NaN or infinite on the way.
+        StdpError: weights or potentials that became NaN or infinite.
     """
     config = trained.config
     one_of("layer", layer, tuple(trained.weights))
@@ -162,7 +171,7 @@ def present(
             f"spikes must be (T, N, C, H, W) with at least one step and image, got {tuple(spikes.shape)}"
         )
     fewest, most = (float(v) for v in spikes.aminmax())
-    if not 0 <= fewest <= most < math.inf:  # NaN too
+    if not 0 <= fewest <= most < math.inf:  # also refuses NaN
         raise ValueError(f"spikes must be counts of at least 0, got values from {fewest} to {most}")
     _require_finite(trained)
     mine = [p for p in trained.passes if p.layer == layer]
@@ -201,7 +210,7 @@ def present(
                 total += change
     if config.update == "presentation":
         weight.add_(total).clamp_(config.low, config.high)
-    # a potential or weight that has become NaN stays so, and no neuron fires on it: looking once, at the end, is enough
+    # a potential or weight that is NaN stays NaN and causes no spike, so one check at the end is enough
     found = {layer: weight} | {site: state.membrane for site, state in stack.states.items()}
     for site, tensor in found.items():
         if not bool(tensor.isfinite().all()):
@@ -246,21 +255,22 @@ def train_layerwise(
     Args:
         topology: the network; its leading convolutions are trained.
         images: (N, C, H, W), floating point in [0, 1], no labels; each layer sees all of them ``config.epochs`` times.
-        config: rule, competition and presentation; None takes the defaults.
+        config: rule, competition and presentation; None uses the defaults.
         generator: draws the seeds of four streams (weights, order of images, input spikes, dropout).
         snapshots: numbers of images seen at which to keep a copy of the kernels.
-        stop_after: leave the first layer after this many images, and the others untrained (to verify a run by its start).
+        stop_after: stop training the first layer after this many images and leave the others untrained (to verify a run by
+            its start).
         progress: called after every mini-batch.
 
     Returns:
-        The ``Trained`` stack. A site that for a few mini-batches in a row is silent, saturated, or off its target by a
-        factor of 2, whose weights are all at one bound, or that ends with silent maps or off its target, is reported as an
-        ``StdpWarning`` and kept in ``alarms``; training goes on, as thresholds may still find their place.
+        The ``Trained`` stack. Problems are reported as ``StdpWarning`` and kept in ``alarms``: a site that is silent,
+        saturated, or off its target by a factor of 2 for several mini-batches, whose weights are all at one bound, or that
+        ends with silent maps or off its target. Training continues, because thresholds may still recover.
 
     Raises:
         ValueError: images that are empty, negative or above 1, or a topology without a spiking convolution.
-        StdpError: a target that a layer cannot meet, before anything is trained; a layer that is dead or runs away: half of
-            its thresholds have come to the bounds of their adaptation and stay there.
+        StdpError: a target that a layer cannot reach (before any training), or a layer that is dead or diverges: half of
+            its thresholds stay at the bounds of their adaptation.
     """
     config = StdpConfig() if config is None else config
     _require_images(images)
@@ -312,7 +322,7 @@ def train_layerwise(
             history.append(happened)
             kept[layer].update({at: weight.clone() for at in snapshots if earlier < at <= seen})
             for alarm in watch.alarms(happened, last=number == len(batches)):
-                warnings.warn(str(alarm), StdpWarning, stacklevel=3)  # past the decorator
+                warnings.warn(str(alarm), StdpWarning, stacklevel=3)  # skips the decorator
                 alarms.append(alarm)
             if progress is not None:
                 progress(happened)
@@ -324,7 +334,7 @@ def train_layerwise(
 def _schedule(
     images: int, config: StdpConfig, generator: torch.Generator, device: torch.device
 ) -> Iterator[tuple[bool, Tensor]]:
-    """Mini-batches (whether the layer learns, indices of images): all epochs, then those that settle thresholds."""
+    """Mini-batches (whether the layer learns, indices of images): all epochs, then the mini-batches that settle thresholds."""
     for _ in range(config.epochs):
         for chosen in torch.randperm(images, generator=generator, device=device).split(config.batch):
             yield True, chosen
@@ -348,7 +358,7 @@ def _untrained(
 
 
 def _child(generator: torch.Generator, device: torch.device) -> torch.Generator:
-    """A stream of its own, seeded by ``generator``, on the device of the images."""
+    """A separate stream, seeded by ``generator``, on the device of the images."""
     seed = torch.randint(2**62, (), generator=generator, device=generator.device)
     return torch.Generator(device=device).manual_seed(int(seed))
 
@@ -367,11 +377,11 @@ def features(
     batch: int = 25,
     probe: Callable[..., None] | None = None,
 ) -> Tensor:
-    """Spikes of the trained stack, pooled to spikes again and low-pass filtered over time: (N, C, H, W).
+    """Features of the trained stack: spikes, pooled to spikes again and low-pass filtered over time.
 
-    The reader's sources are added up, average pooled as the topology says, and drive IF neurons. With the filter's
-    time constant ``config.low_pass`` = tau the feature is sum_t exp(-(T-1-t)/tau) S[t], divided by the same sum over
-    a spike at every step; None gives the mean over T. Without pooling the residual sum itself is filtered.
+    The reader's sources are added, average pooled as the topology says, and drive IF neurons. With the filter's
+    time constant ``config.low_pass`` = tau the feature is sum_t exp(-(T-1-t)/tau) S[t], divided by the same sum for
+    a spike at every step. None gives the mean over T. Without pooling the residual sum itself is filtered.
 
     Args:
         trained: the stack.
@@ -429,6 +439,6 @@ def _require_images(images: Tensor) -> None:
         )
     darkest, brightest = (float(v) for v in images.aminmax())
     if darkest < 0:
-        raise ValueError(f"images must not be negative, a rate of spikes cannot be: got {darkest}")
-    if not brightest <= 1:  # NaN too
+        raise ValueError(f"images must not be negative, because they are spike rates, got {darkest}")
+    if not brightest <= 1:  # also refuses NaN
         raise ValueError(f"images must lie between 0 and 1, got values up to {brightest}")

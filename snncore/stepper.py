@@ -1,4 +1,4 @@
-"""A network of integrate-and-fire neurons one time step at a time, for balancing (``conversion``) and ``simulation``."""
+"""Run a network of integrate-and-fire neurons one time step at a time, for balancing (``conversion``) and ``simulation``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from .network import Network
 from .topology import Pass
 
-_EVENTS = 0.04  # share of non-zero inputs up to which a dense layer adds rows instead of multiplying matrices
+_EVENTS = 0.04  # up to this share of non-zero inputs a dense layer adds rows instead of multiplying matrices
 
 
 class Coder(Protocol):
-    """What is needed of ``training.InputConfig``: a frozen dataclass that codes uint8 images."""
+    """The part of ``training.InputConfig`` that this module needs: a frozen dataclass that codes uint8 images."""
 
     @property
     def code(self) -> str: ...
@@ -32,7 +32,7 @@ class Coder(Protocol):
 class Stepper:
     """The weighted sums of a network, one time step of one batch at a time.
 
-    Both balancing and simulation use it, so a step gives the same bits however time is cut into chunks.
+    Balancing and simulation both use it, so a step gives the same bits however time is divided into chunks.
     """
 
     def __init__(self, network: Network) -> None:
@@ -40,7 +40,7 @@ class Stepper:
         self._rows: dict[str, Tensor] = {}  # dense weights by input
 
     def enter(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
-        """What the pass reads: its source's output after channel matching and pooling, (N, ...)."""
+        """The input of a pass: its source's output after channel matching and pooling, (N, ...)."""
         x = self.matched(p, values)
         return F.avg_pool2d(x, p.pool) if p.pool > 1 else x  # exact: pooled spikes are multiples of 1/pool^2
 
@@ -51,7 +51,7 @@ class Stepper:
         return x if match is None or p.unroll == 1 else match(x)
 
     def current(self, p: Pass, values: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum of ``enter``."""
+        """The weighted sum of the pass's input."""
         x = self.enter(p, values)
         layer = self.network.layers[p.layer]
         if p.kind == "conv" or x.device.type != "cpu":
@@ -62,7 +62,7 @@ class Stepper:
         if p.layer not in self._rows:
             self._rows[p.layer] = layer.weight.t().contiguous()  # type: ignore[operator]
         image, source = x.nonzero().unbind(1)
-        first = torch.zeros(len(x), dtype=torch.int64)  # where each image's inputs begin
+        first = torch.zeros(len(x), dtype=torch.int64)  # offset of each image's inputs
         torch.cumsum(torch.count_nonzero(x, 1)[:-1], 0, out=first[1:])
         return F.embedding_bag(
             source, self._rows[p.layer], first, mode="sum", per_sample_weights=x[image, source]
@@ -70,7 +70,7 @@ class Stepper:
 
 
 class Neurons:
-    """Integrate-and-fire neurons of one layer, updated in place, bit for bit as ``neurons.fire`` does it."""
+    """Integrate-and-fire neurons of one layer, updated in place; bit-identical to ``neurons.fire``."""
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
@@ -88,6 +88,6 @@ class Neurons:
 
 
 def encode(coder: Coder, images: Tensor, steps: int, generator: torch.Generator) -> Tensor:
-    """Code uint8 images for some steps: spikes (T, N, C, H, W), or the images (N, C, H, W) if "direct"."""
+    """Code uint8 images for ``steps`` steps: spikes (T, N, C, H, W), or the images (N, C, H, W) if "direct"."""
     x: Tensor = replace(coder, steps=steps)(images, generator=generator)[0]  # type: ignore[type-var]
     return x

@@ -1,19 +1,19 @@
 """The classifier at the end of every network: softmax (Eq. 6) or stochmax (Eq. 7).
 
 Both heads read ``h``, the spikes of the last hidden layer accumulated over time and divided by T, ``(N, F)``,
-and hold the non-spiking output layer ``o(x) = W h + b`` (section 5) themselves. Stochmax drops classes at
-random while training, with probabilities it learns::
+and contain the non-spiking output layer ``o(x) = W h + b`` (section 5). Stochmax drops classes at
+random during training, with learnt probabilities::
 
     p(t | x) = (z_t + eps) exp(o_t) / sum_k (z_k + eps) exp(o_k)
     z_k ~ Ber(rho_k),    rho = sigmoid(W_psi h + b_psi)
 
-What the paper leaves open is an option of ``StochmaxConfig``; DropMax (Lee et al., 2018), on which the paper
-builds, answers part of it.
+The options of ``StochmaxConfig`` are the points that the paper leaves open. DropMax (Lee et al., 2018), on which the
+paper builds, settles some of them.
 
-In log space Eq. 7 is the softmax of ``o + log(z + eps)``, and that is how it is computed: nothing overflows.
-``eps`` stays as Eq. 7 has it. A dropped class keeps the share ``eps`` of its weight, which only shows where
-its logit leads every kept one by ``-log eps`` (46 at 1e-20); a mask that drops all classes gives plain
-softmax; and a dropped target costs ``-log eps`` nats, so that ``eps`` is the price of dropping it.
+In log space Eq. 7 is the softmax of ``o + log(z + eps)``. It is computed in this form, which cannot overflow.
+``eps`` is as in Eq. 7. A dropped class keeps the share ``eps`` of its weight, which only matters if its logit exceeds
+every kept one by ``-log eps`` (46 at 1e-20). A mask that drops all classes gives plain softmax. A dropped target costs
+``-log eps`` nats, so ``eps`` sets the cost of dropping it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from torch.nn import functional as F
 
 from . import _check
 
-SURE = 1e4  # logit of a class that is always kept: its sigmoid is 1, and that of -1e4 is 0, to the last bit
+SURE = 1e4  # logit of a class that is always kept: its sigmoid is exactly 1, and that of -1e4 exactly 0
 
 ENUMERABLE = 10  # "exact" visits 2^K masks
 
 
 def _linear(features: int, classes: int, generator: torch.Generator) -> nn.Linear:
-    """``W h + b`` drawn as ``torch.nn.Linear`` draws it, U(-1/sqrt(F), 1/sqrt(F)), but from ``generator``."""
+    """``W h + b`` with the initial distribution of ``torch.nn.Linear``, U(-1/sqrt(F), 1/sqrt(F)), drawn from ``generator``."""
     layer = nn.utils.skip_init(nn.Linear, features, classes)
     bound = features**-0.5
     with torch.no_grad():
@@ -77,7 +77,7 @@ class Softmax(nn.Module):
         generator: draws ``W`` and ``b``.
 
     Raises:
-        ValueError: fewer than one feature or two classes; later, ``h`` or ``target`` of the wrong shape,
+        ValueError: fewer than one feature or two classes; when called, ``h`` or ``target`` of the wrong shape, or
             labels outside ``0 .. K-1``.
     """
 
@@ -88,14 +88,14 @@ class Softmax(nn.Module):
         self.classify = _linear(self.features, self.classes, generator)
 
     def forward(self, h: Tensor) -> Tensor:
-        """Scores ``(N, K)`` of ``h`` ``(N, F)``: the largest predicts, their softmax is p."""
+        """Scores ``(N, K)`` of ``h`` ``(N, F)``. The largest is the prediction; their softmax is p."""
         _check_features(h, self.classify)
         return self.classify(h)
 
     def loss(
         self, h: Tensor, target: Tensor, *, generator: torch.Generator | None = None
     ) -> tuple[Tensor, dict[str, float]]:
-        """Mean cross-entropy (nats) over the batch, and what to log. ``generator`` is not used."""
+        """Mean cross-entropy (nats) over the batch, and values to log. ``generator`` is not used."""
         scores = self(h)
         _check_target(target, len(h), self.classes)
         loss = F.cross_entropy(scores, target)
@@ -104,31 +104,31 @@ class Softmax(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class StochmaxConfig:
-    """What Eq. 7 leaves open. The defaults are DropMax with q = p; ``DROPMAX`` is DropMax as published.
+    """Options that Eq. 7 leaves open. The defaults are DropMax with q = p; ``DROPMAX`` is DropMax as published.
 
     Attributes:
-        target_kept: the target's ``z_t`` is 1 whatever was drawn (DropMax), or drawn like any other (Eq. 7 to
-            the letter). Kept, cross-entropy alone goes to 0 with ``rho -> 0``; drawn, a lost target costs
-            ``-log epsilon`` and the cure is ``rho -> 1``. Hence ``kl`` and ``entropy``.
-        psi_gradient: how ``psi`` learns through the draw.
-            ``"straight-through"``: ``dz/drho := 1``; biased, as steep as ``1/epsilon`` at a dropped class.
-            ``"concrete"``: ``z = sigmoid((logit rho + logit u) / tau)``, soft forwards too (DropMax).
-            ``"local"``: a sampled mask and, for each class, the loss with it kept minus the loss with it
+        target_kept: set the target's ``z_t`` to 1 (DropMax), or draw it like any other (Eq. 7 as written). If it is kept,
+            cross-entropy alone goes to 0 with ``rho -> 0``. If it is drawn, a dropped target costs
+            ``-log epsilon`` and the loss drives ``rho -> 1``. ``kl`` and ``entropy`` prevent both.
+        psi_gradient: how ``psi`` learns through the random mask.
+            ``"straight-through"``: ``dz/drho := 1``; biased, with gradients up to ``1/epsilon`` at a dropped class.
+            ``"concrete"``: ``z = sigmoid((logit rho + logit u) / tau)``, also soft in the forward pass (DropMax).
+            ``"local"``: a sampled mask and, for each class, the loss with the class kept minus the loss with it
             dropped; unbiased, because the expected loss is linear in each ``rho_k``. Memory N K^2.
-            ``"exact"``: no draw but the expectation over all 2^K masks, the reference for K <= 10.
+            ``"exact"``: no draw, but the expectation over all 2^K masks; the reference for K <= 10.
         tau: temperature of ``"concrete"``.
-        posterior: ``"prior"`` draws masks from rho itself (DropMax's q = p); ``"separate"`` from
+        posterior: ``"prior"`` draws masks from rho itself (DropMax's q = p). ``"separate"`` draws them from
             ``q = sigmoid(stop_gradient(psi) + r)`` with a layer for ``r``; rho learns by KL and entropy.
-        kl: weight of KL(q || Ber(rho)), summed over classes. A kept target is a q of 1 and costs
+        kl: weight of KL(q || Ber(rho)), summed over classes. A kept target has q = 1 and costs
             ``-log rho_t``; with q = p the other classes cost nothing.
         auxiliary: weight of the binary cross-entropy of ``sigmoid(r)`` against the one-hot target, for
             ``"separate"`` only.
-        entropy: weight of ``sum_k rho log rho + (1 - rho) log(1 - rho)``, which holds rho away from 0 and 1.
-        epsilon: Eq. 7's, from 1e-30 to 0.01; DropMax's is 1e-20.
-        inference: scores at test time, on which the paper is silent: ``"rho"`` puts rho in the place of z,
-            ``o + log(rho + epsilon)`` (DropMax); ``"logits"`` is ``o``.
-        detach_psi: psi (and r) send no gradient through ``h`` into the network. Off by default: section 5
-            makes rho an output of the network that reads ``h`` and stops no gradient, nor does DropMax.
+        entropy: weight of ``sum_k rho log rho + (1 - rho) log(1 - rho)``, which keeps rho away from 0 and 1.
+        epsilon: ``eps`` of Eq. 7, from 1e-30 to 0.01; DropMax uses 1e-20.
+        inference: scores at test time, which the paper does not define. ``"rho"`` uses rho in place of z,
+            ``o + log(rho + epsilon)`` (DropMax); ``"logits"`` uses ``o``.
+        detach_psi: stop the gradient of psi (and r) through ``h`` into the network. Off by default: in section 5
+            rho is an output of the network that reads ``h``, and neither the paper nor DropMax stops a gradient.
 
     Raises:
         ValueError: a value that is not allowed, or two that contradict each other.
@@ -179,21 +179,21 @@ def sampled_loss(
     config: StochmaxConfig,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of Eq. 7 for one draw of masks (the expectation over all of them for ``"exact"``).
+    """Cross-entropy of Eq. 7 for one draw of masks (the expectation over all masks for ``"exact"``).
 
     Args:
         scores: logits o, ``(N, K)``.
         retain: logits of the probabilities from which masks are drawn, ``(N, K)``.
         target: labels, int64 ``(N,)``.
-        config: ``target_kept``, ``psi_gradient``, ``tau`` and ``epsilon`` are read.
+        config: uses ``target_kept``, ``psi_gradient``, ``tau`` and ``epsilon``.
         generator: draws the masks; not needed for ``"exact"``.
 
     Returns:
-        The mean loss in nats, and the share of classes kept, target included (expected, for ``"exact"``).
+        The mean loss in nats, and the share of classes kept, including the target (expected share for ``"exact"``).
 
     Raises:
-        ValueError: no generator where one is needed; more than 10 classes for ``"exact"``.
-        FloatingPointError: ``scores`` or ``retain`` with NaN or infinity, of which a draw would make a dropped class.
+        ValueError: no generator when one is needed; more than 10 classes for ``"exact"``.
+        FloatingPointError: ``scores`` or ``retain`` with NaN or infinity, which would otherwise count as a dropped class.
     """
     _require_finite("scores", scores)
     _require_finite("retain", retain)
@@ -220,12 +220,12 @@ def sampled_loss(
         with torch.no_grad():
             gain = _gain_of_keeping(scores, log_mask, target, log_kept, log_dropped)  # (N, K)
         expected = (retain.sigmoid() * gain).sum(1).mean()
-        loss = loss + (expected - expected.detach())  # the value of the draw, the gradient of the expectation
+        loss = loss + (expected - expected.detach())  # value of the draw, gradient of the expectation
     return loss, share
 
 
 def _logistic_noise(like: Tensor, generator: torch.Generator) -> Tensor:
-    """``logit u`` with u uniform, drawn where ``generator`` lives so that devices see the same masks."""
+    """``logit u`` with u uniform, drawn on the device of ``generator``, so that all devices use the same masks."""
     edge = torch.finfo(like.dtype).eps / 2
     u = torch.rand(like.shape, generator=generator, device=generator.device, dtype=like.dtype)
     return torch.logit(u, eps=edge).to(like.device)
@@ -234,7 +234,7 @@ def _logistic_noise(like: Tensor, generator: torch.Generator) -> Tensor:
 def _gain_of_keeping(
     scores: Tensor, log_mask: Tensor, target: Tensor, log_kept: float, log_dropped: float
 ) -> Tensor:
-    """Loss with class k kept minus loss with it dropped, every other class as drawn, ``(N, K)``."""
+    """Loss with class k kept minus loss with it dropped, with every other class as drawn, ``(N, K)``."""
     classes = scores.shape[1]
     itself = torch.eye(classes, dtype=torch.bool, device=scores.device)
     others = (
@@ -267,11 +267,11 @@ class Stochmax(nn.Module):
     Args:
         features: length F of ``h``.
         classes: K, at least 2 (at most 10 for ``psi_gradient="exact"``).
-        generator: draws ``W, b``, then ``W_psi, b_psi``, then those of ``r`` if there is one.
+        generator: draws ``W, b``, then ``W_psi, b_psi``, then those of ``r`` if it is used.
         config: see ``StochmaxConfig``.
 
     Raises:
-        ValueError: as ``Softmax``; and in ``loss`` where masks are drawn without a generator.
+        ValueError: as ``Softmax``; and in ``loss`` if masks are drawn without a generator.
     """
 
     def __init__(
@@ -309,11 +309,11 @@ class Stochmax(nn.Module):
     def loss(
         self, h: Tensor, target: Tensor, *, generator: torch.Generator | None = None
     ) -> tuple[Tensor, dict[str, float]]:
-        """Cross-entropy of one draw plus the weighted terms, mean over the batch, and what to log.
+        """Cross-entropy of one draw plus the weighted terms, averaged over the batch, and values to log.
 
-        The log holds the terms before weighting (``cross_entropy``, ``kl``, ``auxiliary``, ``entropy``:
-        nats), the mean rho of target and of other classes (``rho_target``, ``rho_others``) and ``kept``, the
-        share of classes kept, targets included.
+        The log holds the terms before weighting (``cross_entropy``, ``kl``, ``auxiliary``, ``entropy``, in
+        nats), the mean rho of the target and of the other classes (``rho_target``, ``rho_others``) and ``kept``, the
+        share of classes kept, including targets.
         """
         config, psi = self.config, self._psi(h)
         _check_target(target, len(h), self.classes)
@@ -353,15 +353,20 @@ def _divergence(q: Tensor, p: Tensor) -> Tensor:
 
 
 def collapsed(log: Mapping[str, float], *, margin: float = 0.01) -> str | None:
-    """How a run collapsed, from the means of its log, or ``None``: its choice of rivals is no longer random.
+    """The way a run collapsed, from the means of its log: its choice of rival classes is no longer random.
 
-    ``"dropped"``: rho of the other classes is within ``margin`` of 0; no rival is left and cross-entropy
-    teaches nothing. ``"kept"``: it is within ``margin`` of 1; this is plain softmax. ``"target dropped"``:
-    the target's rho, alone, is within ``margin`` of 0.
+    Args:
+        log: means of the values that ``Stochmax.loss`` logs.
+        margin: distance from 0 or 1 that counts as collapsed.
+
+    Returns:
+        ``"dropped"``: rho of the other classes is within ``margin`` of 0, so no rival is left and cross-entropy
+        teaches nothing. ``"kept"``: it is within ``margin`` of 1, which is plain softmax. ``"target dropped"``:
+        only the target's rho is within ``margin`` of 0. ``None``: no collapse.
     """
     _check.between("margin", margin, 0.0, 0.5)
     for name in ("rho_others", "rho_target"):
-        _check.between(name, log[name], 0.0, 1.0)  # NaN too, which is near to nothing
+        _check.between(name, log[name], 0.0, 1.0)  # also refuses NaN
     if log["rho_others"] <= margin:
         return "dropped"
     if log["rho_others"] >= 1 - margin:
@@ -372,10 +377,10 @@ def collapsed(log: Mapping[str, float], *, margin: float = 0.01) -> str | None:
 def make_head(
     name: str, features: int, classes: int, *, generator: torch.Generator, **options: Any
 ) -> Softmax | Stochmax:
-    """The head called ``"softmax"`` (no options) or ``"stochmax"`` (options: fields of ``StochmaxConfig``).
+    """Make the head called ``"softmax"`` (no options) or ``"stochmax"`` (options: fields of ``StochmaxConfig``).
 
     Raises:
-        ValueError: an unknown head or option, and what the heads raise.
+        ValueError: an unknown head or option, or any error of the heads.
     """
     if _check.one_of("head", name, ("softmax", "stochmax")) == "softmax":
         if options:

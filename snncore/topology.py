@@ -1,4 +1,4 @@
-"""Networks as strings (notation: ``network``): the parser, and the plan of every pass of every weighted layer."""
+"""Networks as strings (notation: ``network``): the parser, and the plan of all passes of all weighted layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPIKING = ("lif", "if")
 
 @dataclass(frozen=True)
 class Conv:
-    """``64C3``: ``maps`` output maps, ``kernel`` x ``kernel``, ``neuron`` None for the network's own."""
+    """``64C3``: ``maps`` output maps, kernel size ``kernel``; ``neuron`` None uses the network's neurons."""
 
     maps: int
     kernel: int
@@ -51,7 +51,7 @@ class Recode:
 
 @dataclass(frozen=True)
 class Skip:
-    """``(...)+``: what enters is added to what comes out."""
+    """``(...)+``: the input is added to the output."""
 
     body: tuple[Node, ...]
 
@@ -70,14 +70,14 @@ Node = Conv | Dense | Pool | Mean | Recode | Skip | Block
 
 @dataclass(frozen=True)
 class Topology:
-    """A parsed network string: ``text`` in its normal form and the tree of ``nodes``, the classifier last."""
+    """A parsed network string: ``text`` in its normal form, and the tree of ``nodes`` with the classifier last."""
 
     text: str
     nodes: tuple[Node, ...]
 
     @property
     def classes(self) -> int:
-        """Outputs of the classifier."""
+        """Number of outputs of the classifier."""
         return self.nodes[-1].features  # type: ignore[union-attr]
 
     def __str__(self) -> str:
@@ -87,19 +87,22 @@ class Topology:
 _TOKEN = re.compile(
     r"(?P<conv>\d+C\d+(?::\w+)?)|(?P<dense>F\d+(?::\w+)?)|(?P<pool>P)|(?P<mean>M)|(?P<recode>R)"
     r"|(?P<open>\[)|(?P<close>\]x\d+(?::[\w-]+)?)|(?P<group>\()|(?P<ungroup>\)\+)|(?P<plus>\+)|(?P<space>\s+)",
-    re.ASCII,  # "\d" and "\s" would take other scripts' digits and full-width spaces
+    re.ASCII,  # else "\d" and "\s" would match other scripts' digits and full-width spaces
 )
 
-# Bounds that no network reaches, so that a slip of the finger ends in a sentence and not in hours.
+# Bounds that no real network reaches, so that a typing error gives an error message at once.
 _DEEPEST, _MOST_REPEATS, _WIDEST = 50, 1000, 10**5
 
 
 def parse(text: str | Topology) -> Topology:
-    """Parse a network string (notation: this module's docstring).
+    """Parse a network string (notation: ``network``).
 
-    Raises ``ValueError`` that quotes the part that cannot be read, an unknown neuron or matching rule, a
-    block that is never closed, zero maps, an even kernel, or a network that does not end in a classifier
-    ``F``.
+    Args:
+        text: the string; a ``Topology`` is returned unchanged.
+
+    Raises:
+        ValueError: quotes the part that cannot be read, an unknown neuron or matching rule, an unclosed block, zero maps,
+            an even kernel, or a network that does not end in a classifier ``F``.
     """
     if isinstance(text, Topology):
         return text
@@ -131,7 +134,7 @@ def parse(text: str | Topology) -> Topology:
             stack[-1].append(Pool())
         elif kind in ("mean", "recode"):
             if openers:
-                raise ValueError(f"{token} must stand outside of brackets, got it inside {where}")
+                raise ValueError(f"{token} must be outside brackets, got it inside {where}")
             stack[-1].append(Mean() if kind == "mean" else Recode())
         elif kind in ("open", "group"):
             openers.append(token)
@@ -206,7 +209,15 @@ def _write(node: Node) -> str:
 
 
 def scale_width(text: str | Topology, factor: float) -> str:
-    """The same network with all maps and features times ``factor``, rounded, at least 1; same classifier."""
+    """Scale all maps and features by ``factor``, rounded, to at least 1; the classifier stays the same.
+
+    Args:
+        text: the network.
+        factor: width factor.
+
+    Returns:
+        The scaled network string.
+    """
     positive("factor", factor)
     topology = parse(text)
 
@@ -227,19 +238,23 @@ def scale_width(text: str | Topology, factor: float) -> str:
 
 @dataclass(frozen=True)
 class Pass:
-    """One logical pass of one weighted layer: what energy, diagrams, conversion and tables are computed from.
+    """One pass of one weighted layer; energy, diagrams, conversion and tables are computed from it.
 
-    site: name of this pass: "conv1"; "conv2.1", "conv2.2" .. in a BackRes block; the last "fc" is the
-    classifier.
-    layer: name of the weights it uses: "conv2".
-    kind: "conv" or "dense"; neuron: "relu", "lif", "if", or "none" for the classifier.
-    in_shape, out_shape: (C, H, W) or (features,), as the layer reads them, after pooling and matching.
-    sources: the sites whose outputs enter, several where residual sums meet; "input" is the image.
-    source_shapes: their shapes before pooling; pool: factor between source and this layer (1, 2, 4 ...).
-    unroll of unrolls: the unrolling step, 1 of 1 outside of BackRes blocks.
-    static: what enters does not change over time, so the weighted sum is computed once per image.
-    once: what comes out does not change over time either (real values, or the classifier).
-    weights: parameters of the layer, without bias except the classifier's.
+    Attributes:
+        site: name of this pass: "conv1"; "conv2.1", "conv2.2" .. in a BackRes block; the last "fc" is the classifier.
+        layer: name of the weights it uses, such as "conv2".
+        kind: "conv" or "dense".
+        neuron: "relu", "lif", "if", or "none" for the classifier.
+        in_shape: (C, H, W) or (features,), as the layer reads it, after pooling and matching.
+        out_shape: (C, H, W) or (features,).
+        sources: sites whose outputs enter; several after a residual sum; "input" is the image.
+        source_shapes: shapes of the sources before pooling.
+        pool: pooling factor between the sources and this layer (1, 2, 4 ...).
+        unroll: unrolling step, from 1.
+        unrolls: number of unrolling steps; 1 outside BackRes blocks.
+        static: the input does not change over time, so the weighted sum is computed once per image.
+        once: the output does not change over time either (real values, or the classifier).
+        weights: number of parameters of the layer, without bias except the classifier's.
     """
 
     site: str
@@ -260,7 +275,7 @@ class Pass:
 
 
 class _Flow(NamedTuple):
-    """What flows between layers while planning."""
+    """The values between two layers, during planning."""
 
     shape: tuple[int, ...]
     sources: tuple[str, ...]
@@ -276,16 +291,20 @@ def plan(
     *,
     static_input: bool | None = None,
 ) -> tuple[Pass, ...]:
-    """Every pass of the network in order of computation.
+    """All passes of the network in order of computation.
 
-    input_shape: (C, H, W) of one image. neuron: the network's own neurons, "relu", "lif" or "if".
-    static_input: True where the image itself is fed in at every step (direct coding), False for spikes; None
-    takes True exactly if the first layer is ReLU.
+    Args:
+        topology: network string or ``Topology``.
+        input_shape: (C, H, W) of one image.
+        neuron: neurons of layers without a suffix, "relu", "lif" or "if".
+        static_input: True if the image itself is the input at every step (direct coding), False for spikes; None means
+            True if and only if the first layer is ReLU.
 
-    Raises ``ValueError`` for an unknown neuron, a map too small to pool, a residual sum or an unmatched
-    BackRes block whose shapes differ, "drop", "top" or "top-fixed" matching of a residual sum, "average" of channels that
-    do not divide, a block of several passes inside another, a convolution after a fully connected layer, a
-    ReLU layer on spikes, an ``M`` without spikes before it, and a spiking layer after ``M``.
+    Raises:
+        ValueError: an unknown neuron, a map too small to pool, a residual sum or an unmatched
+            BackRes block whose shapes differ, "drop", "top" or "top-fixed" matching of a residual sum, "average" of channels that
+            do not divide, a block of several passes inside another, a convolution after a fully connected layer, a
+            ReLU layer on spikes, an ``M`` without spikes before it, or a spiking layer after ``M``.
     """
     parsed = parse(topology)
     one_of("neuron", neuron, NEURONS)
@@ -308,13 +327,15 @@ def plan(
             elif isinstance(node, Pool):
                 if len(flow.shape) != 3 or flow.shape[1] % 2 or flow.shape[2] % 2:
                     raise ValueError(
-                        f"P must find maps of even height and width, got {flow.shape} in {parsed.text!r}"
+                        f"P must read maps of even height and width, got {flow.shape} in {parsed.text!r}"
                     )
                 channels, height, width = flow.shape
                 flow = flow._replace(shape=(channels, height // 2, width // 2), pool=2 * flow.pool)
             elif isinstance(node, Recode):
                 if flow.timed or not passes or "rate-code" in flow.sources:
-                    raise ValueError(f"R must follow a ReLU layer, got it elsewhere in {parsed.text!r}")
+                    raise ValueError(
+                        f"R must follow a ReLU layer, got it after other values in {parsed.text!r}"
+                    )
                 flow = _Flow(flow.shape, ("rate-code",), (flow.shape,), 1, True)
             elif isinstance(node, Mean):
                 if not flow.timed:
@@ -334,7 +355,7 @@ def plan(
                     )
                 if flow.pool != 1 or out.pool != 1:
                     raise ValueError(
-                        f"a residual sum must not touch a pooling layer, got {_write(node)!r} "
+                        f"a residual sum must not contain a pooling layer, got {_write(node)!r} "
                         f"in {parsed.text!r}"
                     )
                 flow = out._replace(
@@ -343,7 +364,7 @@ def plan(
             else:
                 if unrolls > 1:
                     raise ValueError(
-                        f"a BackRes block must not hold another, got {_write(node)!r} in {parsed.text!r}"
+                        f"a BackRes block must not contain another, got {_write(node)!r} in {parsed.text!r}"
                     )
                 shape_in = flow.shape
                 for k in range(1, node.repeats + 1):
@@ -357,13 +378,13 @@ def plan(
         fits = len(shape_in) == 3 and flow.shape[1:] == shape_in[1:] and flow.shape[0] > shape_in[0]
         if node.match is None or not fits:
             raise ValueError(
-                f"a BackRes block must give the shape it reads, {shape_in}, or more channels "
+                f"a BackRes block must output the shape it reads, {shape_in}, or more channels "
                 f"with :drop, :top, :top-fixed or :average, got {flow.shape} {where}"
             )
-        if node.match == "average":  # every spike still enters, by a smaller weight
+        if node.match == "average":  # every spike still enters, with a smaller weight
             if flow.shape[0] % shape_in[0]:
                 raise ValueError(
-                    f":average must find a multiple of {shape_in[0]} channels, got {flow.shape[0]} {where}"
+                    f":average needs a multiple of {shape_in[0]} channels, got {flow.shape[0]} {where}"
                 )
             return flow._replace(shape=shape_in)
         if len(flow.sources) > 1:  # the probe could not tell whose spikes were kept
@@ -439,12 +460,12 @@ def _named_layers(topology: Topology) -> list[tuple[Conv | Dense, tuple[int, ...
 
 
 def parameter_count(topology: str | Topology, input_shape: tuple[int, ...]) -> int:
-    """Unique parameters of the network: all weights, and the classifier's bias."""
+    """Number of unique parameters of the network: all weights, and the classifier's bias."""
     return sum({p.layer: p.weights for p in plan(as_ann(topology), input_shape, "relu")}.values())
 
 
 def as_ann(topology: str | Topology) -> str:
-    """The same network without neuron suffixes, ``M`` or ``R``: its ANN baseline, to be built with neuron "relu"."""
+    """The network's ANN baseline: without neuron suffixes, ``M`` or ``R``. Build it with neuron "relu"."""
 
     def plain(nodes: tuple[Node, ...]) -> Iterator[Node]:
         for node in nodes:

@@ -1,7 +1,7 @@
-"""Training and evaluation of networks: ANNs and spiking networks (AGD, section 3.2.2) share one loop.
+"""Training and evaluation: ANNs and spiking networks (AGD, section 3.2.2) share one loop.
 
-Approximate gradient descent is ordinary back-propagation through the unrolled network with Eq. 4 in place of
-the derivative of the step function; nothing in this loop knows which kind of network it trains.
+Approximate gradient descent (AGD) is ordinary back-propagation through the unrolled network, with Eq. 4 in place of
+the derivative of the step function. The loop does not depend on the kind of network.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CODES = ("real", "poisson", "poisson-mean", "direct", "latency")
 
 OPTIMIZERS = ("adam", "sgd")
 
-_RESIDENT = 8 << 30  # bytes of pixels up to which they are kept on the device
+_RESIDENT = 8 << 30  # up to this many bytes, the pixels are kept on the device
 
 SCHEDULES = ("constant", "cosine", "step")
 
@@ -48,14 +48,14 @@ KEPT = ("last", "best")
 
 @dataclass(frozen=True)
 class InputConfig:
-    """How images reach the network.
+    """Input code: how images become the network's input.
 
-    code: "real" values (ANNs); "poisson" spikes; "poisson-mean", the mean of T Poisson spikes as a real value
-    (an ANN that sees what an SNN sees); "direct", the real image at every step; "latency", one spike per
-    pixel.
-    signed: pixels on [-1, 1] instead of [0, 1], spikes of either sign; an ANN then trains on 2 x - 1, which
-    is the expectation of that code.
-    steps: T; must be given for every code but "real".
+    Attributes:
+        code: "real" values (ANNs); "poisson" spikes; "poisson-mean", the mean of T Poisson spikes as a real value
+            (an ANN with the same input as an SNN); "direct", the real image at every step; "latency", one spike per pixel.
+        signed: pixels in [-1, 1] instead of [0, 1], and spikes of either sign. An ANN then trains on 2 x - 1, the
+            expectation of that code.
+        steps: T; required for every code except "real".
     """
 
     code: str = "real"
@@ -74,7 +74,7 @@ class InputConfig:
             raise ValueError("signed must be False for code 'latency', got True")
 
     def __call__(self, images: Tensor, *, generator: torch.Generator) -> tuple[Tensor, int | None]:
-        """(x, steps) as ``Network.forward`` takes them, from uint8 images (N, C, H, W)."""
+        """(x, steps) for ``Network.forward``, from uint8 images (N, C, H, W)."""
         x = to_unit(images)
         if self.signed:
             x = 2 * x - 1
@@ -93,14 +93,19 @@ class InputConfig:
 class TrainingConfig:
     """One training recipe.
 
-    epochs, batch_size, optimizer ("adam" or "sgd" with momentum 0.9), learning_rate, weight_decay (added to the gradient,
-    also by Adam; not on biases or batch normalisation).
-    schedule: "constant", "cosine" to zero over all epochs, or "step": a tenth at half and at three quarters.
-    warmup: epochs of linear increase from zero. clip: largest gradient norm, None for none.
-    augment: random crops (padding 4) and horizontal flips. label_smoothing is left out: the paper has none.
-    mixed_precision: bfloat16 convolutions under autocast while training; membranes stay float32, and so does evaluation.
-    keep: the weights that training ends with, those of the "last" epoch or of the "best" by validation accuracy (the first
-    of several that are equal; ``kept_epoch``).
+    Attributes:
+        epochs: number of passes over the training images.
+        batch_size: images per batch.
+        optimizer: "adam", or "sgd" with momentum 0.9.
+        learning_rate: initial learning rate, after the warm-up.
+        weight_decay: added to the gradient, also by Adam; not for biases or batch normalisation.
+        schedule: "constant", "cosine" to zero over all epochs, or "step": divided by 10 at half and at three quarters.
+        warmup: number of epochs of linear increase from zero.
+        clip: largest gradient norm; None for no clipping.
+        augment: random crops (padding 4) and horizontal flips.
+        mixed_precision: bfloat16 convolutions under autocast during training; membranes and evaluation stay float32.
+        keep: which weights the training returns: those of the "last" epoch, or of the "best" epoch by validation accuracy
+            (the first of several equal ones; ``kept_epoch``).
     """
 
     epochs: int = 8
@@ -130,7 +135,7 @@ class TrainingConfig:
         one_of("keep", self.keep, KEPT)
 
     def rate(self, progress: float) -> float:
-        """Learning rate after ``progress`` epochs (a fraction counts the batches done)."""
+        """Learning rate after ``progress`` epochs (the fraction is the share of batches done)."""
         factor = 1.0
         if self.schedule == "cosine":
             factor = 0.5 * (1 + math.cos(math.pi * min(1.0, progress / max(1, self.epochs))))
@@ -143,7 +148,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result on one part of the data: counts, mean loss (nats), which images were right, activity by site."""
+    """Result on one part of the data: counts, mean loss (nats), which images were correct, activity by site."""
 
     correct: int
     total: int
@@ -170,9 +175,20 @@ def evaluate(
 ) -> Evaluation:
     """Accuracy, loss and (with ``activity``) spikes per site of a network on one part of the data.
 
-    The spike code is drawn from the stream "evaluation" of ``seed``, the same at every call with the same
-    ``batch_size``. ``positions`` adds the
-    per-position sums that border-exact event counts need. Raises ``ValueError`` for an empty part.
+    Args:
+        network: a ``Network`` or a wrapper around one.
+        part: images and labels.
+        coder: the input code. It is drawn from the stream "evaluation" of ``seed``, the same at every call with the same
+            ``batch_size``.
+        batch_size: images per batch.
+        seed: see ``coder``.
+        device: where to compute.
+        activity: measure spikes per site.
+        positions: also record the sums per position that border-exact event counts need.
+
+    Raises:
+        ValueError: an empty part, or labels that do not fit the network.
+        FloatingPointError: scores that are not finite.
     """
     network = unwrapped(network)
     _check_part("part", part, network)
@@ -188,7 +204,7 @@ def evaluate(
                 images, labels = images.to(device), labels.to(device)
                 x, steps = coder(images, generator=generator)
                 scores = network(_as_weights(x, network), steps=steps, probe=probe, generator=generator)
-                if not torch.isfinite(scores).all():  # NaN would count as an answer
+                if not torch.isfinite(scores).all():  # else NaN would count as a prediction
                     wrong = scores[~torch.isfinite(scores)][0].item()
                     raise FloatingPointError(f"scores must be finite, got {wrong} in batch {len(hits) + 1}")
                 hits.append((scores.argmax(1) == labels).cpu())
@@ -216,19 +232,31 @@ def train(
     """Train ``network`` in place and return its learning curve, one dict per epoch.
 
     A curve entry holds epoch, train_loss, train_accuracy, validation_accuracy, validation_loss, gradient_norm
-    (mean before clipping), what the head logs, and ``on_epoch``'s numbers. Nothing in it depends on the
-    clock.
+    (mean before clipping), the values that the head logs, and the values of ``on_epoch``. No entry depends on the clock.
 
-    Where ``torch.distributed`` has a group of several processes, as under ``torchrun``, each of them calls this with the same
-    arguments: they share every batch, exchange gradients, and return the curve of the first. It is that of a single process
-    but for rounding; dropout and ``R`` draw numbers of their own in each. The first writes the checkpoint, and all must see
-    it.
+    If ``torch.distributed`` has a group of several processes, as under ``torchrun``, each of them calls this function with the
+    same arguments. They share every batch, exchange gradients, and return the curve of the first process. It equals that of a
+    single process except for rounding, and dropout and ``R`` draw different numbers in each process. The first process writes
+    the checkpoint, and all must be able to read it.
 
-    checkpoint: file written after every epoch; if it exists, training goes on from it exactly as if it had
-    never stopped. stop_after: leave after this many epochs of the schedule (for verifying a run by its first
-    epoch), with the weights of the last of them, whatever ``config.keep``. Raises ``FloatingPointError`` naming epoch and batch
-    if loss or gradient stop being finite (the last checkpoint is kept), ``ValueError`` for a part without images, a
-    checkpoint of another recipe, coder, seed, network or data set, and batches that the processes cannot share.
+    Args:
+        network: a ``Network`` or a wrapper around one.
+        splits: training and validation images.
+        config: the recipe.
+        coder: the input code.
+        seed: of all random streams.
+        device: where to compute.
+        checkpoint: file written after every epoch. If it exists, training continues from it exactly as if it had never
+            stopped.
+        stop_after: stop after this many epochs of the schedule (to verify a run by its first epoch), with the weights of
+            the last of them, for any ``config.keep``.
+        on_epoch: called after every epoch; the values it returns are added to the curve.
+        progress: show a progress bar.
+
+    Raises:
+        FloatingPointError: loss or gradient is no longer finite; names epoch and batch. The last checkpoint is kept.
+        ValueError: a part without images, a checkpoint of another recipe, coder, seed, network or data set, or batches that
+            the processes cannot share.
     """
     wrapped: nn.Module = network
     network = unwrapped(network)
@@ -269,9 +297,9 @@ def train(
         training, validation = training.to(device), validation.to(device)
     last = config.epochs if stop_after is None else min(stop_after, config.epochs)
     for epoch in range(len(curve), last):
-        network.train()  # each epoch, whatever mode on_epoch left behind
+        network.train()  # in each epoch, because on_epoch may change the mode
         layers = streams["masks"]
-        if processes() > 1:  # layers see a share of a batch, and the head, which draws on, the whole
+        if processes() > 1:  # layers see a share of a batch, the head all of it
             layers = stream(seed, f"layers of process {process()} in epoch {epoch}", device=device)
         drawn = {**streams, "layers": layers}
         entry = _epoch(module, training, coder, config, epoch, optimizer, drawn, device, progress)
@@ -287,12 +315,12 @@ def train(
         entry |= {"validation_accuracy": checked.accuracy, "validation_loss": checked.loss}
         if on_epoch is not None:
             entry |= _storable(on_epoch(epoch, network), taken=entry)
-        curve.append(first_says(entry))  # which weights are kept must be the same everywhere
+        curve.append(first_says(entry))  # every process must keep the same weights
         if config.keep == "best" and kept_epoch(curve, config) == len(curve):
             best = {name: value.detach().clone() for name, value in network.state_dict().items()}
         if checkpoint is not None and process() == 0:
             _save(checkpoint, network, optimizer, streams, curve, best, recipe)
-    wait_for_all()  # for the checkpoint, which the next call reads
+    wait_for_all()  # until the checkpoint is written, because the next call reads it
     if best is not None and len(curve) == config.epochs:
         network.load_state_dict(best)
     network.eval()
@@ -300,7 +328,7 @@ def train(
 
 
 def kept_epoch(curve: list[dict[str, Any]], config: TrainingConfig) -> int:
-    """The epoch, from 1, whose weights a training of this curve ends with; 0 where there was none."""
+    """The epoch, from 1, whose weights a training with this curve returns; 0 for an empty curve."""
     if config.keep == "last" or not curve:
         return len(curve)
     accuracies = [entry["validation_accuracy"] for entry in curve]
@@ -308,9 +336,10 @@ def kept_epoch(curve: list[dict[str, Any]], config: TrainingConfig) -> int:
 
 
 def unwrapped(network: nn.Module) -> Network:
-    """The network inside ``DistributedDataParallel``, ``DataParallel`` or ``torch.compile``'s module, or itself.
+    """The network inside ``DistributedDataParallel``, ``DataParallel`` or a ``torch.compile`` module, or the network itself.
 
-    Raises ``ValueError`` for anything that holds no ``Network``.
+    Raises:
+        ValueError: an object that contains no ``Network``.
     """
     inner = network
     while not isinstance(inner, Network):
@@ -338,30 +367,28 @@ def _check_part(name: str, part: Part, network: Network) -> None:
 
 
 def _check_last_batch(network: Network, images: int, batch_size: int) -> None:
-    """Batch normalisation needs two values per map: of 1x1 maps, two images."""
+    """Batch normalisation needs two values per map, so 1x1 maps need two images."""
     for p in network.plan:
         normalised = network.config.batch_norm and p.kind == "conv" and p.neuron == "relu"
         if normalised and p.out_shape[1:] == (1, 1) and (images % batch_size or batch_size) == 1:
             raise ValueError(
-                f"batch_size must leave no batch of one image to the batch normalisation of the 1x1 maps of "
+                f"batch_size must not leave a batch of one image for the batch normalisation of the 1x1 maps of "
                 f"{p.site}, got {batch_size} for {images} images"
             )
 
 
 def _as_weights(x: Tensor, network: Network) -> Tensor:
-    """x in the dtype of the network's weights: float32 as coded, half for a network in half."""
+    """x in the dtype of the network's weights: float32 as coded, half precision for a network in half precision."""
     return x.to(next(network.parameters()).dtype)
 
 
 def _storable(found: Any, *, taken: dict[str, Any]) -> dict[str, Any]:
-    """What ``on_epoch`` returned; raise ``ValueError`` for what a checkpoint could not give back."""
+    """Check the return value of ``on_epoch``; raise ``ValueError`` for a value that a checkpoint cannot restore."""
     if not isinstance(found, dict):
         raise ValueError(f"on_epoch must return a dict, got {type(found).__name__}")
     for key in found:
         if key in taken:
-            raise ValueError(
-                f"on_epoch must return keys of its own, got {key!r}, which the curve has already"
-            )
+            raise ValueError(f"on_epoch must return new keys, got {key!r}, which the curve already has")
 
     def check(key: str, value: Any) -> None:
         if type(value) in (list, tuple):
@@ -385,7 +412,7 @@ def _storable(found: Any, *, taken: dict[str, Any]) -> dict[str, Any]:
 def _epoch(wrapped, part, coder, config, epoch, optimizer, streams, device, progress) -> dict[str, Any]:  # type: ignore[no-untyped-def]
     """One pass over the training images; returns its curve entry.
 
-    Features come from the wrapper, if there is one, whose ``forward`` prepares the exchange of gradients.
+    Features are computed through the wrapper, if there is one, because its ``forward`` prepares the exchange of gradients.
     """
     network = unwrapped(wrapped)
     count = math.ceil(len(part.labels) / config.batch_size)
@@ -413,7 +440,7 @@ def _epoch(wrapped, part, coder, config, epoch, optimizer, streams, device, prog
             with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision):
                 x = _as_weights(x, network)
                 features = wrapped(x, steps=steps, generator=streams["layers"], features=True)
-        except FloatingPointError as error:  # spiking layers name the step, not the batch
+        except FloatingPointError as error:  # errors of spiking layers name the step but not the batch
             raise FloatingPointError(f"{error} {where}") from error
         features = gather(features.to(next(network.head.parameters()).dtype), len(labels))
         loss, log = network.head.loss(features, labels, generator=streams["masks"])
@@ -422,7 +449,7 @@ def _epoch(wrapped, part, coder, config, epoch, optimizer, streams, device, prog
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip or math.inf)
-        if not torch.isfinite(norm):  # clipping would turn an infinite gradient into NaN weights
+        if not torch.isfinite(norm):  # else clipping would turn an infinite gradient into NaN weights
             raise FloatingPointError(f"gradient must stay finite, got a norm of {norm.item()} {where}")
         optimizer.step()
         with torch.no_grad():
@@ -445,7 +472,7 @@ def _numbered(part: Part, size: int, order: torch.Generator) -> Iterator[tuple[i
 
 
 def _save(path: Path, network, optimizer, streams, curve, best, recipe: str) -> None:  # type: ignore[no-untyped-def]
-    """Write everything that continuing needs, atomically."""
+    """Write the checkpoint atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     torch.save(
@@ -465,7 +492,7 @@ def _save(path: Path, network, optimizer, streams, curve, best, recipe: str) -> 
 def _restore(  # type: ignore[no-untyped-def]
     path: Path, network, optimizer, streams, recipe: str
 ) -> tuple[list[dict[str, Any]], dict[str, Tensor] | None]:
-    """Read a checkpoint back; a file that is none, or another recipe's, stops with its name."""
+    """Read a checkpoint. A file that is not a checkpoint, or belongs to another recipe, raises an error with its name."""
     try:
         kept = torch.load(path, weights_only=True, map_location="cpu")
         if kept["recipe"] != recipe:

@@ -1,14 +1,14 @@
 """The neuron layer of a GPU: all time steps of a block of neurons in one Triton program, forward and backward.
 
-``kernels`` prepares the storage and calls this file, which is imported only where Triton is. The arithmetic is that of
-``_loops``: a float32 membrane in registers, every input read once, every output written once; spikes and potentials in the
-dtype of the current. Neurons never meet, so nothing is summed over programs and the bits do not depend on the grid.
+``kernels`` prepares the storage and calls this file, which is imported only if Triton is installed. The arithmetic is that
+of ``_loops``: a float32 membrane in registers, every input read once, every output written once; spikes and potentials in
+the dtype of the current. Neurons do not interact, so nothing is summed over programs and the bits do not depend on the grid.
 
-Looking whether a potential is finite would wait for the device at every layer. Instead the last spikes of a neuron whose
-potential is not finite are NaN, which reaches the loss (``neurons.fire`` says so too).
+A check for finite potentials would wait for the device at every layer. Instead, if a neuron's potential is not finite, its
+last spikes are NaN, which reaches the loss (see ``neurons.fire``).
 
-``TRITON_INTERPRET=1`` runs the same functions on a CPU, slowly: the tests do. T is a compile-time number, as the interpreter
-cannot loop to a run-time one.
+``TRITON_INTERPRET=1`` runs the same functions on a CPU, slowly; the tests use it. T is a compile-time constant, because the
+interpreter cannot loop to a run-time bound.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
-_MANY = 1 << 18  # neurons from which blocks of 1,024 fill all multiprocessors of a large GPU
+_MANY = 1 << 18  # from this many neurons on, blocks of 1,024 fill all multiprocessors of a large GPU
 
 
 @triton.jit
@@ -40,7 +40,7 @@ def _scan(  # type: ignore[no-untyped-def]
     AT_EQUALITY: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Eq. 2-3. membrane and before: U and S before the first step, None from rest; potential: None to keep none."""
+    """Eq. 2-3. membrane and before: U and S before the first step, None from rest. potential: None if it is not kept."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = place < n
     U = tl.zeros((BLOCK,), tl.float32)
@@ -64,7 +64,7 @@ def _scan(  # type: ignore[no-untyped-def]
         taken = tl.where(fires, reset, 0.0)
         sound = (tl.abs(U) < float("inf")) | (
             t < STEPS - 1
-        )  # with a soft reset, NaN and infinity stay to the end
+        )  # with a soft reset, NaN and infinity stay until the end
         fired = tl.where(sound, tl.where(fires, 1.0, 0.0), float("nan"))
         tl.store(spikes + place, fired.to(spikes.dtype.element_ty), mask=inside)
         spikes += n
@@ -92,10 +92,10 @@ def _scan_back(  # type: ignore[no-untyped-def]
     SUMMED: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Eq. 4 through time. behind: (STEPS - 1) n; by_spikes and by_last: None for zero; jump: None for a detached reset."""
+    """Gradient through time (Eq. 4). behind: (STEPS - 1) n. by_spikes, by_last: None for zero. jump: None if detached."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = place < n
-    G = tl.zeros((BLOCK,), tl.float32)  # dL/dU[t+1], but at first already what reaches U[T-1] from behind
+    G = tl.zeros((BLOCK,), tl.float32)  # dL/dU[t+1]; initially what later steps send to U[T-1]
     if by_last is not None:
         G = tl.load(by_last + place, mask=inside, other=0.0)
     total = tl.zeros((BLOCK,), tl.float32)
@@ -140,13 +140,19 @@ def scan(
 ) -> None:
     """Write spikes, potentials and the last membrane.
 
-    Every tensor is dense by time steps, in one and the same order of neurons; ``current`` of one step is constant.
+    Every tensor is dense by time steps, with the same order of neurons. ``current`` of one step is constant.
 
     Args:
         current: (T, ...) or (1, ...).
-        membrane: U of the step before the first, (...) float32, and ``before`` its spikes, likewise; None from rest.
-        spikes: (T, ...), ``potential`` too, None to keep none; ``last``: (...) float32.
-        alpha: the leak factor. reset: what a spike takes off the next potential.
+        membrane: U of the step before the first, (...) float32; None from rest.
+        before: spikes of that step, (...) float32; None from rest.
+        spikes: (T, ...), written.
+        potential: (T, ...), written; None if it is not kept.
+        last: (...) float32, written.
+        alpha: the leak factor.
+        reset: amount that a spike subtracts from the next potential.
+        threshold: firing threshold.
+        at_equality: whether a neuron fires at ``U == threshold``.
     """
     n, steps = last.numel(), len(spikes)
     if n == 0:
@@ -186,8 +192,11 @@ def scan_back(
 ) -> None:
     """Write dL/dI into ``out``, (T, ...), or (1, ...) if ``summed`` over time, and dL/dU of the first step, (...) float32.
 
-    potential and by_spikes (dL/dS): (T, ...). by_last: dL/dU of the last step by what follows it, (...) float32.
-    jump: the derivative of the reset by its spike, 0 where the reset is a constant.
+    Args:
+        potential: (T, ...).
+        by_spikes: dL/dS, (T, ...).
+        by_last: dL/dU of the last step, through everything after it, (...) float32.
+        jump: the derivative of the reset with respect to its spike; 0 if the reset is treated as a constant.
     """
     n, steps = by_first.numel(), len(potential)
     if n == 0:
@@ -215,6 +224,6 @@ def scan_back(
 
 
 def _launch(n: int) -> tuple[tuple[int], dict[str, int]]:
-    """The grid and block: eight neurons to a thread, so that 16 bytes of bfloat16 are read at once, where there are many."""
+    """The grid and block: eight neurons per thread if there are many, so that a thread reads 16 bytes of bfloat16 at once."""
     block, warps = (1024, 4) if n >= _MANY else (128, 2)
     return (triton.cdiv(n, block),), {"BLOCK": block, "num_warps": warps}

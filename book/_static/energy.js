@@ -111,7 +111,7 @@
       } else if (kind === "pool") {
         top.push({ kind });
       } else if (kind === "mean" || kind === "recode") {
-        if (openers.length) refuse(`${token} must stand outside of brackets, got it inside ${where}`);
+        if (openers.length) refuse(`${token} must be outside brackets, got it inside ${where}`);
         top.push({ kind });
       } else if (kind === "open" || kind === "group") {
         openers.push(token);
@@ -219,12 +219,12 @@
       const at = `at ${quoted(write(node))} ${where}`;
       const fits = shapeIn.length === 3 && equal(flow.shape.slice(1), shapeIn.slice(1)) && flow.shape[0] > shapeIn[0];
       if (node.match === null || !fits) {
-        refuse(`a BackRes block must give the shape it reads, ${tuple(shapeIn)}, or more channels ` +
+        refuse(`a BackRes block must output the shape it reads, ${tuple(shapeIn)}, or more channels ` +
           `with :drop, :top, :top-fixed or :average, got ${tuple(flow.shape)} ${at}`);
       }
       if (node.match === "average") {
         if (flow.shape[0] % shapeIn[0]) {
-          refuse(`:average must find a multiple of ${shapeIn[0]} channels, got ${flow.shape[0]} ${at}`);
+          refuse(`:average needs a multiple of ${shapeIn[0]} channels, got ${flow.shape[0]} ${at}`);
         }
         return { ...flow, shape: shapeIn };
       }
@@ -238,13 +238,13 @@
           flow = layer(node, flow, step, steps);
         } else if (node.kind === "pool") {
           if (flow.shape.length !== 3 || flow.shape[1] % 2 || flow.shape[2] % 2) {
-            refuse(`P must find maps of even height and width, got ${tuple(flow.shape)} ${where}`);
+            refuse(`P must read maps of even height and width, got ${tuple(flow.shape)} ${where}`);
           }
           const [channels, height, width] = flow.shape;
           flow = { ...flow, shape: [channels, height / 2, width / 2], pool: 2 * flow.pool };
         } else if (node.kind === "recode") {
           if (flow.timed || !passes.length || flow.sources.includes("rate-code")) {
-            refuse(`R must follow a ReLU layer, got it elsewhere ${where}`);
+            refuse(`R must follow a ReLU layer, got it after other values ${where}`);
           }
           flow = { shape: flow.shape, sources: ["rate-code"], sourceShapes: [flow.shape], pool: 1, timed: true };
         } else if (node.kind === "mean") {
@@ -261,13 +261,13 @@
             refuse(`a residual sum must join spikes with spikes or reals with reals, got one of each ${at}`);
           }
           if (flow.pool !== 1 || out.pool !== 1) {
-            refuse(`a residual sum must not touch a pooling layer, got ${quoted(write(node))} ${where}`);
+            refuse(`a residual sum must not contain a pooling layer, got ${quoted(write(node))} ${where}`);
           }
           flow = {
             ...out, sources: out.sources.concat(flow.sources), sourceShapes: out.sourceShapes.concat(flow.sourceShapes),
           };
         } else {
-          if (steps > 1) refuse(`a BackRes block must not hold another, got ${quoted(write(node))} ${where}`);
+          if (steps > 1) refuse(`a BackRes block must not contain another, got ${quoted(write(node))} ${where}`);
           const shapeIn = flow.shape;
           for (let k = 1; k <= node.repeats; k += 1) {
             if (k > 1 && !equal(flow.shape, shapeIn)) flow = matched(node, flow, shapeIn);

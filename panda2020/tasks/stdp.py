@@ -1,4 +1,4 @@
-"""Task "stdp": convolutions trained with STDP, then classifiers on their features, beside untrained and pixel controls.
+"""Task "stdp": train convolutions with STDP, then classifiers on their features, on untrained kernels and on pixels.
 
 One run serves Table 6 (fully connected classifier) and Table 12 (ConvNN classifier): both read the same features.
 """
@@ -41,7 +41,7 @@ WINDOW = 20  # mini-batches per entry of the learning curve
 
 @dataclass(frozen=True)
 class Classifier:
-    """What reads the features: a ReLU network by ``topology`` ("F1024 F10"), its initialisation and head, its recipe."""
+    """A classifier on the features: a ReLU network by ``topology`` ("F1024 F10"), its initialisation and head, its recipe."""
 
     name: str
     topology: str
@@ -49,8 +49,8 @@ class Classifier:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", self.name):  # it becomes a file's name
-            raise ValueError(f"name must be of letters, digits, dots and dashes, got {self.name!r}")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", self.name):  # the name is used as a file name
+            raise ValueError(f"name must consist of letters, digits, dots and dashes, got {self.name!r}")
         if self.network.neuron != "relu":
             raise ValueError(f"network must have neuron 'relu' in a classifier, got {self.network.neuron!r}")
         if self.training.augment:
@@ -61,12 +61,16 @@ class Classifier:
 class Spec:
     """Everything that decides the numbers of an STDP run.
 
-    convolutions: the part of the network that STDP trains, with the pooling behind it: "36C3 36C3+ P".
-    data: images used; STDP sees the first ``unlabelled`` training images without their labels, each classifier all.
-    stdp: rule, competition, T. classifiers: each is trained on the same features.
-    controls: "random": the same kernels before training, with thresholds adapted to the same activity; "pixels": the
-    image itself, pooled as the features are.
-    snapshots: images seen at which kernels are kept. seed: every stream of random numbers.
+    Attributes:
+        convolutions: the part of the network that STDP trains, with the pooling after it: "36C3 36C3+ P".
+        data: images; STDP sees the first ``unlabelled`` training images without their labels, each classifier all of them.
+        unlabelled: see ``data``.
+        stdp: rule, competition, T.
+        classifiers: each is trained on the same features.
+        controls: "random": the same kernels before training, with thresholds adapted to the same activity; "pixels": the
+            image itself, pooled as the features are.
+        snapshots: numbers of images seen at which kernels are kept.
+        seed: of all streams of random numbers.
     """
 
     convolutions: str
@@ -98,7 +102,7 @@ class Spec:
 
 
 def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
-    """Train kernels, extract features, train every classifier on features and controls, and test each of them."""
+    """Train kernels, extract features, and train and test every classifier on features and controls."""
     splits = load(spec.data)
     shape = tuple(splits.train.images.shape[1:])
     found = {
@@ -199,7 +203,7 @@ def minutes(spec: Spec) -> float:
 
 
 def memory(spec: Spec) -> float:
-    """Estimated largest memory in MiB: libraries, images, and the features of all images from every source."""
+    """Estimated peak memory in MiB: libraries, images, and the features of all images from every source."""
     channels, size = {"digits": (1, 8), "cifar10": (3, 32)}.get(spec.data.name, (3, 128))
     size = spec.data.size or size
     passes = _convolutions(plan(spec.topology(spec.classifiers[0]), (channels, size, size)))
@@ -245,7 +249,7 @@ def _train(
 
 
 def _features(spec: Spec, splits: Splits, source: str, *, device: str, progress: bool) -> dict[str, Any]:
-    """Features of all images as bytes, with all that the record says about how they were made."""
+    """Features of all images as bytes, with the statistics that the record keeps about them."""
     if source == "pixels":
         pool = plan(f"{spec.convolutions} F{len(splits.classes)}", tuple(splits.train.images.shape[1:]))[
             -1
@@ -255,7 +259,7 @@ def _features(spec: Spec, splits: Splits, source: str, *, device: str, progress:
     config, unlabelled = spec.stdp, spec.unlabelled
     if (
         source == "random"
-    ):  # the same initial kernels; only thresholds adapt, to the same target, which needs few images
+    ):  # the same initial kernels; only thresholds adapt to the same target, which needs few images
         config, unlabelled = (
             replace(config, eta=0.0, competition="none"),
             min(unlabelled, WINDOW * config.batch),
@@ -289,7 +293,7 @@ def _features(spec: Spec, splits: Splits, source: str, *, device: str, progress:
 
 
 def _bytes(values: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Features on 0 to 255: one scale for all, such that a thousandth of the training features lies above."""
+    """Features scaled to 0 to 255, with one scale for all: a thousandth of the training features lies above it."""
     flat = values["train"].flatten()
     rank = max(1, math.ceil(0.999 * len(flat)))
     scale = float(flat.kthvalue(rank).values) or 1.0
@@ -308,7 +312,7 @@ def _parts(splits: Splits, kept: Mapping[str, Any]) -> Splits:
 
 
 def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What ``make`` gave in an earlier attempt at this run, or gives now."""
+    """The result of ``make``, from the file of an earlier attempt at this run if it exists."""
     if path.exists():
         return torch.load(path, weights_only=True)
     made = make()
@@ -350,7 +354,7 @@ def _classify(
 
 
 def _convolutions(passes: Sequence[Pass]) -> tuple[Pass, ...]:
-    """The spiking passes of a whole network; everything behind them is the classifier."""
+    """The spiking passes of a whole network; all passes after them are the classifier."""
     return tuple(p for p in passes if p.neuron in SPIKING)
 
 

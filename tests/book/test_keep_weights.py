@@ -51,7 +51,7 @@ def test_a_recorded_run_becomes_a_network_to_load(run, capsys):
     again = evaluate(kept.network, load(SPEC.data).test, kept.input, seed=SPEC.seed, activity=False)
     assert again.accuracy == kept.accuracy
     assert keep_weights.main([record.key, *folders]) == 1  # the name is taken
-    assert "name must be a new one, got 'VGG3x2'" in capsys.readouterr().err
+    assert "name must be new unless replace=True, got 'VGG3x2'" in capsys.readouterr().err
     assert keep_weights.main([record.key, *folders, "--replace"]) == 0
     assert keep_weights.main([record.key, *folders, "--name", "mine"]) == 0
     assert set(json.loads((place / "results/weights/index.json").read_text())["weights"]) == {

@@ -36,7 +36,7 @@ def test_real_values_repeated_over_time_are_told_from_spikes():
     probe = ActivityProbe()
     with torch.no_grad():
         net(direct(torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0)), 5), probe=probe)
-    with pytest.raises(ValueError, match="feed real values in as static input"):
+    with pytest.raises(ValueError, match="use static_input=True for real values"):
         report(net.plan, probe.result(), 5, convention="physical")
 
 

@@ -194,7 +194,7 @@ def test_every_rule_gives_the_channels_asked_for(rule, groups, keep, timed, seed
         ("first", 4, 2, "rule must be one of 'drop', 'top', 'top-fixed', 'average', got 'first'"),
         ("top", 0, 1, "channels must be a whole number"),
         ("top", 4, 0, "keep must be a whole number"),
-        ("top", 4, 5, "keep must be at most the 4 channels there are, got 5"),
+        ("top", 4, 5, "keep must be at most channels = 4, got 5"),
         ("average", 4, 3, "keep must divide the 4 channels for rule 'average', got 3"),
         ("drop", 4, 2, "generator must be given for rule 'drop', got None"),
     ],

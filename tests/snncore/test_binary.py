@@ -40,7 +40,7 @@ def test_scale_is_the_mean_magnitude_of_each_output_map():
 @pytest.mark.parametrize("scale", ["mean", "none"])
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
 def test_a_weight_that_is_not_finite_has_no_sign(scale, wrong):
-    with pytest.raises(ValueError, match="weight must be finite to have a sign"):
+    with pytest.raises(ValueError, match="weight must be finite, got NaN or infinity"):
         binary_weight(torch.tensor([[1.0, wrong]]), scale=scale)
     network = binarise(built(), scale=scale)
     with torch.no_grad():
@@ -102,10 +102,11 @@ def test_refusals():
     with pytest.raises(ValueError, match="scale must be one of 'mean', 'none', got 'max'"):
         binary_weight(torch.ones(2, 2), scale="max")
     with pytest.raises(
-        ValueError, match="must have LIF neurons of leak 0 to be binary, got 'lif' with leak 0.95 at conv1"
+        ValueError,
+        match="must have LIF neurons with alpha 0 to be binary, got 'lif' with alpha 0.95 at conv1",
     ):
         binarise(built(config=NetworkConfig(neuron="lif")))
-    with pytest.raises(ValueError, match="got 'relu' with leak 0 at conv1"):
+    with pytest.raises(ValueError, match="got 'relu' with alpha 0 at conv1"):
         binarise(built(config=NetworkConfig(neuron="relu", alpha=0.0)))
     with pytest.raises(ValueError, match="network must not be binary already, got a binary conv2"):
         binarise(binarise(built()))

@@ -1,4 +1,4 @@
-"""Conversion: an independent float64 loop, the equivalence with normalised weights, thresholds by step, refusals."""
+"""Conversion: an independent float64 loop, the equivalence with normalised weights, thresholds by step, argument errors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ import math
 
 import pytest
 import torch
+from conversion_cases import (
+    PLAIN,
+    POISSON,
+    REAL,
+    SHAPE,
+    UNROLLED,
+    ann,
+    config,
+    converted,
+    loop,
+    part,
+    pictures,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -26,86 +39,13 @@ from snncore.conversion import (
     spiking,
     thresholds_of,
 )
-from snncore.data import Part
-from snncore.energy import report
 from snncore.network import Network, NetworkConfig
 from snncore.neurons import IF, LIF, fire
 from snncore.peaks import Percentile
 from snncore.simulation import classify, simulate
 from snncore.stepper import Neurons
 from snncore.streams import stream
-from snncore.training import InputConfig, evaluate
-
-PLAIN = "4C3 P 3C3 P F8 F3"
-UNROLLED = "4C3 P [4C3 4C3]x2 P F8 F3"
-SHAPE = (2, 8, 8)
-POISSON = InputConfig("poisson", steps=1)
-REAL = InputConfig("real")
-
-
-def dyadic(network):
-    """Weights in multiples of 1/64: every sum of spikes is exact, whatever its order."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_((parameter * 64).round() / 64)
-    return network
-
-
-def ann(topology=PLAIN, seed=0, **options):
-    return dyadic(
-        Network(
-            topology,
-            input_shape=SHAPE,
-            config=NetworkConfig(neuron="relu", **options),
-            generator=stream(seed, "weights"),
-        )
-    ).eval()
-
-
-def pictures(count=6, seed=0):
-    return torch.randint(0, 256, (count, *SHAPE), generator=stream(seed, "pictures"), dtype=torch.uint8)
-
-
-def part(count=6, seed=0):
-    return Part(pictures(count, seed), torch.randint(0, 3, (count,), generator=stream(seed, "labels")))
-
-
-def config(**options):
-    return ConversionConfig(**{"images": 6, "steps": 30, **options})
-
-
-def converted(topology=PLAIN, *, coder=POISSON, seed=0, options=None, **network):
-    return convert(
-        ann(topology, seed, **network),
-        pictures(),
-        coder,
-        config(**(options or {})),
-        generator=stream(0, "calibration"),
-    )
-
-
-def loop(net, coder, steps, generator):
-    """Balancing written down again: float64, whole layers at once, nothing packed; membranes as running sums."""
-    x = dataclasses.replace(coder, steps=steps)(pictures(), generator=generator)[0].double()
-    values, found = {"input": x}, {}
-    for p in net.plan[:-1]:
-        source = values[p.sources[0]]
-        lead = source.shape[:2]
-        folded = source.flatten(0, 1)
-        if p.pool > 1:
-            folded = F.avg_pool2d(folded, p.pool)
-        weight = net.layers[p.layer].weight.double()
-        current = F.conv2d(folded, weight, padding=1) if p.kind == "conv" else folded.flatten(1) @ weight.T
-        current = current.unflatten(0, lead)
-        found[p.site] = threshold = current.max().item()
-        # soft reset: spikes so far times the threshold is what has been taken from the integral
-        integral, count, spikes = current.cumsum(0), torch.zeros_like(current[0]), []
-        for total in integral:
-            spike = (total - count * threshold > threshold).double()
-            count = count + spike
-            spikes.append(spike)
-        values[p.site] = torch.stack(spikes)
-    return found, values
+from snncore.training import InputConfig
 
 
 @pytest.mark.parametrize("coder", [POISSON, InputConfig("poisson", signed=True, steps=1)])
@@ -328,123 +268,6 @@ def test_the_ann_is_left_alone():
     assert not any(p.requires_grad for p in net.parameters())
 
 
-# --- simulation ---------------------------------------------------------------------------------------------
-
-
-def test_one_simulation_gives_every_t():
-    net, _ = converted(UNROLLED)
-    data = part(7)
-    found = simulate(net, data, POISSON, 23, at=(5, 12), seed=3, batch_size=4)
-    assert list(found) == [5, 12, 23]
-    for T, snapshot in found.items():
-        coder = dataclasses.replace(POISSON, steps=23)
-        generator, probe, scores = stream(3, "evaluation"), ActivityProbe(positions=True), []
-        for images in data.images.split(4):
-            scores.append(net(coder(images, generator=generator)[0][:T], probe=probe))
-        assert torch.equal(snapshot.scores, torch.cat(scores))
-        for site, activity in probe.result().items():
-            assert snapshot.sites[site].rate == pytest.approx(activity.rate)
-            if activity.positions is not None:
-                assert torch.allclose(
-                    torch.tensor(snapshot.sites[site].positions), torch.tensor(activity.positions)
-                )
-
-
-def test_the_last_t_is_what_evaluate_finds():
-    net, _ = converted(UNROLLED)
-    data = part(9)
-    found = simulate(net, data, POISSON, 15, seed=1, batch_size=5)[15]
-    tested = evaluate(net, data, InputConfig("poisson", steps=15), seed=1, batch_size=5, positions=True)
-    assert (found.correct, found.total) == (tested.correct, tested.total)
-    assert torch.equal(found.hits, tested.hits)
-    assert found.loss == pytest.approx(tested.loss)
-    assert found.accuracy == tested.accuracy
-    for convention in ("paper", "physical", "full"):
-        assert report(found.plan, found.sites, found.steps, convention=convention).efficiency > 0
-
-
-@pytest.mark.parametrize("coder", [POISSON, InputConfig("poisson", signed=True, steps=1)])
-def test_chunks_of_time_change_nothing(coder):
-    net = Network(
-        UNROLLED, input_shape=SHAPE, config=NetworkConfig(neuron="relu"), generator=stream(5, "weights")
-    )
-    net, _ = convert(net, pictures(), coder, config(), generator=stream(0, "calibration"))
-    data = part(8)
-    runs = [
-        simulate(net, data, coder, 40, at=(7, 20), seed=0, batch_size=3, time_chunk=chunk, points=5)
-        for chunk in (None, 1, 6, 40)
-    ]
-    for run in runs[1:]:
-        for T, snapshot in runs[0].items():
-            assert torch.equal(run[T].scores, snapshot.scores)
-            assert run[T].sites == snapshot.sites
-            for site, agreement in snapshot.agreement.items():
-                assert torch.equal(run[T].agreement[site].points, agreement.points)
-
-
-def test_agreement_by_hand():
-    net, _ = converted(PLAIN)
-    data = part(4)
-    found = simulate(net, data, POISSON, 25, seed=0, points=11)[25]
-    seen, real = {}, {}
-    x = dataclasses.replace(POISSON, steps=25)(data.images, generator=stream(0, "evaluation"))[0]
-    net(x, probe=lambda site, spikes, timed: seen.update({site: spikes.mean(0).double()}))
-    ann()(
-        REAL(data.images, generator=stream(0, ""))[0],
-        probe=lambda site, values, timed: real.update({site: values.double()}),
-    )
-    for site, agreement in found.agreement.items():
-        expected = real[site] / scales(net)[site]
-        pair = torch.stack([expected.flatten(), seen[site].flatten()])
-        assert agreement.correlation == pytest.approx(torch.corrcoef(pair)[0, 1].item(), abs=1e-5)
-        assert agreement.bias == pytest.approx((pair[1].mean() / pair[0].mean() - 1).item(), abs=1e-5)
-        assert agreement.error == pytest.approx(
-            ((pair[1] - pair[0]).abs().mean() / pair[0].mean()).item(), rel=1e-5
-        )
-        assert agreement.saturated == (pair[0] > 1).double().mean().item()
-        assert agreement.points.shape == (11, 2)
-    # after the last layer nothing is left to take over
-    assert found.agreement["fc1"].accuracy == found.accuracy
-
-
-def test_top_k():
-    found = simulate(converted()[0], part(), POISSON, 10, seed=0)[10]
-    assert found.top(1) == found.correct <= found.top(2) <= found.top(3) == found.total == found.top(5)
-
-
-def test_progress_counts_image_steps():
-    seen = []
-    simulate(converted()[0], part(5), POISSON, 11, at=(4,), seed=0, batch_size=2, progress=seen.append)
-    assert sum(seen) == 55
-
-
-# --- refusals -----------------------------------------------------------------------------------------------
-
-
-def test_simulation_refuses():
-    net, data = converted()[0], part()
-    for steps, at, words in (
-        (0, (), "steps must be a whole number of at least 1"),
-        (5, (0,), "at must be"),
-        (5, (6,), "at must lie between 1 and steps = 5, got 6"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            simulate(net, data, POISSON, steps, at=at, seed=0)
-    with pytest.raises(
-        ValueError, match=r"network must be balanced, .* got thresholds conv1 1, conv2 1, fc1 1"
-    ):
-        simulate(spiking(ann()), data, POISSON, 5, seed=0)
-    with pytest.raises(ValueError, match="part must hold at least one image"):
-        simulate(net, Part(data.images[:0], data.labels[:0]), POISSON, 5, seed=0)
-    for code in ("latency", "direct"):
-        with pytest.raises(ValueError, match="coder must have code 'poisson'"):
-            simulate(net, data, InputConfig(code, steps=5), 5, seed=0)
-    with pytest.raises(ValueError, match="time_chunk"):
-        simulate(net, data, POISSON, 5, seed=0, time_chunk=0)
-    with pytest.raises(ValueError, match="evaluation mode"):
-        simulate(net.train(), data, POISSON, 5, seed=0)
-
-
 def test_conversion_refuses_data():
     with pytest.raises(ValueError, match=r"images must hold at least config.images = 7, got 6"):
         converted(options={"images": 7})
@@ -539,7 +362,7 @@ def test_the_balanced_head_scales_what_it_reads():
     assert torch.equal(balanced.loss(h, target)[0], head.loss(3 * h, target)[0])
 
 
-# --- numbers that are not finite, and what a simulation is given and hands out ---
+# --- numbers that are not finite, and training a converted network ---
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
@@ -553,61 +376,12 @@ def test_weights_that_are_not_finite_are_named_when_balancing(percentile, wrong)
         convert(net, part().images, POISSON, config, generator=stream(0, "calibration"))
 
 
-@pytest.mark.parametrize("wrong", [math.nan, math.inf])
-@pytest.mark.parametrize(
-    ("layer", "words"), [("conv1", "potentials of conv1 after 3 steps"), ("fc1", "potentials of fc1 after")]
-)
-def test_a_simulation_names_the_site_that_is_not_finite(layer, words, wrong):
-    net, _ = converted()
-    net.layers[layer].weight.fill_(wrong)
-    with pytest.raises(FloatingPointError, match=f"{words}.* must be finite"):
-        simulate(net, part(), POISSON, 6, at=(3,), seed=0)
-
-
-def test_scores_that_are_not_finite_are_found():
-    net, _ = converted()
-    net.head.head.classify.bias.data.fill_(math.nan)
-    with pytest.raises(FloatingPointError, match="scores after 2 steps must be finite"):
-        simulate(net, part(), POISSON, 2, seed=0)
-    plain = ann()
-    plain.head.classify.bias.data.fill_(math.nan)
-    with pytest.raises(FloatingPointError, match="scores must be finite"):
-        classify(plain, part(), REAL, seed=0)
-
-
-def test_images_and_labels_must_be_the_networks():
-    net, _ = converted()
-    data = part()
-    for wrong, words in (
-        (Part(data.images[:0], data.labels[:0]), "part must hold at least one image"),
-        (Part(data.images, data.labels + 3), "labels must lie between 0 and 2, got labels from"),
-        (Part(data.images, data.labels - 1), "labels must lie between 0 and 2, got labels from -1"),
-        (Part(data.images[..., :7], data.labels), "images must have shape"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            simulate(net, wrong, POISSON, 3, seed=0)
-        with pytest.raises(ValueError, match=words):
-            classify(ann(), wrong, REAL, seed=0)
-
-
-def test_readings_share_no_memory_with_each_other_or_the_part():
-    data, untouched = part(), part()
-    net, _ = converted()
-    found = simulate(net, data, POISSON, 12, at=(4, 8), seed=0, points=3)
-    again = simulate(net, untouched, POISSON, 12, at=(4, 8), seed=0, points=3)
-    for T in (4, 8):
-        found[T].scores.fill_(7)
-        found[T].labels.fill_(7)
-    assert torch.equal(found[12].scores, again[12].scores) and torch.equal(found[12].labels, untouched.labels)
-    read = classify(ann(), data, REAL, seed=0)
-    read.labels.fill_(7)
-    assert torch.equal(data.labels, untouched.labels)
-
-
 def test_training_a_converted_network_says_that_nothing_in_it_learns():
     net, _ = converted()
     h, target = torch.rand(4, net.head.head.features), torch.zeros(4, dtype=torch.int64)
-    with pytest.raises(ValueError, match="network must have parameters that learn, got a converted one"):
+    with pytest.raises(
+        ValueError, match="network must have parameters that require a gradient, got a converted one"
+    ):
         net.train().head.loss(h, target)
     with torch.no_grad():
         net.head.loss(h, target)

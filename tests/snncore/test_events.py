@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from test_conversion import POISSON, part
+from conversion_cases import POISSON, part
 
 from snncore import events
 from snncore.conversion import ConversionConfig, convert, spiking

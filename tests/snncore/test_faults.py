@@ -343,7 +343,7 @@ def test_evaluation_leaves_every_module_in_its_mode():
         ({"x": {"y": [1, {2}]}}, "got set at 'x.y'"),
         ({"x": PART}, "got snncore.data.Part at 'x'"),
         ({1: 2}, "keys of type str, got 1"),
-        ({"epoch": 2}, "keys of its own, got 'epoch'"),
+        ({"epoch": 2}, "new keys, got 'epoch'"),
         (None, "a dict, got NoneType"),
     ],
 )
@@ -444,7 +444,7 @@ def test_a_last_batch_of_one_names_batch_size(images, batch_size):
     few = Part(PART.images[:images], PART.labels[:images])
     splits = Splits(few, PART, PART, tuple("0123456789"), "")
     with pytest.raises(
-        ValueError, match=f"batch_size must leave no batch of one .* got {batch_size} for {images}"
+        ValueError, match=f"batch_size must not leave a batch of one .* got {batch_size} for {images}"
     ):
         fit(build("4C3 P P P 4C3 F10", neuron="relu", batch_norm=True), splits, batch_size=batch_size)
     assert fit(

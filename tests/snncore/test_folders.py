@@ -256,9 +256,9 @@ def test_grey_and_cmyk_become_colour(root, mode, colour, expected):
 
 
 def test_arguments_are_checked(root):
-    with pytest.raises(ValueError, match="name must be imagefolder:DIR for images that stay on disk, got"):
+    with pytest.raises(ValueError, match="name must be imagefolder:DIR to stream images from disk, got"):
         open_folder(DataConfig("digits", 1, 1, 1))
-    with pytest.raises(ValueError, match="size must be given for images that stay on disk, got"):
+    with pytest.raises(ValueError, match="size must be given to stream images from disk, got"):
         open_folder(config(size=None), root=root)
     with pytest.raises(ValueError, match="workers must be a whole number of at least 0, got -1"):
         open_folder(config(), root=root, workers=-1)

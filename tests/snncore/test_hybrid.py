@@ -73,9 +73,9 @@ def test_every_block_learns_through_the_rate_code():
         "conv2": "spikes",
         "fc1": "spikes",
     }
-    with pytest.raises(ValueError, match="generator must be given where R"):
+    with pytest.raises(ValueError, match="generator must be given for R, which"):
         net(torch.rand(3, 2, 8, 8), steps=6)
-    with pytest.raises(ValueError, match="steps must be given where R"):
+    with pytest.raises(ValueError, match="steps must be given for R, which"):
         net(torch.rand(3, 2, 8, 8), generator=generator())
 
 

@@ -162,7 +162,7 @@ def test_the_ann_baseline_by_hand():
         ("(4C3) F10", r"got '\)'"),
         ("[P]x2 F10", r"brackets must hold at least one layer, got none before '\]x2'"),
         ("()+ F10", "brackets must hold at least one layer"),
-        ("[4C3 M]x2 F10", "M must stand outside of brackets"),
+        ("[4C3 M]x2 F10", "M must be outside brackets"),
         ("+ 4C3 F10", r"'\+' must follow a layer or a group in parentheses, got ''|got '\+'"),
         ("4C3 P + F10", r"'\+' must follow a layer"),
         ("4C3++ F10", r"'\+' must follow a layer"),
@@ -282,20 +282,24 @@ def test_who_reads_the_image_itself():
         ("4C3 F3", {"neuron": "tanh"}, "neuron must be one of"),
         ("4C3 F3", {"input_shape": (4, 4)}, r"input_shape must be \(channels, height, width\), got \(4, 4\)"),
         ("4C3 F3", {"input_shape": (0, 4, 4)}, "input_shape must be a whole number"),
-        ("P P P F3", {}, r"P must find maps of even height and width, got \(2, 1, 1\)"),
-        ("F4 P F3", {}, "P must find maps"),
+        ("P P P F3", {}, r"P must read maps of even height and width, got \(2, 1, 1\)"),
+        ("F4 P F3", {}, "P needs maps"),
         ("4C3 M F3", {"neuron": "relu"}, "M must follow spikes"),
         ("4C3 M M F3", {}, "M must follow spikes"),
         ("4C3+ F3", {}, r"a residual sum must join equal shapes, got \(2, 4, 4\) and \(4, 4, 4\) at '4C3\+'"),
         ("(2C3 P)+ F3", {}, "a residual sum must join equal shapes"),
         ("2C3:relu 2C3:lif+ F3", {}, "a residual sum must join spikes with spikes or reals with reals"),
-        ("4C3 P 4C3+ F3", {}, "a residual sum must not touch a pooling layer"),
-        ("[2C3 [2C3]x2]x2 F3", {}, "a BackRes block must not hold another"),
-        ("[4C3]x2 F3", {}, r"a BackRes block must give the shape it reads, \(2, 4, 4\), or .* got \(4, 4, 4"),
-        ("[1C3]x2:drop F3", {}, "a BackRes block must give the shape it reads"),
-        ("[2C3 P]x2 F3", {}, "a BackRes block must give the shape it reads"),
-        ("[F32]x2:top F3", {}, "a BackRes block must give the shape it reads"),
-        ("[5C3]x2:average F3", {}, ":average must find a multiple of 2 channels, got 5"),
+        ("4C3 P 4C3+ F3", {}, "a residual sum must not contain a pooling layer"),
+        ("[2C3 [2C3]x2]x2 F3", {}, "a BackRes block must not contain another"),
+        (
+            "[4C3]x2 F3",
+            {},
+            r"a BackRes block must output the shape it reads, \(2, 4, 4\), or .* got \(4, 4, 4",
+        ),
+        ("[1C3]x2:drop F3", {}, "a BackRes block must output the shape it reads"),
+        ("[2C3 P]x2 F3", {}, "a BackRes block must output the shape it reads"),
+        ("[F32]x2:top F3", {}, "a BackRes block must output the shape it reads"),
+        ("[5C3]x2:average F3", {}, ":average needs a multiple of 2 channels, got 5"),
         ("[4C3 4C3+]x2:drop F3", {}, ":drop must read one layer, got a residual sum"),
         ("4C3:lif 4C3:relu F3", {}, "a ReLU layer must not read spikes: put M before conv2"),
         ("[2C3:relu 2C3:lif]x2 F3", {}, "a ReLU layer must not read spikes: put M before conv1.2"),
@@ -465,7 +469,7 @@ def test_the_mean_over_time_hands_real_values_on():
     spikes = lif_by_hand(conv_by_hand(x, w["layers.conv1.weight"]), LIF())
     h = F.conv2d(spikes.sum(0) / 6, w["layers.conv2.weight"], padding=1).relu().flatten(1)
     assert torch.allclose(net.features(x), h)
-    with pytest.raises(ValueError, match="run must find spikes at the classifier, got real values"):
+    with pytest.raises(ValueError, match="run needs spikes at the classifier, got real values"):
         net.run(x)
 
 
@@ -497,7 +501,7 @@ def test_chunks_of_time_from_a_static_image():
 
 
 def test_top_matching_cannot_be_streamed():
-    with pytest.raises(ValueError, match="run must not meet channel matching 'top'"):
+    with pytest.raises(ValueError, match="run cannot use channel matching 'top'"):
         build("[4C3]x2:top F3").run(events(2, 1, 2, 4, 4).float())
 
 
@@ -664,14 +668,14 @@ def test_wrong_configurations(options, words):
         ("4C3 F3", (1, 2, 4, 4), {}, r"x must have shape \(T, N, 2, 4, 4\), got \(1, 2, 4, 4\)"),
         ("4C3 F3", (1, 1, 2, 4, 5), {}, "x must have shape"),
         ("4C3 F3", (0, 1, 2, 4, 4), {}, "x must have at least one time step"),
-        ("4C3 F3", (3, 1, 2, 4, 4), {"steps": 3}, "steps must be None where x has a time dimension, got 3"),
+        ("4C3 F3", (3, 1, 2, 4, 4), {"steps": 3}, "steps must be None if x has a time dimension, got 3"),
         ("4C3:relu 4C3 F3", (3, 1, 2, 4, 4), {}, r"x must have shape \(N, 2, 4, 4\)"),
         ("4C3:relu 4C3 F3", (0, 2, 4, 4), {"steps": 3}, "x must have at least one image"),
         (
             "4C3:relu 4C3 F3",
             (1, 2, 4, 4),
             {},
-            "steps must be given where real values meet spiking layer conv2",
+            "steps must be given for real values that enter spiking layer conv2",
         ),
         ("4C3:relu 4C3 F3", (1, 2, 4, 4), {"steps": 0}, "steps must be a whole number"),
     ],

@@ -82,13 +82,13 @@ def test_names_are_listed_and_unknown_ones_refused(folder):
 
 def test_a_taken_name_is_replaced_only_on_demand(folder):
     with pytest.raises(
-        ValueError, match="name must be a new one, got 'tiny', kept from run 0123456789abcdef"
+        ValueError, match="name must be new unless replace=True, got 'tiny', stored from run 0123456789abcdef"
     ):
         save_pretrained("tiny", network(), DESCRIPTION, folder=folder)
     save_pretrained("tiny", network("F10"), DESCRIPTION, folder=folder, replace=True)
     assert load_pretrained("tiny", folder=folder).network.topology.text == "F10"
     for name in ("", "../tiny", ".tiny", "a b"):
-        with pytest.raises(ValueError, match="name must be of letters"):
+        with pytest.raises(ValueError, match="name must consist of letters"):
             save_pretrained(name, network(), DESCRIPTION, folder=folder)
     with pytest.raises(ValueError, match="description must hold accuracy, .*, got accuracy$"):
         save_pretrained("other", network(), {"accuracy": 1.0}, folder=folder)
@@ -102,10 +102,10 @@ def test_damaged_and_missing_files_are_named(folder, tmp_path):
     with pytest.raises(ValueError, match=r"tiny.safetensors must have the sha256 \w{16}\.\., got .* damaged"):
         load_pretrained("tiny", folder=folder)
     file.unlink()
-    with pytest.raises(FileNotFoundError, match=r"tiny.safetensors is not there, though index.json names it"):
+    with pytest.raises(FileNotFoundError, match=r"tiny.safetensors is missing, though index.json names it"):
         load_pretrained("tiny", folder=folder)
     with pytest.raises(
-        FileNotFoundError, match=r"no index.json in .*load_pretrained\(..., folder=DIR\) names"
+        FileNotFoundError, match=r"no index.json in .*load_pretrained\(..., folder=DIR\) can name"
     ):
         load_pretrained("tiny", folder=tmp_path / "nowhere")
 
@@ -134,9 +134,11 @@ def test_an_index_that_cannot_be_understood_is_named(folder):
 
 
 def test_weights_that_half_precision_cannot_hold_are_refused():
-    with pytest.raises(ValueError, match="weights must be finite in half precision, got another value in w"):
+    with pytest.raises(
+        ValueError, match="weights must be finite in half precision, got one that is not in w"
+    ):
         rounded({"w": torch.full((1, 1), 1e6)})
-    with pytest.raises(ValueError, match="got another value in b"):
+    with pytest.raises(ValueError, match="got one that is not in b"):
         rounded({"b": torch.tensor([float("nan")])})
     assert rounded({"b": torch.tensor([1e6])})["b"].item() == 1e6
 

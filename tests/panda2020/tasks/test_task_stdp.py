@@ -184,12 +184,12 @@ def test_minutes_grow_with_the_work():
     [
         (
             lambda: replace(FC, name="../../escaped"),
-            "name must be of letters, digits, dots and dashes, got '../",
+            "name must consist of letters, digits, dots and dashes, got '../",
         ),
-        (lambda: replace(FC, name="a/b"), "name must be of letters"),
-        (lambda: replace(FC, name=".hidden"), "name must be of letters"),
-        (lambda: replace(FC, name="a\nb"), "name must be of letters"),
-        (lambda: replace(FC, name=""), "name must be of letters"),
+        (lambda: replace(FC, name="a/b"), "name must consist of letters"),
+        (lambda: replace(FC, name=".hidden"), "name must consist of letters"),
+        (lambda: replace(FC, name="a\nb"), "name must consist of letters"),
+        (lambda: replace(FC, name=""), "name must consist of letters"),
         (lambda: replace(SPEC, unlabelled=0), "unlabelled must be a whole number of at least 1"),
         (lambda: replace(SPEC, unlabelled=61), "unlabelled must be at most the 60 training images, got 61"),
         (
