@@ -283,7 +283,7 @@ def test_who_reads_the_image_itself():
         ("4C3 F3", {"input_shape": (4, 4)}, r"input_shape must be \(channels, height, width\), got \(4, 4\)"),
         ("4C3 F3", {"input_shape": (0, 4, 4)}, "input_shape must be a whole number"),
         ("P P P F3", {}, r"P must read maps of even height and width, got \(2, 1, 1\)"),
-        ("F4 P F3", {}, "P needs maps"),
+        ("F4 P F3", {}, "P must read maps"),
         ("4C3 M F3", {"neuron": "relu"}, "M must follow spikes"),
         ("4C3 M M F3", {}, "M must follow spikes"),
         ("4C3+ F3", {}, r"a residual sum must join equal shapes, got \(2, 4, 4\) and \(4, 4, 4\) at '4C3\+'"),
