@@ -5,7 +5,7 @@
 home.md        the start page (panda2020.ledger.home)
 results.md     finding, scale, counts of verdicts and computing time, for the reproducibility summary
 numbers.md     every number of the article beside ours
-recorded.md    every run; missing.md, those that are planned and not there
+recorded.md    every run; missing.md, those that are planned and not there; progress.md, the protocol's stages
 protocol_*.md  statements, verdicts, tolerances, limits and profiles of the evaluation protocol (tools.protocol_page)
 rule_history.md  which commits changed a rule, a range or a sentence (tools.rule_history)
 compute.md     minutes of the recorded runs behind each claim (panda2020.ledger.compute)
@@ -214,6 +214,7 @@ def texts(root: Path = ROOT) -> dict[str, str]:
         "numbers.md": pages.numbers(judged(tuple(claims()), results=folder)),
         "recorded.md": pages.recorded(records),
         "missing.md": pages.missing(ledgers),
+        "progress.md": pages.progress("laptop", {record.key for record in records}),
         "rule_history.md": rule_history.page(rule_history.commits(), rule_history.changes()),
         "compute.md": compute.markdown(ledgers),
         **protocol_page.parts(),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
+from panda2020 import contents
 from panda2020.claims.evidence import PROFILES
 from panda2020.claims.stated import stated
 from panda2020.claims.verdicts import BY_CONSTRUCTION, VERDICTS
@@ -16,7 +17,8 @@ from panda2020.ledger.chapter import LEDGER_PAGE, mark
 from panda2020.ledger.home import Home, finding, scale_sentence
 from panda2020.ledger.ledger import Judgement, Ledger
 from panda2020.ledger.page import missing_table
-from panda2020.runs import Record
+from panda2020.planning import total_minutes
+from panda2020.runs import Record, key
 from panda2020.samples import samples
 
 
@@ -141,6 +143,38 @@ def missing(ledgers: Sequence[Ledger]) -> str:
         for _, row in table.iterrows()
     ]
     return raw(_table(("profile", "exhibit", "claims", "runs", "hours", "command"), rows, "missing runs"))
+
+
+# The order of recording -------------------------------------------------------------------------------------
+
+#: What each stage of the protocol's order records.
+STAGE_TITLES = {
+    "pilot": "pilot: learning rates and epochs",
+    "R1": "conversions of VGG7, VGG2x4 and VGG3x2, Table 2",
+    "R2": "VGG7 and VGG3x4 with spikes and as ANNs, Table 8, and the specification curve",
+    "R3": "VGG5 and VGG3x2, Table 8",
+    "R4": "hybrids, Table 14",
+    "R5": "stochmax, Tables 10 and 11",
+    "R6": "STDP, Tables 6 and 12",
+    "R7": "ImageNet classes, Tables 4 and 16",
+    "R8": "other readings, T = 50, Figures 1 and 5, latency code, binary networks",
+}
+
+
+def progress(profile: str, recorded: Set[str]) -> str:
+    """How much of each stage of the protocol's order is recorded, by the keys of the records."""
+    rows = []
+    for stage, title in STAGE_TITLES.items():
+        planned = contents.stage(profile, stage)
+        left = [entry for entry in planned if key(entry.spec) not in recorded]
+        rows.append(
+            (
+                f"{stage}: {title}" if stage != title.partition(":")[0] else title,
+                f"{len(planned) - len(left)} of {len(planned)}",
+                f"{total_minutes(left) / 60:.1f}" if left else "–",
+            )
+        )
+    return raw(_table(("stage", "recorded runs", "hours left"), rows, "order of recording"))
 
 
 # Summary ----------------------------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ import pytest
 from bs4 import BeautifulSoup
 from made_up import World
 
+from panda2020 import contents
 from panda2020.claims.stated import stated
 from panda2020.ledger import home
 from panda2020.ledger.ledger import ledger
+from panda2020.runs import key
 from tools import calculator, generate, pages
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
@@ -59,6 +61,17 @@ def test_the_summary_counts_verdicts_at_every_scale_that_has_runs(judged, monkey
 def test_what_is_missing_is_listed_by_command() -> None:
     empty = ledger("first", found=World({}).evidence(), readings=False)
     assert pages.missing([empty]).startswith("Every planned run")
+
+
+def test_progress_counts_the_runs_of_every_stage() -> None:
+    assert list(pages.STAGE_TITLES) == list(contents.STAGES)
+    pilot = {key(entry.spec) for entry in contents.stage("quick", "pilot")}
+    some = sorted(pilot)[:5]
+    rows = table(pages.progress("quick", {*some, "of another profile"}))
+    assert [row[0].partition(":")[0] for row in rows] == list(contents.STAGES)
+    assert rows[0][1] == f"5 of {len(pilot)}" and float(rows[0][2]) >= 0
+    done = table(pages.progress("quick", pilot))[0]
+    assert done[1:] == [f"{len(pilot)} of {len(pilot)}", "–"]
 
 
 def test_every_public_module_has_a_place_in_the_api() -> None:
