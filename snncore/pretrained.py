@@ -1,8 +1,9 @@
 """Trained networks kept beside the records: ``load_pretrained("VGG3x4")`` and its files.
 
 A folder of weights holds ``index.json`` and one safetensors file per network. An index entry holds everything needed to
-build the network and to feed it. Weights of two dimensions and more are stored in half precision, all other values in
-their original precision. So a stored network is rounded, and the entry gives the accuracy before and after rounding.
+build the network and to feed it; the file holds the weights and a few test images to try them on. Weights of two
+dimensions and more are stored in half precision, all other values in their original precision. So a stored network is
+rounded, and the entry gives the accuracy before and after rounding.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from ._check import whole
 from .network import Network, NetworkConfig
@@ -42,6 +44,8 @@ class Pretrained:
         recorded_accuracy: share of the test images that the recorded run classified correctly.
         accuracy: share that these rounded weights classify correctly.
         test_images: number of test images behind both accuracies.
+        examples: the first of these test images, uint8 (N, C, H, W).
+        example_labels: their labels, (N,).
     """
 
     name: str
@@ -53,6 +57,8 @@ class Pretrained:
     recorded_accuracy: float
     accuracy: float
     test_images: int
+    examples: Tensor
+    example_labels: Tensor
 
 
 def weights_root() -> Path:
@@ -111,7 +117,9 @@ def load_pretrained(name: str, *, folder: str | Path | None = None) -> Pretraine
             generator=torch.Generator().manual_seed(0),  # every weight is overwritten
             static_input=entry["static_input"],
         )
-        network.load_state_dict(load(content))
+        tensors = load(content)
+        examples, labels = tensors.pop("examples"), tensors.pop("example_labels")
+        network.load_state_dict(tensors)
         return Pretrained(
             name,
             network.eval(),
@@ -122,13 +130,22 @@ def load_pretrained(name: str, *, folder: str | Path | None = None) -> Pretraine
             entry["recorded_accuracy"],
             entry["accuracy"],
             entry["test_images"],
+            examples,
+            labels,
         )
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{place / INDEX} must say how {name!r} is built: {error!r}") from error
 
 
 def save_pretrained(
-    name: str, network: Network, description: Mapping[str, Any], *, folder: str | Path, replace: bool = False
+    name: str,
+    network: Network,
+    description: Mapping[str, Any],
+    *,
+    examples: Tensor,
+    example_labels: Tensor,
+    folder: str | Path,
+    replace: bool = False,
 ) -> Path:
     """Add a network to a folder of weights.
 
@@ -137,6 +154,8 @@ def save_pretrained(
         network: the network; ``rounded(network.state_dict())`` is written.
         description: the fields of ``Pretrained`` that the network does not hold: ``input`` (as a dict), ``classes``, ``data``,
             ``record``, ``recorded_accuracy``, ``accuracy`` and ``test_images``.
+        examples: a few images, uint8 (N, C, H, W).
+        example_labels: their labels, (N,).
         folder: target folder; created if missing.
         replace: overwrite a network of this name.
 
@@ -144,7 +163,8 @@ def save_pretrained(
         The file of weights.
 
     Raises:
-        ValueError: a name that is in use or not allowed, or a description with missing or extra fields.
+        ValueError: a name that is in use or not allowed, a description with missing or extra fields, or examples of
+            another shape or type.
     """
     if not name or name.startswith(".") or not all(c.isascii() and (c.isalnum() or c in "._-") for c in name):
         raise ValueError(f"name must consist of letters, digits, '.', '_' and '-', got {name!r}")
@@ -154,6 +174,14 @@ def save_pretrained(
             f"description must hold {', '.join(sorted(fields))}, got {', '.join(sorted(description))}"
         )
     whole("test_images", description["test_images"])
+    if examples.dtype != torch.uint8 or tuple(examples.shape[1:]) != network.input_shape:
+        raise ValueError(
+            f"examples must be uint8 of shape {('N', *network.input_shape)}, got {examples.dtype} {tuple(examples.shape)}"
+        )
+    if example_labels.shape != examples.shape[:1]:
+        raise ValueError(
+            f"example_labels must have shape {tuple(examples.shape[:1])}, got {tuple(example_labels.shape)}"
+        )
     from safetensors.torch import save
 
     place = Path(folder)
@@ -163,7 +191,8 @@ def save_pretrained(
         raise ValueError(
             f"name must be new unless replace=True, got {name!r}, stored from run {entries[name].get('record')}"
         )
-    content = save(rounded(network.state_dict()))
+    shown = {"examples": examples.contiguous(), "example_labels": example_labels.contiguous()}
+    content = save(rounded(network.state_dict()) | shown)
     entries[name] = {
         "file": f"{name}.safetensors",
         "sha256": hashlib.sha256(content).hexdigest(),

@@ -22,6 +22,8 @@ from snncore.network import Network
 from snncore.pretrained import rounded, save_pretrained
 from snncore.training import evaluate
 
+EXAMPLES = 8  # test images kept with the weights, so that a network can be tried without its data set
+
 
 def recorded(key: str, *, results: Path, runs: Path) -> Record:
     """The record of a training run; raise ``ValueError`` where there is none, or of another task."""
@@ -93,7 +95,15 @@ def keep(
         "accuracy": tested.accuracy,
         "test_images": tested.total,
     }
-    save_pretrained(chosen, network, description, folder=results / "weights", replace=replace)
+    save_pretrained(
+        chosen,
+        network,
+        description,
+        examples=splits.test.images[:EXAMPLES],
+        example_labels=splits.test.labels[:EXAMPLES],
+        folder=results / "weights",
+        replace=replace,
+    )
     return (
         f"{chosen}: of {tested.total} test images, run {key} classified {record.result['accuracy']:.2%} correctly, "
         f"its weights in half precision {tested.accuracy:.2%}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from snncore import pretrained
 from snncore.network import Network, NetworkConfig
@@ -31,7 +32,10 @@ def test_its_programs_run_in_order(tmp_path, monkeypatch, capsys):
         "accuracy": 0.5,
         "test_images": 60,
     }
-    pretrained.save_pretrained("VGG3x4", made, description, folder=tmp_path)
+    shown = (torch.from_numpy(load_digits().images[:8]) * 15).to(torch.uint8)[:, None]
+    pretrained.save_pretrained(
+        "VGG3x4", made, description, examples=shown, example_labels=torch.arange(8), folder=tmp_path
+    )
     monkeypatch.setattr(pretrained, "weights_root", lambda: tmp_path)
     monkeypatch.chdir(tmp_path)
     programs = blocks(PAGE.read_text("utf-8"))

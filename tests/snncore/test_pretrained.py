@@ -24,6 +24,11 @@ DESCRIPTION = {
     "test_images": 60,
 }
 
+SHOWN = {
+    "examples": torch.arange(128, dtype=torch.uint8).view(2, 1, 8, 8),
+    "example_labels": torch.tensor([3, 7]),
+}
+
 
 def network(text="8C3 P [8C3]x2 P F16 F10", **config) -> Network:
     generator = torch.Generator().manual_seed(0)
@@ -32,7 +37,7 @@ def network(text="8C3 P [8C3]x2 P F16 F10", **config) -> Network:
 
 @pytest.fixture
 def folder(tmp_path):
-    save_pretrained("tiny", network(), DESCRIPTION, folder=tmp_path)
+    save_pretrained("tiny", network(), DESCRIPTION, **SHOWN, folder=tmp_path)
     return tmp_path
 
 
@@ -42,7 +47,7 @@ def test_a_trained_network_comes_back_rounded_and_is_as_good(tmp_path):
     recipe = TrainingConfig(epochs=6, batch_size=15, learning_rate=5e-3)
     train(net, splits, coder, recipe, seed=0, progress=False)
     full = evaluate(net, splits.test, coder, seed=0, activity=False)
-    save_pretrained("VGG", net, DESCRIPTION | {"recorded_accuracy": full.accuracy}, folder=tmp_path)
+    save_pretrained("VGG", net, DESCRIPTION | {"recorded_accuracy": full.accuracy}, **SHOWN, folder=tmp_path)
     back = load_pretrained("VGG", folder=tmp_path)
     assert back.input == coder and back.classes == splits.classes and back.test_images == 60
     assert back.recorded_accuracy == full.accuracy > 0.5
@@ -52,12 +57,14 @@ def test_a_trained_network_comes_back_rounded_and_is_as_good(tmp_path):
     again = evaluate(back.network, splits.test, back.input, seed=0, activity=False)
     assert abs(again.accuracy - full.accuracy) <= 0.05
     assert not back.network.training
+    assert torch.equal(back.examples, SHOWN["examples"])
+    assert torch.equal(back.example_labels, SHOWN["example_labels"])
 
 
 def test_thresholds_per_pass_kept_channels_and_options_of_the_head_come_back(tmp_path):
     net = network("4C3 [8C3]x2:drop P F10", reset="hard", readout="sum")
     net.set_neuron("conv2.2", LIF(0.95, 1.7, reset="hard"))
-    save_pretrained("odd", net, DESCRIPTION, folder=tmp_path)
+    save_pretrained("odd", net, DESCRIPTION, **SHOWN, folder=tmp_path)
     back = load_pretrained("odd", folder=tmp_path).network
     assert (
         back.config == net.config
@@ -69,12 +76,12 @@ def test_thresholds_per_pass_kept_channels_and_options_of_the_head_come_back(tmp
 
 def test_options_of_the_head_are_tuples_again(tmp_path):
     net = network(head="stochmax", head_options=(("tau", 0.2), ("target_kept", False)))
-    save_pretrained("stochmax", net, DESCRIPTION, folder=tmp_path)
+    save_pretrained("stochmax", net, DESCRIPTION, **SHOWN, folder=tmp_path)
     assert load_pretrained("stochmax", folder=tmp_path).network.config == net.config
 
 
 def test_names_are_listed_and_unknown_ones_refused(folder):
-    save_pretrained("another", network(), DESCRIPTION, folder=folder)
+    save_pretrained("another", network(), DESCRIPTION, **SHOWN, folder=folder)
     assert pretrained_names(folder=folder) == ("another", "tiny")
     with pytest.raises(ValueError, match="name must be one of another, tiny, got 'VGG'"):
         load_pretrained("VGG", folder=folder)
@@ -84,14 +91,27 @@ def test_a_taken_name_is_replaced_only_on_demand(folder):
     with pytest.raises(
         ValueError, match="name must be new unless replace=True, got 'tiny', stored from run 0123456789abcdef"
     ):
-        save_pretrained("tiny", network(), DESCRIPTION, folder=folder)
-    save_pretrained("tiny", network("F10"), DESCRIPTION, folder=folder, replace=True)
+        save_pretrained("tiny", network(), DESCRIPTION, **SHOWN, folder=folder)
+    save_pretrained("tiny", network("F10"), DESCRIPTION, **SHOWN, folder=folder, replace=True)
     assert load_pretrained("tiny", folder=folder).network.topology.text == "F10"
     for name in ("", "../tiny", ".tiny", "a b"):
         with pytest.raises(ValueError, match="name must consist of letters"):
-            save_pretrained(name, network(), DESCRIPTION, folder=folder)
+            save_pretrained(name, network(), DESCRIPTION, **SHOWN, folder=folder)
     with pytest.raises(ValueError, match="description must hold accuracy, .*, got accuracy$"):
-        save_pretrained("other", network(), {"accuracy": 1.0}, folder=folder)
+        save_pretrained("other", network(), {"accuracy": 1.0}, **SHOWN, folder=folder)
+    for wrong, words in (
+        (
+            {"examples": SHOWN["examples"].float()},
+            r"examples must be uint8 of shape .*, got torch.float32 \(2, 1, 8, 8\)",
+        ),
+        (
+            {"examples": SHOWN["examples"][..., :4]},
+            r"examples must be uint8 of shape .*, got torch.uint8 \(2, 1, 8, 4\)",
+        ),
+        ({"example_labels": torch.zeros(3)}, r"example_labels must have shape \(2,\), got \(3,\)"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            save_pretrained("other", network(), DESCRIPTION, **(SHOWN | wrong), folder=folder)
 
 
 def test_damaged_and_missing_files_are_named(folder, tmp_path):
