@@ -275,13 +275,14 @@ def nearest(spec: Mapping[str, Any], name: str) -> Any:
 class Series:
     """The runs of one network in one role at one T, by seed.
 
+    ``others`` holds the same role, T and view of every network of the family, including this one.
+
     Attributes:
         missing: in words, if there is no run at all.
         network: name of the network.
         role: role of the runs.
         view: see ``samples``.
         planned: seeds of the grid, in its order; () if unknown.
-        others: the same role, T and view of every network of the family, including this one.
     """
 
     name: str
