@@ -1,4 +1,4 @@
-"""What the library costs, beside other libraries and beside the bare convolutions, measured in one process.
+"""The cost of the library, compared with other libraries and with the bare convolutions, measured in one process.
 
     python -m bench                         every topic, as tables
     python -m bench --json results/bench.json
@@ -9,8 +9,8 @@ A topic is one module of this package with
     TITLE: str                                  one line
     def run(options: Options) -> Topic          measure, compare, check
 
-and its name in ``TOPICS`` below; nothing else is needed for another one. ``timing.interleaved`` measures,
-``report`` holds what a topic may return. Peers (``contenders.PEERS``) are skipped by name where they are absent.
+and its name in ``TOPICS`` below. ``timing.interleaved`` measures, and
+``report`` defines the results of a topic. Missing peers (``contenders.PEERS``) are skipped and named.
 """
 
 from __future__ import annotations

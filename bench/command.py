@@ -1,4 +1,4 @@
-"""What ``python -m bench`` does: run topics, print their tables, write the JSON."""
+"""The command ``python -m bench``: run topics, print their tables, write the JSON."""
 
 from __future__ import annotations
 

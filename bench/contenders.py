@@ -1,17 +1,17 @@
-"""The same neuron layer and the same spiking network, written with every library as its own documentation does.
+"""The same neuron layer and the same spiking network with every library, written as in its documentation.
 
 All compute one function: leak 0.95, threshold 1, soft reset, reset not differentiated, a triangle of height 1 and
 half-width 1 as surrogate derivative; in the network, 3x3 convolutions without bias, average pooling, and a
-classifier that reads the mean of the last hidden layer's spikes over time. What each library needs for that:
+classifier that reads the mean of the last hidden layer's spikes over time. The settings of each library:
 
 - SpikingJelly: ``LIFNode(tau=20, decay_input=False, v_reset=None, detach_reset=True)`` with ``PiecewiseQuadratic(1)``, in
-  multi-step mode; stateless layers are its own, which fold time into the batch.
+  multi-step mode; its own stateless layers fold time into the batch.
 - snnTorch: ``Leaky(beta=0.95)`` with a custom surrogate, in a loop over time steps.
 - norse: ``LIFBoxCell`` with "triangle" and a reset without gradient, ``SequentialState`` in a loop over time steps; its
   cells multiply their input by 1 - leak, so its weights are 20 times as large.
 
-Whether the leak or the reset comes first is each library's own choice (``ORDERS``); snncore computes either, at the
-same cost, and is compared with each in that library's order.
+The order of leak and reset is each library's own choice (``ORDERS``). snncore supports both at the same cost, and is
+compared with each library in that library's order.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PEERS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Peer:
-    """A library to compare with: its version, or None and why it is skipped."""
+    """A library to compare with: its version, or None and the reason for skipping it."""
 
     name: str
     version: str | None
@@ -71,8 +71,11 @@ def _peer(name: str) -> Peer:
 
 @dataclass(frozen=True)
 class Setting:
-    """Size of the network: a VGG of 3x3 convolutions, each followed by neurons and 2x2 average pooling, and one
-    hidden fully connected layer. The default is the one that the aims are stated for."""
+    """Size of the network.
+
+    It is a VGG of 3x3 convolutions, each followed by neurons and 2x2 average pooling, and one hidden fully connected layer. The
+    aims are stated for the default size.
+    """
 
     steps: int = 25
     batch: int = 32
@@ -108,10 +111,10 @@ class Setting:
 
 
 class Contender(nn.Module):
-    """One way of computing the network: ``forward`` takes (T, N, C, H, W) spikes and gives (N, classes) scores.
+    """One implementation of the network: ``forward`` takes (T, N, C, H, W) spikes and returns (N, classes) scores.
 
-    ``body`` holds what runs at every step, ``head`` the classifier. ``scale`` is the factor on the hidden layers'
-    weights that the library's units ask for.
+    ``body`` runs at every step, ``head`` is the classifier. ``scale`` is the factor on the hidden layers'
+    weights that the library's units require.
     """
 
     scale = 1.0
@@ -143,7 +146,7 @@ class Contender(nn.Module):
 
 
 def weights(setting: Setting, seed: int = 0) -> list[Tensor]:
-    """Weights for every contender, drawn as ``Network`` draws them with a gain of 1.5, at which all layers fire."""
+    """Weights for every contender, drawn as in ``Network`` with a gain of 1.5, with which all layers fire."""
     net = _network(setting, seed)
     return [p.detach().clone() for p in net.parameters()]
 
@@ -166,7 +169,7 @@ def _snncore(setting: Setting, order: str = NEURON.order) -> Contender:
 
 
 def _conv_only(setting: Setting) -> Contender:
-    """The same layers with ReLU on T * N images: what the convolutions alone cost."""
+    """The same layers with ReLU on T * N images: the cost of the convolutions alone."""
 
     def run(body: nn.Module, spikes: Tensor) -> Tensor:
         return body(spikes.flatten(0, 1)).unflatten(0, spikes.shape[:2]).mean(0)
@@ -289,10 +292,12 @@ FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 def network(
     name: str, setting: Setting, *, layout: str = "contiguous", order: str | None = None
 ) -> Contender:
-    """The network as the library ``name`` (a key of ``NETWORKS``) computes it, with weights in a memory format.
+    """The network implemented with the library ``name`` (a key of ``NETWORKS``), with weights in a memory format.
 
-    snncore stores its weights channels last itself, and it alone takes another ``order`` of leak and reset than its
-    own. Raises ``ValueError`` for an unknown name or layout.
+    snncore always stores its weights channels last. Only snncore accepts an ``order`` of leak and reset other than its own.
+
+    Raises:
+        ValueError: an unknown name or layout.
     """
     build = NETWORKS[one_of("name", name, tuple(NETWORKS))]
     memory_format = FORMATS[one_of("layout", layout, SETTINGS).split(" ")[0]]
@@ -303,14 +308,14 @@ def network(
     return made
 
 
-#: How a contender may run, as memory format and number format: the default of PyTorch, and what is often faster.
+#: Memory format and number format of a contender: PyTorch's default, and alternatives that are often faster.
 SETTINGS = ("contiguous", "channels_last", "channels_last bfloat16")
 
 BFLOAT16 = "channels_last bfloat16"
 
 
 def layouts(name: str) -> tuple[str, ...]:
-    """The settings of ``SETTINGS`` in which a contender may run; snncore stores its weights channels last itself."""
+    """The settings of ``SETTINGS`` in which a contender may run; snncore always stores its weights channels last."""
     return SETTINGS[1:] if name == "snncore" else SETTINGS
 
 
@@ -319,7 +324,8 @@ def training_step(
 ) -> Callable[[], None]:
     """One step of Adam on cross-entropy from given input spikes, as a function to be timed.
 
-    bfloat16: PyTorch chooses number formats (autocast), for every contender alike; weights and loss stay float32.
+    Args:
+        bfloat16: let PyTorch choose number formats (autocast), for all contenders; weights and loss stay float32.
     """
     optimizer = torch.optim.Adam(contender.parameters(), lr=1e-5)
 
@@ -385,14 +391,17 @@ LAYERS: dict[str, Callable[[], Scan]] = {
     "norse": _norse_layer,
 }
 
-#: What each library multiplies its input by; currents are divided by it beforehand.
+#: Factor of each library on its input; currents are divided by it first.
 INPUT_SCALE = {"norse": 1 - LEAK}
 
 
 def layer(name: str, *, order: str | None = None) -> Scan:
-    """One layer of neurons as the library ``name`` (a key of ``LAYERS``) computes it, from rest at every call.
+    """One layer of neurons implemented with the library ``name`` (a key of ``LAYERS``), from rest at every call.
 
-    snncore alone takes another ``order`` than its own. Raises ``ValueError`` for an unknown name.
+    Only snncore accepts an ``order`` other than its own.
+
+    Raises:
+        ValueError: an unknown name.
     """
     build = LAYERS[one_of("name", name, tuple(LAYERS))]
     return build() if order is None else _snncore_layer(order)

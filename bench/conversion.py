@@ -1,7 +1,7 @@
-"""Simulating a converted network: image-steps per second beside SpikingJelly's stepping of integrate-and-fire neurons.
+"""Simulation of a converted network: image-steps per second, compared with SpikingJelly's integrate-and-fire neurons.
 
-Networks that SpikingJelly's ``ann2snn`` makes are stepped in single-step mode, one time step of one batch at a time;
-multi-step mode with channels last is the faster way to run the same modules, and is timed as well. All draw the same Poisson
+Networks made by SpikingJelly's ``ann2snn`` run in single-step mode, one time step of one batch at a time.
+Multi-step mode with channels last is a faster way to run the same modules, and is timed as well. All draw the same Poisson
 spikes, have the same weights and thresholds, and count the spikes of the last hidden layer.
 """
 
@@ -46,7 +46,7 @@ CODER = InputConfig("poisson", steps=1)
 
 
 def run(options: Options) -> Topic:
-    """Time a simulation; check that SpikingJelly's modules fire as often."""
+    """Time a simulation; check that SpikingJelly's modules have the same firing rates."""
     size = options.size
     shape, count, steps = SHAPES[size], IMAGES[size], STEPS[size]
     ann = Network(
@@ -97,7 +97,7 @@ def run(options: Options) -> Topic:
 
 
 def _images(count: int, shape: tuple[int, int, int]) -> Tensor:
-    """Coarse patterns, uint8: neighbouring pixels are alike, as in photographs."""
+    """Coarse patterns, uint8, in which neighbouring pixels are similar, as in photographs."""
     channels, height, width = shape
     coarse = torch.rand(count, channels, 4, 4, generator=stream(0, "images"))
     fine = nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")

@@ -23,7 +23,7 @@ CLASSES = 100
 
 
 def make(folder: Path, images: int) -> None:
-    """``images`` training and 200 test images of 16x16 pixels, in ``CLASSES`` classes; what is there stays."""
+    """Make ``images`` training and 200 test images of 16x16 pixels in ``CLASSES`` classes; existing ones stay."""
     draw = np.random.default_rng(0)
     for half, count in (("train", images), ("val", 200)):
         for k in range(count):

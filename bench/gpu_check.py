@@ -1,8 +1,8 @@
-"""Is a GPU right, and how fast is it: ``python -m bench.gpu_check [--device cuda] [--seconds 90] [--out DIR]``.
+"""Check a GPU for correctness and speed: ``python -m bench.gpu_check [--device cuda] [--seconds 90] [--out DIR]``.
 
-Neurons and a short training on the device are compared with the CPU, then training steps and a converted network are timed,
-under the same settings as recorded runs (``provenance.deterministic``). Nothing is read from disk: the images are made up.
-Every result is written to ``DIR/gpu_check.json`` when it is there; a part that fails is named, and the next one runs.
+Neurons and a short training on the device are compared with the CPU. Then training steps and a converted network are timed,
+with the same settings as recorded runs (``provenance.deterministic``). Nothing is read from disk: the images are generated.
+Every result is written to ``DIR/gpu_check.json`` as soon as it exists; a part that fails is named, and the next one runs.
 ``--device cpu --size small`` runs the same code anywhere in seconds.
 """
 
@@ -38,15 +38,18 @@ from snncore.training import InputConfig, TrainingConfig, train
 
 from .contenders import Setting, network, peers
 
-#: How far the loss of a short training may be from the CPU's, relative. Sums are added in another order, a potential within
-#: rounding of its threshold falls to the other side, and from there on the two trainings differ.
+#: Largest relative difference of a short training's loss from the CPU's. Sums are added in another order, so a potential
+#: near its threshold may fall on the other side, and from then on the two trainings differ.
 TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured: networks with widths and batches, T, repeats of a step, neurons of the timed layer,
-    (images, T) of the conversion's simulation."""
+    """Amount of measurement.
+
+    Networks with widths and batches, T, repeats of a step, neurons of the timed layer, (images, T) of the conversion's
+    simulation.
+    """
 
     names: tuple[str, ...]
     widths: tuple[float, ...]
@@ -88,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Check:
-    """The parts, and what they have found so far."""
+    """The parts, and their results so far."""
 
     def __init__(self, device: torch.device, scale: Scale, seconds: float, file: Path) -> None:
         self.device, self.scale, self.seconds, self.file = device, scale, seconds, file
@@ -111,7 +114,7 @@ class _Check:
         self._part("peers", self._peers)
 
     def _part(self, name: str, work: Callable[[], Found]) -> None:
-        """Run one part unless time is over; whatever it raises is its result."""
+        """Run one part unless time is over. If it raises an error, that is its result."""
         begin = time.perf_counter()
         if begin - self.began > self.seconds:
             self._keep({"part": name, "skipped": "out of time"})
@@ -119,7 +122,7 @@ class _Check:
         try:
             for found in work():
                 self._keep({"part": name, **found, "at": round(time.perf_counter() - self.began, 2)})
-        except Exception as error:  # of any kind: the others must still run
+        except Exception as error:  # any error, because the other parts must still run
             traceback.print_exc()
             self._keep({"part": name, "failed": f"{type(error).__name__}: {error}"})
         gc.collect()
@@ -154,7 +157,7 @@ class _Check:
         yield provenance.machine(str(self.device)) | {"neurons": kernels.path(self.device)}
 
     def _neurons(self) -> Found:
-        """Every option: spikes equal to the reference's, gradients near; multiples of an eighth round nothing in float32."""
+        """Every option: spikes equal to the reference, gradients close to it. Multiples of 1/8 are exact in float32."""
         generator = torch.Generator().manual_seed(0)
         shape = (6, 2, 8, 16, 16) if self.scale.steps > 3 else (6, 2, 3, 4, 4)
         eighths = [(torch.randint(-8, 17, shape, generator=generator) / 8).to(self.device) for _ in range(2)]
@@ -165,7 +168,7 @@ class _Check:
                 neuron = LIF(
                     alpha=alpha, order=order, detach_reset=detach, fire_at_equality=equality, gamma=0.5
                 )
-                # a given state's spikes are constants to the reference, so only a detached reset is comparable
+                # the reference treats a given state's spikes as constants, so only a detached reset is comparable
                 state = self._state(eighths[1], neuron) if started and detach else None
                 found = _differentiated(fire, neuron, eighths, dtype, constant=constant, state=state)
                 wanted = _differentiated(
@@ -184,11 +187,11 @@ class _Check:
         yield self._scanned()
 
     def _state(self, like: Tensor, neuron: LIF) -> Any:
-        """What some steps leave behind."""
+        """The state after some steps."""
         return fire_reference(like, neuron)[1]
 
     def _scanned(self) -> dict[str, Any]:
-        """Many neurons of the paper's leak, beside PyTorch's scan on the same device."""
+        """Many neurons with the paper's leak, compared with PyTorch's scan on the same device."""
         generator = torch.Generator().manual_seed(1)
         shape = (self.scale.steps, *self.scale.layer)
         given = [(torch.randn(shape, generator=generator) * 0.8 + 0.3).to(self.device) for _ in range(2)]
@@ -204,7 +207,7 @@ class _Check:
         }
 
     def _training(self) -> Found:
-        """The same short training here and on a CPU, without chance in its input; here twice, bit for bit."""
+        """The same short training here and on a CPU, without randomness in its input; here twice, bit for bit."""
         curves = [
             self._fit(device, InputConfig("direct", steps=5)) for device in (self.device, self.device, "cpu")
         ]
@@ -233,7 +236,7 @@ class _Check:
     # --- fast -------------------------------------------------------------------------------------------------
 
     def _layer(self) -> Found:
-        """One layer of neurons, forward and backward, beside a copy of its current."""
+        """One layer of neurons, forward and backward, compared with a copy of its current."""
         for dtype in (torch.float32, torch.bfloat16):
             current = torch.randn((self.scale.steps, *self.scale.layer), device=self.device).to(dtype)
             current = (
@@ -253,7 +256,7 @@ class _Check:
             }
 
     def _step(self, name: str, width: float, batch: int) -> Found:
-        """One training step in bfloat16, beside the same convolutions with ReLU on T times as many images."""
+        """One training step in bfloat16, compared with the same convolutions with ReLU on T times as many images."""
         text, T = scale_width(networks.network(name).topology, width), self.scale.steps
         draw = torch.Generator().manual_seed(0)
         spikes = (torch.rand(T, batch, *networks.CIFAR10, generator=draw) < 1 / 3).float().to(self.device)
@@ -292,7 +295,7 @@ class _Check:
         adam.step()
 
     def _epoch(self) -> Found:
-        """A whole epoch of ``training.train`` with Poisson input: what the loop around the step costs."""
+        """A whole epoch of ``training.train`` with Poisson input, to measure the cost of the loop around the step."""
         coder = InputConfig("poisson", steps=self.scale.steps)
         self._fit(self.device, coder, epochs=1, mixed_precision=True)
         begin = time.perf_counter()
@@ -329,7 +332,7 @@ class _Check:
         }
 
     def _peers(self) -> Found:
-        """The step of SpikingJelly's backends, where it is installed, beside ours."""
+        """The step of SpikingJelly's backends, if it is installed, for comparison."""
         peer = next(p for p in peers() if p.name == "spikingjelly")
         if peer.version is None:
             yield {"skipped": f"spikingjelly: {peer.reason}"}
@@ -362,7 +365,7 @@ class _Check:
         return seconds
 
     def _seconds(self, work: Callable[[], object]) -> float:
-        """Median time of one call, the device's work included; two calls go before."""
+        """Median time of one call, including the device's work, after two warm-up calls."""
         times = []
         for number in range(self.scale.repeats + 2):
             self._wait()
@@ -387,7 +390,7 @@ def _differentiated(
     constant: bool = False,
     state: Any = None,
 ) -> tuple[Tensor, Tensor]:
-    """Spikes and dL/dI for a loss that weighs all spikes."""
+    """Spikes and dL/dI for a loss that weights all spikes."""
     current, weights = given[0].to(dtype), given[1].to(dtype)
     leaf = (current[0] if constant else current).clone().requires_grad_()
     spikes, _ = function(leaf, neuron, steps=len(current) if constant else None, state=state)
@@ -397,7 +400,7 @@ def _differentiated(
 
 
 def made_up(count: int) -> Splits:
-    """Images of ten classes: a pattern each, and noise."""
+    """Generated images of ten classes: a pattern for each class, and noise."""
     draw = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % 10
     patterns = torch.rand(10, *networks.CIFAR10, generator=draw)

@@ -1,4 +1,4 @@
-"""A hybrid's training step beside its two blocks alone: the ReLU block must cost one ANN pass, whatever T."""
+"""A hybrid's training step compared with its two blocks: the ReLU block must cost one ANN pass for any T."""
 
 from __future__ import annotations
 

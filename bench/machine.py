@@ -1,4 +1,4 @@
-"""What the processor can do, as far as it decides which numbers are fast."""
+"""Features of the processor that decide which number formats are fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KNOWN = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
 
 
 def features() -> tuple[str, ...]:
-    """Those of ``KNOWN`` that Linux reports; none where there is no /proc/cpuinfo or another kind of processor."""
+    """The features in ``KNOWN`` that Linux reports; empty without /proc/cpuinfo or on other processors."""
     if not _CPUINFO.exists():
         return ()
     lines = _CPUINFO.read_text(encoding="utf-8").splitlines()

@@ -1,8 +1,8 @@
-"""One training step of each network of Table 8 beside its ANN on as many images as there are time steps.
+"""One training step of each network of Table 8, compared with its ANN on as many images as there are time steps.
 
-The ANN has the same topology, BackRes blocks and sums included, with ReLU for neurons, and sees T x N images at once: what
-the convolutions alone cost. The paper's widths are what the aim is about. The narrow networks are those that the laptop
-profile records; with fewer maps a convolution works less for every neuron.
+The ANN has the same topology, including BackRes blocks and sums, with ReLU as neurons, and processes T x N images at once:
+the cost of the convolutions alone. The aim is stated for the paper's widths. The narrow networks are those of the laptop
+profile; with fewer maps there is less convolution work per neuron.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def run(options: Options) -> Topic:
 
 
 def _pair(name: str, width: float, steps: int) -> tuple[dict[str, Callable[[], None]], tuple[str, bool]]:
-    """Steps of the spiking network and of its ANN, and whether they are the same network but for the neurons."""
+    """Steps of the spiking network and of its ANN, and whether the two networks differ only in their neurons."""
     topology = scale_width(networks.network(name).topology, width)
     draw, batch = torch.Generator().manual_seed(0), BATCH[width]
     spiking, plain = (
@@ -91,7 +91,7 @@ def _step(net: Network, spikes: Tensor, labels: Tensor) -> None:
 
 
 def _step_of_ann(net: Network, spikes: Tensor, labels: Tensor) -> None:
-    """Every time step of every image as an image of its own, averaged over time before the classifier."""
+    """Treat every time step of every image as a separate image, and average over time before the classifier."""
     net.zero_grad(set_to_none=True)
     found = net.features(spikes.flatten(0, 1)).unflatten(0, spikes.shape[:2]).mean(0)
     net.head.loss(found, labels)[0].backward()

@@ -23,7 +23,8 @@ OVER_COPY = Aim("at most", 2.5)
 def run(options: Options) -> Topic:
     """Time the layers of all libraries on the same currents; check that they give the same spikes.
 
-    Beside them a copy of what any layer must read and write: currents, potentials and spikes, and their gradients.
+    For comparison, also time a copy of the tensors that any layer must read and write: currents, potentials and spikes, and
+    their gradients.
     """
     shape = SHAPES[options.size]
     generator = torch.Generator().manual_seed(0)
@@ -70,8 +71,8 @@ def _copies(current: Tensor) -> Callable[[], None]:
 def _agreement(name: str, current: Tensor, weights: Tensor) -> list[Check]:
     """A peer and snncore in the peer's order of leak and reset: the same spikes and the same gradients?
 
-    A potential within rounding of the threshold may fall on either side of it; those spikes are counted. Gradients
-    are compared on neurons whose spikes agree throughout.
+    A potential within rounding of the threshold may be on either side of it; such spikes are counted. Gradients
+    are compared for neurons whose spikes agree at all steps.
     """
     scale = INPUT_SCALE.get(name, 1.0)
     found = []

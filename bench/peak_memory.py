@@ -1,8 +1,8 @@
-"""Peak memory of a training step, each contender in a process of its own.
+"""Peak memory of a training step, with each contender in a separate process.
 
-``peak`` is how far the resident memory of the process rises above what it was with network and input in place, over
-two steps: what the user's machine must have, fragmentation and the convolutions' work space included. Linux keeps
-that maximum (VmHWM) and lets a process restart it. ``kept`` is the part that autograd holds between forward
+``peak`` is the rise of the process's resident memory above its level with network and input in place, over
+two steps: the memory that the user's machine needs, including fragmentation and the convolutions' work space. Linux records
+that maximum (VmHWM) and lets a process reset it. ``kept`` is the part that autograd holds between forward
 and backward, counted once per storage, without weights and input.
 """
 
@@ -64,7 +64,7 @@ def run(options: Options) -> Topic:
 
 
 def measure_apart(name: str, setting: Setting) -> Amount:
-    """``measure`` in a process of its own, with this process's environment and threads."""
+    """``measure`` in a separate process, with this process's environment and threads."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [__name__, "torch._dynamo", *(module for peer in PEERS.values() for module in peer)]
@@ -79,7 +79,7 @@ def measure(name: str, setting: Setting, threads: int) -> Amount:
     small = SETTINGS["small"]
     training_step(
         network(name, small, layout="channels_last"), *small.spikes()
-    )()  # loads what is loaded at first use
+    )()  # a first step, which loads libraries
     contender = network(name, setting, layout="channels_last")
     spikes, labels = setting.spikes()
     step = training_step(contender, spikes, labels)

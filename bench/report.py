@@ -1,9 +1,9 @@
-"""What a benchmark says: timings, bytes, ratios with their aims, and checks; as a table and as JSON.
+"""Results of a benchmark: timings, bytes, ratios with their aims, and checks; as a table and as JSON.
 
-The JSON (``"schema": 1``) has, at its top, ``date`` (UTC), ``command``, ``commit``, ``dirty``, ``machine`` (processor,
+The JSON (``"schema": 1``) has, at its top level, ``date`` (UTC), ``command``, ``commit``, ``dirty``, ``machine`` (processor,
 cores, threads, load before and after, allocator settings), ``versions``, ``skipped`` (peer -> reason), ``settings`` and
-``topics``, each of which is ``Topic.to_dict()``, the ``wall`` seconds it took and the hash of its ``source``. Samples are
-seconds of processor time or of wall time: ``settings.clock`` says which.
+``topics``, each of which is ``Topic.to_dict()``, its ``wall`` seconds and the hash of its ``source``. Samples are
+seconds of processor time or of wall time, as ``settings.clock`` says.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ CLOCKS = ("cpu", "wall")
 class Options:
     """How to measure.
 
-    size: "full" is what the aims are stated for; "small" shows in seconds that everything works and measures nothing.
-    repeats: rounds that count, at least 1. clock: "cpu" is the time this process was computing for, which other
-    processes disturb little; "wall" is the time that passed, the one to use with several threads.
-    peers: names of the installed ones.
+    Attributes:
+        size: the aims are stated for "full"; "small" is a test of seconds that measures nothing.
+        repeats: number of counted rounds, at least 1.
+        clock: "cpu" is the processor time of this process, which other processes disturb little; "wall" is the elapsed
+            time, to be used with several threads.
+        peers: names of the installed ones.
     """
 
     size: str = "full"
@@ -40,13 +42,13 @@ class Options:
         one_of("clock", self.clock, CLOCKS)
 
     def judged(self, aim: Aim) -> Aim | None:
-        """``aim`` where the size is the one it is stated for, else None."""
+        """``aim`` if the size is the one it is stated for, else None."""
         return aim if self.size == "full" else None
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What a ratio should be: "at least" or "at most" ``value``."""
+    """Target for a ratio: "at least" or "at most" ``value``."""
 
     kind: str
     value: float
@@ -65,9 +67,9 @@ class Aim:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one contender, round by round: by the clock asked for, and wall time besides.
+    """Seconds of one contender by round, in the chosen clock, and also in wall time.
 
-    ``layout`` is the memory format of the weights, "" where there is no choice.
+    ``layout`` is the memory format of the weights, "" if there is no choice.
     """
 
     contender: str
@@ -102,10 +104,12 @@ class Amount:
 
 @dataclass(frozen=True)
 class Ratio:
-    """One quantity over another, round by round where it was timed.
+    """One quantity over another, by round if it was timed.
 
-    name: what over what. best: of the fastest rounds of both, the least disturbed by other work. aim: None where none
-    was set.
+    Attributes:
+        name: names of both quantities.
+        best: ratio of the fastest rounds of both, which other work disturbs least.
+        aim: None if there is none.
     """
 
     name: str
@@ -115,7 +119,7 @@ class Ratio:
 
     @staticmethod
     def between(name: str, over: Timing, under: Timing, aim: Aim | None = None) -> Ratio:
-        """Each round's own ratio: what disturbs a round disturbs both."""
+        """The ratio of each round, because disturbances of a round affect both."""
         pairs = zip(over.seconds, under.seconds, strict=True)
         return Ratio(name, tuple(a / b for a, b in pairs), min(over.seconds) / min(under.seconds), aim)
 
@@ -145,7 +149,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Check:
-    """Something that must hold, with what was found."""
+    """A condition that must hold, with the finding."""
 
     name: str
     found: str
@@ -158,7 +162,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Topic:
-    """Everything one benchmark found. ``setting`` says of what size; ``notes`` are sentences for the reader."""
+    """All results of one benchmark. ``setting`` gives the size; ``notes`` are sentences for the reader."""
 
     setting: dict[str, Any]
     timings: tuple[Timing, ...] = ()
@@ -168,7 +172,7 @@ class Topic:
     notes: tuple[str, ...] = field(default=())
 
     def to_dict(self, name: str, title: str) -> dict[str, Any]:
-        """As the JSON holds it."""
+        """The topic as stored in the JSON."""
         parts = {
             kind: [one.to_dict() for one in getattr(self, kind)]
             for kind in ("timings", "amounts", "ratios", "checks")

@@ -1,6 +1,6 @@
-"""How the cost of a training step grows with the time steps, the batch and the width of a network.
+"""Growth of a training step's cost with the number of time steps, the batch and the width of a network.
 
-One of the three is varied at a time. Beside each step stands that of the same convolutions with ReLU.
+One of the three is varied at a time. Each step is compared with the same convolutions with ReLU.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AXES = ("T", "batch", "width")
 
 
 def run(options: Options) -> Topic:
-    """Time every point of every axis; the ratio is the growth of time over the growth of what is varied."""
+    """Time every point of every axis. The ratio is the growth of time over the growth of the variable."""
     base, timings, ratios = SETTINGS[options.size], [], []
     for axis in AXES:
         points = dict(_axis(axis, base, FACTORS[options.size]))

@@ -1,9 +1,9 @@
 """One STDP update of a convolution's shared weights: traces, all pairs of a time step, the weights.
 
 SpikingJelly's ``STDPLearner`` also has the pre-triggered half that Eq. 5 lacks (a pre-synaptic spike after a post-synaptic one
-lowers the weight), with traces that add up and decay by 1 - 1/tau. So our side is timed twice: as Eq. 5 has it, and with both
-halves, which computes what the learner does; that is checked. Only the update is timed: the learner's monitors are handed
-the spikes, no layer runs.
+lowers the weight), with additive traces that decay by 1 - 1/tau. So our side is timed twice: with Eq. 5, and with both
+halves, which equals the learner's computation; that is checked. Only the update is timed: the learner's monitors are given
+the spikes, and no layer runs.
 """
 
 from __future__ import annotations
@@ -77,15 +77,17 @@ def run(options: Options) -> Topic:
 
 
 def _after(update: Update) -> Tensor:
-    """The weights after every time step once; after the first alone both halves cancel."""
+    """The weights after all time steps; after only the first, both halves cancel."""
     for _ in range(STEPS - 1):
         update()
     return update()
 
 
 def eq5(pre: Tensor, post: Tensor, weight: Tensor) -> Update:
-    """An update as ``stdp.present`` makes it; spikes (STEPS, N, maps, H, W), every call is one time step, and returns the
-    weights."""
+    """An update as in ``stdp.present``.
+
+    Spikes are (STEPS, N, maps, H, W). Every call is one time step, and returns the weights.
+    """
     trace, own = torch.zeros_like(pre[0]), weight.clone()
     times = itertools.cycle(zip(pre, post, strict=True))
 
@@ -98,7 +100,7 @@ def eq5(pre: Tensor, post: Tensor, weight: Tensor) -> Update:
 
 
 def both_halves(pre: Tensor, post: Tensor, weight: Tensor) -> Update:
-    """What the learner computes, with ours: two correlations, over additive traces of both sides."""
+    """The learner's computation with our operations: two correlations, with additive traces of both sides."""
     traces, own = (torch.zeros_like(pre[0]), torch.zeros_like(post[0])), weight.clone()
     times, kernel = itertools.cycle(zip(pre, post, strict=True)), weight.shape[-1]
 
@@ -113,7 +115,7 @@ def both_halves(pre: Tensor, post: Tensor, weight: Tensor) -> Update:
 
 
 def learner(pre: Tensor, post: Tensor, weight: Tensor) -> Update:
-    """SpikingJelly's, in single-step mode, without dependence on the weight (its default multiplies by it)."""
+    """SpikingJelly's update, in single-step mode, without weight dependence (its default multiplies by the weight)."""
     convolution = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[-1], padding="same", bias=False)
     convolution.weight.data.copy_(weight)
     neuron = nn.Identity()

@@ -1,4 +1,4 @@
-"""Where the time of the training step goes."""
+"""The parts of a training step and their times."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Stage(NamedTuple):
 
 
 def run(options: Options) -> Topic:
-    """Time convolution, neurons, ReLU and pooling of all stages by themselves."""
+    """Time convolution, neurons, ReLU and pooling of all stages separately."""
     setting = SETTINGS[options.size]
     stages = _stages(setting)
     parts = {
@@ -89,7 +89,7 @@ def _each(part: Callable[[_Stage], object], stages: list[_Stage]) -> None:
 
 
 def _conv(stage: _Stage) -> None:
-    """Nobody asks for the input image's own gradient."""
+    """The convolution without the gradient of the input image, which a training step does not need either."""
     image = stage.image.detach().requires_grad_(not stage.first)
     F.conv2d(image, stage.weight.detach().requires_grad_(), padding=1).backward(stage.gradient)
 

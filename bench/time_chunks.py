@@ -1,4 +1,4 @@
-"""The same results whichever chunks time is cut into."""
+"""Check that results do not depend on the chunks of time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _inference(size: str, chunk: int) -> Check:
 
 
 def _gradient(chunk: int) -> Check:
-    """Spikes and dL/dI of a layer whose state is handed from chunk to chunk, in float64."""
+    """Spikes and dL/dI of a layer whose state is passed from chunk to chunk, in float64."""
     generator = torch.Generator().manual_seed(1)
     current = torch.randn(STEPS, 4, 50, generator=generator, dtype=torch.float64) * 0.5 + 0.1
     weights = torch.randn(current.shape, generator=generator, dtype=torch.float64)

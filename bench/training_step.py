@@ -30,8 +30,8 @@ OVER_PEERS = {True: Aim("at least", 4.0), False: Aim("at least", 2.5)}
 def run(options: Options) -> Topic:
     """Time a step of every library in all its settings; check that all compute the same function.
 
-    Each number format is judged against the convolutions in the same one, in their faster memory format. Peers are judged
-    best against best: the fastest setting of each against ours.
+    Each number format is compared with the convolutions in the same format, in their faster memory format. For peers, the
+    fastest setting of each is compared with our fastest.
     """
     setting = SETTINGS[options.size]
     names = [name for name in NETWORKS if name in ("snncore", "conv-only", *options.peers)]
@@ -71,7 +71,7 @@ def run(options: Options) -> Topic:
 
 
 def _fastest(timings: dict[tuple[str, str], Timing], name: str, bfloat16: bool | None = None) -> Timing:
-    """The setting of a contender with the smallest median, of one number format or of both."""
+    """The setting of a contender with the smallest median, for one number format or for both."""
     mine = [
         timing
         for (own, layout), timing in timings.items()
@@ -81,9 +81,9 @@ def _fastest(timings: dict[tuple[str, str], Timing], name: str, bfloat16: bool |
 
 
 def _agreement(name: str, full: Setting) -> Check:
-    """A peer's scores and gradients beside snncore's in the peer's order of leak and reset, on a few images.
+    """A peer's scores and gradients compared with snncore's in the peer's order of leak and reset, on a few images.
 
-    In float64, where no potential lies within rounding of the threshold; snnTorch turns spikes into float32.
+    The comparison is in float64, where no potential is within rounding of the threshold; snnTorch turns spikes into float32.
     """
     setting = replace(full, steps=min(full.steps, 10), batch=min(full.batch, 2))
     dtype, tolerance = (torch.float32, 1e-3) if name == "snntorch" else (torch.float64, 1e-5)

@@ -30,7 +30,7 @@ The runs, records and verdicts of Panda, Aketi and Roy 2020. COMMAND --help has 
 Many runs at once, on one machine or on a cluster: snakemake --cores 8 (book/cluster.md)."""
 
 
-#: Of the commands that judge claims, see ``runs.commands.EXAMPLES``.
+#: Examples of the commands that judge claims; see ``runs.commands.EXAMPLES``.
 EXAMPLES = {
     "claims": ("claims", "claims agd-loss --profile paper", "claims --json > verdicts.json"),
     "headline": ("headline",),
@@ -38,9 +38,10 @@ EXAMPLES = {
 
 
 def main(arguments: Sequence[str] | None = None, *, contents: Contents | None = None) -> int:
-    """Run one command; 0 is success, 1 a run or record that fails, 2 a request that cannot be understood.
+    """Run one command. 0 means success, 1 a run or record that fails, 2 a request that cannot be understood.
 
-    contents: whose runs they are, in place of the paper's (``panda2020.contents``).
+    Args:
+        contents: table of contents to use in place of the paper's (``panda2020.contents``).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words:
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, *, contents: Contents | None = 
     from .runs import commands
 
     options = _parser(words[0]).parse_args(words)
-    # only now and only if it is asked for: it imports every chapter
+    # imported only if needed, because it imports every chapter
     options.contents = lambda: contents or importlib.import_module(f"{__package__}.contents")
     try:
         code: int = options.command(options)
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None, *, contents: Contents | None = 
 
 
 def _install_line(module: str) -> str:
-    """What installs the package of a module: with the extra that asks for it, if one does."""
+    """The command that installs the package of a module, with the extra that requires it, if there is one."""
     package = module.split(".")[0]
     with contextlib.suppress(metadata.PackageNotFoundError):
         for text in metadata.requires("snncore") or ():
@@ -97,7 +98,7 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
             epilog=commands.examples(EXAMPLES[name]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if name == chosen:  # what judges claims is slow to import
+        if name == chosen:  # the commands that judge claims are slow to import
             from .ledger import command
 
             command.ARGUMENTS[name](sub)
@@ -110,5 +111,5 @@ if __name__ == "__main__":
 
         relaunch_with_tuned_malloc()
     elif hasattr(signal, "SIGPIPE"):  # Windows has none
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # "plan | head" ends it without a traceback
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that "plan | head" ends without a traceback
     sys.exit(main())

@@ -1,6 +1,6 @@
 """The table of contents: every chapter's runs and the estimators of its claims.
 
-entries("first", ["8"], [0])  ->  the ANN and spiking runs of Table 8 with seed 0
+``entries("first", ["8"], [0])`` gives the ANN and spiking runs of Table 8 with seed 0.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from .profiles import PROFILES as PROFILES
 from .profiles import profile
 from .runs import Entry
 
-#: The runs of each table, in order of what decides most claims first.
+#: The runs of each table; tables that decide most claims come first.
 GRIDS: tuple[Grid, ...] = (
     table8,
     table2,
@@ -84,18 +84,25 @@ GRIDS: tuple[Grid, ...] = (
 #: Table (or "tuning") -> its runs.
 TABLES: dict[str, Grid] = {grid.table: grid for grid in GRIDS}
 
-#: Tables that are made for one seed only, the first of those asked for.
+#: Tables that are made for one seed only, the first of the given ones.
 ONE_SEED = tuple(grid.table for grid in GRIDS if grid.one_seed)
 
 
 def entries(
     profile_name: str, tables: Sequence[str] | None = None, seeds: Sequence[int] | None = None
 ) -> list[Entry]:
-    """All planned runs of the tables (default: every table) for the seeds (default: the profile's), each once.
+    """All planned runs of the tables for the seeds, each once.
 
-    Seed by seed: everything of the first seed comes before anything of the second. Not every run is planned for every seed
-    (``repeats``). A run that several of the tables show is labelled with all of them. Raises ``ValueError`` for an unknown
-    profile or table.
+    All runs of the first seed come before those of the second. Not every run is planned for every seed (``planning``). A run
+    that several of the tables show is labelled with all of them.
+
+    Args:
+        profile_name: the scale.
+        tables: None means every table.
+        seeds: None means the profile's seeds.
+
+    Raises:
+        ValueError: an unknown profile or table.
     """
     p = profile(profile_name)
     wanted = (
@@ -114,7 +121,7 @@ def entries(
     return list(found.values())
 
 
-#: The order of recording that the protocol fixes (its section 7): stage -> its (table, networks), () for all networks of it.
+#: The order of recording in the protocol (section 7): stage -> its (table, networks), with () for all networks.
 STAGES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "pilot": (("pilot", ()),),
     "R1": (("2", ()), ("2-variants", ())),
@@ -129,7 +136,7 @@ STAGES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         for table in (
             "8-choices",
             "8-precision",
-            "8",  # what is left of it: T = 50
+            "8",  # its remaining T = 50
             "8-readings",
             "8-baselines",
             "8-others",
@@ -147,9 +154,10 @@ STAGES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
 
 
 def stage(profile_name: str, name: str, seeds: Sequence[int] | None = None) -> list[Entry]:
-    """The planned runs of one stage of ``STAGES``, part by part and in each seed by seed; the longer T of a table come in R8.
+    """The planned runs of one stage of ``STAGES``, part by part, each seed by seed. The longer T of a table are in R8.
 
-    Raises ``ValueError`` for an unknown profile or stage.
+    Raises:
+        ValueError: an unknown profile or stage.
     """
     parts, p = STAGES[one_of("stage", name, tuple(STAGES))], profile(profile_name)
     found: dict[object, Entry] = {}

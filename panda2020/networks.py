@@ -1,9 +1,9 @@
 """The paper's networks, reconstructed from the sentences that describe them.
 
-The article's topology tables (3, 5, 7, 9, 13, 15, 17) are in no source we have. Each entry therefore says
-which sentences fix it (``fixed_by``) and what no sentence fixes, so that we chose it (``chosen``). Where
-several readings fit, all are registered; "A" is the default. To put in a printed topology, edit its line
-here: module, parameter count, FLOPs, energy, diagram and table all follow from the string (its notation:
+The article's topology tables (3, 5, 7, 9, 13, 15, 17) are in no source we have. Each entry therefore states
+which sentences fix it (``fixed_by``) and which parts no sentence fixes, so that we chose them (``chosen``). If
+several readings fit, all are registered; "A" is the default. To use a printed topology, edit its line
+here: module, parameter count, FLOPs, energy, diagram and table all follow from the string (notation:
 ``snncore.network``).
 
 Names are unique: the VGG7 of Table 3 and the VGG7 of Table 9 are two networks, and so are their VGG3x2.
@@ -24,10 +24,13 @@ IMAGENET = (3, 224, 224)
 class PaperNetwork:
     """One network of the paper in one reading.
 
-    exhibit: the article's table, section or footnote that describes it.
-    fixed_by: the article's words that fix the topology, in quotes, and how we use them. chosen: what is ours.
-    input_shape: (channels, height, width). neuron: the layers without suffix, when it runs as SNN.
-    plain: registry name of the plain network of equal logical depth, for networks with BackRes connections.
+    Attributes:
+        exhibit: the article's table, section or footnote that describes it.
+        fixed_by: the article's words that fix the topology, in quotes, and how we use them.
+        chosen: the parts that we chose.
+        input_shape: (channels, height, width).
+        neuron: neurons of the layers without a suffix when the network runs as an SNN.
+        plain: registry name of the plain network of equal logical depth, for networks with BackRes connections.
     """
 
     name: str
@@ -42,7 +45,11 @@ class PaperNetwork:
     plain: str | None = None
 
     def with_classes(self, classes: int) -> PaperNetwork:
-        """The same network for another number of classes, a whole number >= 1 (else ``ValueError``)."""
+        """The same network for another number of classes.
+
+        Raises:
+            ValueError: a number that is not whole or below 1.
+        """
         body = self.topology.split()[:-1]
         return replace(self, topology=" ".join([*body, f"F{whole('classes', classes)}"]), classes=classes)
 
@@ -437,7 +444,11 @@ def names() -> tuple[str, ...]:
 
 
 def readings(name: str) -> tuple[str, ...]:
-    """The readings registered for one network, "A" first; raises ``ValueError`` for an unknown name."""
+    """The readings registered for one network, "A" first.
+
+    Raises:
+        ValueError: an unknown name.
+    """
     found = tuple(reading for known, reading in REGISTRY if known == name)
     if not found:
         raise ValueError(f"name must be one of {', '.join(names())}, got {name!r}")
@@ -445,22 +456,32 @@ def readings(name: str) -> tuple[str, ...]:
 
 
 def network(name: str, reading: str = "A") -> PaperNetwork:
-    """One network; raises ``ValueError`` for an unknown name or for a reading this network does not have."""
+    """One network of the registry.
+
+    Raises:
+        ValueError: an unknown name, or a reading that this network does not have.
+    """
     if reading not in readings(name):
         raise ValueError(f"reading of {name} must be one of {', '.join(readings(name))}, got {reading!r}")
     return REGISTRY[name, reading]
 
 
 def plain_of(net: PaperNetwork) -> PaperNetwork | None:
-    """The plain network of equal logical depth, in the same reading where it has it, else in "A"; None for a
-    network without BackRes connections."""
+    """The plain network of equal logical depth, in the same reading if it has it, else in "A".
+
+    None for a network without BackRes connections.
+    """
     if net.plain is None:
         return None
     return network(net.plain, net.reading if net.reading in readings(net.plain) else "A")
 
 
 def exhibit(title: str) -> tuple[PaperNetwork, ...]:
-    """All networks and readings of one exhibit ("Table 3"); ``ValueError`` for one without networks."""
+    """All networks and readings of one exhibit ("Table 3").
+
+    Raises:
+        ValueError: an exhibit without networks.
+    """
     found = tuple(net for net in _ENTRIES if net.exhibit == title)
     if not found:
         known = ", ".join(dict.fromkeys(net.exhibit for net in _ENTRIES))

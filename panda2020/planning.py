@@ -1,16 +1,16 @@
-"""From a table to its runs: ``grid`` loops over seeds, T and networks, and a rule says how often a run is repeated.
+"""From a table to its runs: ``grid`` loops over seeds, T and networks, and a rule decides how often a run is repeated.
 
-A chapter's grid is what is left, the runs at one place of the table:
+A chapter's grid only lists the runs at one place of the table::
 
     @grid("10", networks=("VGG3",), steps="10")
     def table10(at):
         for head, role in HEADS.items():
             yield at.snn(role, head=head)
 
-The rule is there so that nobody adds seeds until a verdict pleases. The first ``FEW`` seeds of a profile are for every run;
-all of its seeds for the pairs on which the central claims rest (``HEADLINE``, section 5 of the protocol), because with three
+The rule prevents adding seeds until a verdict pleases. Every run has the first ``FEW`` seeds of a profile.
+The pairs behind the central claims (``HEADLINE``, section 5 of the protocol) have all of its seeds, because with three
 seeds a difference of one to three points stays undecided. The longest simulations run once (``ONCE_ABOVE``). A seed or T
-that is asked for by name is never refused.
+that the user names is never refused.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .runs import Entry
 
 FEW = 3
 
-#: profile -> the largest T of a trained network that is repeated with other seeds.
+#: Profile -> largest T at which a trained network is repeated with further seeds.
 ONCE_ABOVE = {"first": 25, "laptop": 25, "paper": 25}
 
 _CONVERTED = ("converted", "converted-shared", "converted-shared-first", "converted-shared-mean")
@@ -50,7 +50,7 @@ CENTRAL = frozenset(
     + [("VGG9", "relu-0")]
 )
 
-#: Profile -> its pairs that get all seeds; the profile "first" had its own.
+#: Profile -> its pairs with all seeds; the profile "first" has its own.
 HEADLINE = {
     "laptop": CENTRAL,
     "paper": CENTRAL,
@@ -65,20 +65,23 @@ HEADLINE = {
 
 
 def seed_of(entry: Entry) -> int:
-    """The seed of a run; that of the ANN where it is a conversion."""
+    """The seed of a run; for a conversion, that of its ANN."""
     return int(entry.spec.seed if hasattr(entry.spec, "seed") else entry.spec.ann.seed)
 
 
 def steps_of(entry: Entry) -> int | None:
-    """The T that a trained network's run is for; None where one run holds many, or none."""
+    """The T of a trained network's run; None if one run has many T, or none."""
     steps: int | None = getattr(getattr(entry.spec, "input", None), "steps", None)
     return steps
 
 
 def planned(entry: Entry, *, any_steps: bool = False) -> bool:
-    """Whether the run belongs to its profile's plan, by its seed and T. any_steps: at whatever T.
+    """Return whether the run belongs to its profile's plan, by its seed and T.
 
-    A seed that the profile does not have is nobody's plan but the user's, and belongs.
+    A seed outside the profile was named by the user, and belongs.
+
+    Args:
+        any_steps: ignore T.
     """
     seeds, seed = profile(entry.profile).seeds, seed_of(entry)
     if seed not in seeds:
@@ -97,12 +100,12 @@ def total_minutes(entries: Iterable[Entry]) -> float:
 
 @cache
 def _minutes(spec: Any) -> float:
-    with torch.device("meta"):  # an estimate builds the network, of which only the shapes matter
+    with torch.device("meta"):  # the estimate builds the network but needs only its shapes
         return executing.minutes(spec)
 
 
 def _seedless(spec: Any) -> Any:
-    """The same run for seed 0: the time does not depend on it, and estimating is slow for large networks."""
+    """The same run with seed 0, because the time does not depend on the seed and estimating is slow for large networks."""
     names = {field.name for field in fields(spec)}
     inner = {name: _seedless(getattr(spec, name)) for name in ("ann", "data") if name in names}
     return replace(spec, **inner, **({"seed": 0} if "seed" in names else {}))
@@ -111,15 +114,17 @@ def _seedless(spec: Any) -> Any:
 #: Which interpretations of its networks a table shows.
 INTERPRETATIONS = {"first": slice(0, 1), "others": slice(1, None), "all": slice(None)}
 
-IMAGENET_CLASSES = 10  # of what stands in for ImageNet in every profile
+IMAGENET_CLASSES = 10  # classes of the ImageNet substitute in every profile
 
 
 @dataclass(frozen=True)
 class Place:
     """One place in a table: a network in one interpretation, at one T, for one seed.
 
-    first: whether T is the table's first, at which it also has the runs that depend on no T. sweep: the value of what the
-    table varies besides (``grid``), else None. name: the network's; "" for a table that has its own in ``sweep``.
+    Attributes:
+        first: whether T is the table's first, where the table also has the runs that do not depend on T.
+        sweep: value of the further variable of the table (``grid``), else None.
+        name: name of the network; "" for a table that varies its networks in ``sweep``.
     """
 
     table: str
@@ -130,11 +135,11 @@ class Place:
     steps: int
     first: bool
     sweep: Any
-    noted: bool  # whether runs that are not ``ann`` or ``snn`` say their interpretation too
+    noted: bool  # whether runs other than ``ann`` and ``snn`` also state their interpretation
 
     @property
     def net(self) -> networks.PaperNetwork:
-        """The network, with as many classes as its images have."""
+        """The network, with the number of classes of its images."""
         net = networks.network(self.name, self.interpretation)
         return net.with_classes(IMAGENET_CLASSES) if _imagenet(net) else net
 
@@ -145,7 +150,7 @@ class Place:
 
     @property
     def topology(self) -> str:
-        """The network's, at the width of the profile."""
+        """Topology of the network at the width of the profile."""
         return self.scaled(self.net.topology)
 
     @property
@@ -155,7 +160,7 @@ class Place:
 
     @property
     def few_images(self) -> DataConfig:
-        """Few images to train on, and enough validation images to tell recipes apart by."""
+        """Few training images, and enough validation images to distinguish recipes."""
         held = min(1000, self.p.data.validation) if self.p.name == "quick" else 1000
         train_, test = min(1000, self.p.data.train), min(500, self.p.data.test)
         return replace(self.p.data_for(self.seed), train=train_, validation=held, test=test)
@@ -165,7 +170,7 @@ class Place:
         return scale_width(topology, self.p.imagenet_width if _imagenet(self.net) else self.p.width)
 
     def recipe(self, usual: TrainingConfig, deep: TrainingConfig) -> TrainingConfig:
-        """Which of two recipes is the network's: the deep one for hybrids, at another rate on ImageNet."""
+        """The recipe of the network: ``deep`` for hybrids, with another learning rate on ImageNet."""
         if not self.hybrid:
             return usual
         return replace(deep, learning_rate=self.p.imagenet_rate) if _imagenet(self.net) else deep
@@ -180,7 +185,7 @@ class Place:
         return Entry(spec, self.name, role, self.p.name, (self.table,), note, self.interpretation)
 
     def standalone_ann(self) -> train.Spec:
-        """The ANN of the network's topology under the recipe of ``profiles.StandaloneAnn``."""
+        """The ANN of the network's topology, with the recipe of ``profiles.StandaloneAnn``."""
         alone, topology = self.p.alone, self.scaled(as_ann(self.net.topology))
         data, code = alone.data_for(self.seed), self.p.input("real")
         return train.Spec(topology, data, alone.network, code, alone.training, self.seed)
@@ -193,7 +198,7 @@ class Place:
         training: TrainingConfig | None = None,
         code: InputConfig | None = None,
     ) -> Entry:
-        """The ANN of the network's topology, all layers ReLU; by default plain: no regularisation, real input."""
+        """The ANN of the network's topology, all layers ReLU. By default it is plain: no regularisation, real input."""
         spec = train.Spec(
             self.scaled(as_ann(self.net.topology)),
             self.data,
@@ -214,10 +219,13 @@ class Place:
         training: TrainingConfig | None = None,
         network: NetworkConfig | None = None,
     ) -> Entry:
-        """The spiking network trained end to end (AGD), over the T of this place or ``steps``.
+        """The spiking network trained end to end (AGD), with the T of this place or ``steps``.
 
-        Poisson spikes enter where the first layer spikes, and the real image where it is ReLU. topology: in place of the
-        registered one. head: the classifier.
+        Its input is Poisson spikes if the first layer spikes, and the real image if the first layer is ReLU.
+
+        Args:
+            topology: replaces the registered one.
+            head: the classifier.
         """
         usual = self.p.deep_network if self.hybrid else self.p.snn_network
         spec = train.Spec(
@@ -241,7 +249,7 @@ def _imagenet(net: networks.PaperNetwork) -> bool:
 
 @dataclass(eq=False)
 class Grid:
-    """The runs of one table; ``grid`` makes it. Call it for the runs of a profile."""
+    """The runs of one table, made by ``grid``. Call it for the runs of a profile."""
 
     table: str
     runs: Callable[[Place], Iterable[Entry]]
@@ -262,8 +270,10 @@ class Grid:
     ) -> list[Entry]:
         """The planned runs, or those of the given seeds, T and networks.
 
-        Without seeds, what is not planned is left out (``planned``); T that are given are kept. Raise ``ValueError`` for an
-        unknown profile or network, and for T or networks where the table has none to choose.
+        Without given seeds, runs outside the plan are omitted (``planned``); given T are kept.
+
+        Raises:
+            ValueError: an unknown profile or network, or T or networks for a table without a choice of them.
         """
         p = profile(profile_name)
         if timesteps and self.steps is None:
@@ -306,12 +316,17 @@ def grid(
     by_network: bool = False,
     one_seed: bool = False,
 ) -> Callable[[Callable[[Place], Iterable[Entry]]], Grid]:
-    """Make a table's runs from those at one of its places: for every seed, for every T, for every network.
+    """Make a table's runs from those at one of its places: for every seed, every T and every network.
 
-    table: its name on the command line. networks: by name; none if the runs name theirs themselves. steps: the table in
-    ``Profile.steps`` whose T it shows, or with first_steps only its first T; None if it has no T. sweep: what it varies
-    besides, between T and networks. interpretations: a key of ``INTERPRETATIONS``. by_network: one network after the
-    other, each with all its T. one_seed: made for one seed only, the first, unless seeds are given.
+    Args:
+        table: its name on the command line.
+        networks: names of its networks; empty if the runs name their networks themselves.
+        steps: key of ``Profile.steps`` with its T; None if it has no T.
+        first_steps: use only the first T.
+        sweep: values of a further variable, between T and networks.
+        interpretations: a key of ``INTERPRETATIONS``.
+        by_network: order by network, each with all its T.
+        one_seed: make only the first seed, unless seeds are given.
     """
 
     def times(p: Profile) -> Sequence[int]:

@@ -1,10 +1,10 @@
-"""The scales at which every exhibit runs, and the training recipes, in one place.
+"""The scales of all exhibits, with their training recipes.
 
 ``laptop`` and ``paper`` are those of the protocol (``book/protocol.md``): plain training, without batch normalisation,
-dropout, augmentation or weight decay, the weights of the best validation epoch kept. Their learning rates come from the pilot
-(``agd.grid.pilot``), which looks at validation images only. ``quick`` trains on digits within seconds. ``first`` is the scale of
-the first records, 2,000 images; its recipes were chosen from a recorded grid (``agd.grid.tuning``). It goes once
-``laptop`` is complete.
+dropout, augmentation or weight decay, keeping the weights of the best validation epoch. Their learning rates come from the
+pilot (``agd.grid.pilot``), which uses only validation images. ``quick`` trains on digits within seconds. ``first`` is the
+scale of the first records, 2,000 images; its recipes were chosen from a recorded grid (``agd.grid.tuning``). It will be
+removed when ``laptop`` is complete.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ from snncore.training import InputConfig, TrainingConfig
 class StandaloneAnn:
     """Recipe of ANNs that are never compared with an end-to-end-trained SNN; they may train longer.
 
-    They are conversion sources, ANNs of ANN-to-ANN comparisons, and classifiers on STDP features. data: images of the first
-    two. network, training: their initialisation and recipe (``agd.grid.tuning_alone``).
+    They are conversion sources, ANNs of ANN-to-ANN comparisons, and classifiers on STDP features.
+
+    Attributes:
+        data: images of the first two kinds.
+        network: initialisation (``agd.grid.tuning_alone``).
+        training: recipe (``agd.grid.tuning_alone``).
     """
 
     data: DataConfig
@@ -33,7 +37,7 @@ class StandaloneAnn:
 
     @property
     def imagenet_rate(self) -> float:
-        """Learning rate of the conversion sources on ImageNet, sixteen layers deep: never above 1e-3."""
+        """Learning rate, at most 1e-3, of the conversion sources on ImageNet, which have sixteen layers."""
         return min(self.training.learning_rate, 1e-3)
 
     def data_for(self, seed: int) -> DataConfig:
@@ -45,18 +49,29 @@ class StandaloneAnn:
 class Profile:
     """One scale.
 
-    data: CIFAR-10 or what stands in for it; imagenet: the ImageNet subset or what stands in for it.
-    width: factor on the maps and features of every network. seeds: what the exhibits average over.
-    ann, snn: training recipes. ann_network, snn_network: initialisation and neurons.
-    tuned: the recipe of the regularised regime, with augmentation; dropout: its share, before fully connected layers.
-    deep_ann, deep_snn, deep_network: the same for the deeper networks of Tables 14 and 16 (``hybrid.grid.tuning_hybrid``).
-    imagenet_rate: learning rate of Table 16, whose images and network are others than those that were tuned on; that of
-    the tuning is run beside it (``hybrid.grid.vgg13_recipes``).
-    alone: ReLU networks beside which nothing is trained end to end.
-    gains, gammas, leaks: the axes of the map behind Table 8, the paper's leak first.
-    signed: whether images are coded on [-1, 1].
-    steps: time steps T shown by each table.
-    other_readout_rate: learning rate of spiking networks under the readout that is not ``snn_network``'s.
+    Attributes:
+        data: CIFAR-10 or its substitute.
+        imagenet: the ImageNet subset or its substitute.
+        width: factor on the maps and features of every network.
+        seeds: seeds that the exhibits average over.
+        ann: training recipe of ANNs.
+        snn: training recipe of spiking networks.
+        ann_network: initialisation of ANNs.
+        snn_network: initialisation and neurons of spiking networks.
+        tuned: recipe of the regularised ANNs, with augmentation.
+        dropout: share of values dropped before fully connected layers, in the regularised ANNs.
+        deep_ann: recipe of ANNs for the deeper networks of Tables 14 and 16 (``hybrid.grid.tuning_hybrid``).
+        deep_snn: recipe of hybrids for the deeper networks.
+        deep_network: initialisation and neurons of the deeper networks.
+        imagenet_rate: learning rate of Table 16, whose images and network differ from the tuned ones; that of
+            the tuning is run as well (``hybrid.grid.vgg13_recipes``).
+        alone: recipe of ReLU networks that are compared with nothing trained end to end.
+        gains: axis of the map behind Table 8.
+        gammas: axis of the map behind Table 8.
+        alphas: axis of the map behind Table 8, with the paper's leak first.
+        signed: whether images are coded on [-1, 1].
+        steps: time steps T of each table.
+        other_readout_rate: learning rate of spiking networks with the readout that ``snn_network`` does not use.
     """
 
     name: str
@@ -84,7 +99,7 @@ class Profile:
     alphas: tuple[float, ...] = (0.95, 0.7)
 
     def data_for(self, seed: int) -> DataConfig:
-        """The data of one seed: its own training and validation images, the same test images for all."""
+        """The data of one seed: training and validation images of the seed, and the same test images for all seeds."""
         return replace(self.data, seed=seed)
 
     def input(self, code: str, steps: int | None = None) -> InputConfig:
@@ -105,7 +120,7 @@ def _of_protocol(
     epochs: int,
     batch_size: int,
 ) -> Profile:
-    """A profile of the protocol: one recipe for ANN and SNN, but for the learning rates that the pilot has chosen."""
+    """A profile of the protocol: the same recipe for ANN and SNN, except for the learning rates chosen by the pilot."""
 
     def recipe(rate: float, **changes: Any) -> TrainingConfig:
         return replace(
@@ -139,8 +154,8 @@ def _of_protocol(
     )
 
 
-#: Learning rates of the protocol's profiles, chosen by the pilot (MEAN_RATE: of spiking networks that read the mean of their
-#: spikes); that of networks of nine layers and more by ``first``'s grid.
+#: Learning rates of the protocol's profiles, chosen by the pilot (MEAN_RATE: for spiking networks that read the mean of their
+#: spikes); that of networks with nine or more layers was chosen by ``first``'s grid.
 ANN_RATE, SNN_RATE, MEAN_RATE, DEEP_RATE = 1e-3, 1e-3, 1e-3, 3e-4
 
 PROFILES: dict[str, Profile] = {
@@ -157,7 +172,9 @@ PROFILES: dict[str, Profile] = {
         snn_network=NetworkConfig(neuron="lif", gain=1.0),
         signed=False,
         steps={"8": (10,), "10": (2, 5), "11": (5,), "14": (4,), "16": (4,)},
-        tuned=TrainingConfig(epochs=12, learning_rate=3e-3),  # flips and crops make other digits
+        tuned=TrainingConfig(
+            epochs=12, learning_rate=3e-3
+        ),  # flips and crops would change digits into others
         deep_ann=TrainingConfig(epochs=4, learning_rate=2e-3),
         deep_snn=TrainingConfig(epochs=4, learning_rate=2e-3),
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
@@ -219,13 +236,17 @@ PROFILES: dict[str, Profile] = {
 
 
 def profile(name: str) -> Profile:
-    """The profile of that name; ``ValueError`` for another name."""
+    """The profile with this name.
+
+    Raises:
+        ValueError: an unknown name.
+    """
     return PROFILES[one_of("profile", name, tuple(PROFILES))]
 
 
 @dataclass(frozen=True)
 class ConversionScale:
-    """How much of a conversion a profile runs: calibration, the T that are read out, and simulated test images."""
+    """Scale of the conversions of a profile: calibration, read-out T, and number of simulated test images."""
 
     conversion: ConversionConfig
     steps: tuple[int, ...]
@@ -259,8 +280,11 @@ IMAGENET_CONVERSION: dict[str, ConversionScale] = {
 
 @dataclass(frozen=True)
 class StdpScale:
-    """How much of STDP a profile runs: factor on the maps, T, labelled and unlabelled images, kernels kept on the way,
-    mini-batches in which thresholds settle."""
+    """Scale of the STDP runs of a profile.
+
+    Factor on the maps, T, numbers of labelled and unlabelled images, snapshots of kernels, and mini-batches in which thresholds
+    settle.
+    """
 
     width: float
     steps: int

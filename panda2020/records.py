@@ -1,4 +1,4 @@
-"""What of an exhibit's grid is recorded, what is missing, and at which scale it is shown."""
+"""The recorded and missing runs of an exhibit's grid, and the scale at which it is shown."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ from .statistics import Estimate
 def recorded(
     entries: Iterable[Entry], *, results: str | Path | None = None
 ) -> tuple[list[Record], list[Entry]]:
-    """The records in ``results`` behind ``entries``, and the entries that have none there. Nothing is executed.
+    """The records in ``results`` for ``entries``, and the entries without a record. Nothing is executed.
 
-    A user's own ``runs/`` are left out. Raises ``RecordError`` for a record that must not be used.
+    A user's own ``runs/`` are ignored.
+
+    Raises:
+        RecordError: a record that must not be used.
     """
     entries = list(entries)
     try:
@@ -39,7 +42,7 @@ def recorded(
 
 
 def missing_table(entries: Sequence[Entry]) -> pd.DataFrame:
-    """Runs that nobody has recorded, seeds joined, with the minutes they are estimated to take on two CPU cores."""
+    """Runs that are not recorded, with seeds joined and the estimated minutes on two CPU cores."""
     rows: dict[tuple, dict] = {}
     for entry in entries:
         group = (entry.network, entry.note, entry.role, steps_of(entry))
@@ -71,8 +74,10 @@ def reading_of(note: str) -> str:
 def scale(records: Sequence[Record]) -> str:
     """Data, width and training of some runs in words, for captions: "Profile laptop: cifar10, ...".
 
-    Where some are STDP runs, they are described and not the ANNs beside them. Raises ``ValueError`` unless all records share
-    what is said.
+    If some are STDP runs, the text describes only these and not their ANNs.
+
+    Raises:
+        ValueError: records with different descriptions.
     """
     learnt = [record for record in records if record.labels["role"] == "stdp"]
     texts = {_scale(record.labels["profile"], record.spec) for record in learnt or records}
@@ -108,7 +113,7 @@ def share_of_width(width: float) -> str:
 
 
 def data_in_words(data: DataConfig) -> str:
-    """The images: "cifar10 at 16 pixels, 4,000 training and 1,000 test images"."""
+    """A description of the images: "cifar10 at 16 pixels, 4,000 training and 1,000 test images"."""
     return f"{_source(data)}, {data.train:,} training and {data.test:,} test images"
 
 
@@ -117,7 +122,7 @@ def _source(data: DataConfig) -> str:
 
 
 class Place(NamedTuple):
-    """What the seeds of one series share; ``steps`` is T where a run has one T, also an ANN's whose input does."""
+    """The labels that the seeds of one series share. ``steps`` is the T of a run with one T, or of an ANN whose input has one."""
 
     network: str
     reading: str
@@ -126,10 +131,14 @@ class Place(NamedTuple):
 
 
 def by_place(records: Iterable[Record], *, roles: Collection[str] = ()) -> dict[Place, dict[int, Record]]:
-    """Runs by place, then by seed, rising; places in the order of the records.
+    """Group runs by place, then by seed in rising order; places keep the order of the records.
 
-    Raises ``ValueError`` for records of more than one profile, for a role that is none of ``roles`` (if given), and for the
-    same run twice.
+    Args:
+        records: runs of one profile.
+        roles: allowed roles; empty allows all.
+
+    Raises:
+        ValueError: records of more than one profile, a role that is not allowed, or the same run twice.
     """
     records = list(records)
     profiles = sorted({record.labels["profile"] for record in records})
@@ -150,15 +159,18 @@ def by_place(records: Iterable[Record], *, roles: Collection[str] = ()) -> dict[
     return {place: dict(sorted(seeds.items())) for place, seeds in found.items()}
 
 
-#: An efficiency is read at the smallest T whose accuracy is within this of that at the largest T.
+#: An efficiency is read at the smallest T whose accuracy is within this margin of that at the largest T.
 MARGIN = 0.01
 
 
 def settled_at(accuracies: Mapping[int, Mapping[int, float]]) -> int:
-    """The T at which EE is read, from accuracies by T and seed: the smallest within ``MARGIN`` of the accuracy at the largest T.
+    """The T at which EE is read: the smallest T whose accuracy is within ``MARGIN`` of that at the largest T.
 
-    Only T with the largest number of seeds can be chosen; a T with fewer seeds serves as the reference accuracy. If none comes
+    Only a T with the largest number of seeds can be chosen; a T with fewer seeds serves as the reference accuracy. If none is
     within ``MARGIN``, the largest eligible T is returned.
+
+    Args:
+        accuracies: by T and seed.
     """
     last, most = accuracies[max(accuracies)], max(map(len, accuracies.values()))
     eligible = sorted(steps for steps, by_seed in accuracies.items() if len(by_seed) == most)
@@ -213,7 +225,7 @@ def difference_columns(first: Mapping[int, Record], second: Mapping[int, Record]
 
 
 def difference_estimate(first: Mapping[int, Record], second: Mapping[int, Record]) -> Estimate:
-    """The same as a value, in points."""
+    """Accuracy of ``first`` minus that of ``second`` in points, paired by seed and test image."""
     both = sorted(first.keys() & second.keys())
     return (
         statistics.paired(*([hits_of(runs[seed].result) for seed in both] for runs in (first, second))).total
@@ -238,11 +250,11 @@ def efficiency_estimate(runs: Mapping[int, Record], convention: str = "paper") -
 
 
 def mean_or_none(values: Sequence[float]) -> float | None:
-    """The mean; None of no values."""
+    """The mean; None if there are no values."""
     return float(np.mean(values)) if len(values) else None
 
 
 def mean_efficiency(runs: Sequence[Record], convention: str) -> float | None:
-    """Mean EE of the runs that have a T; None where none has."""
+    """Mean EE of the runs that have a T; None if no run has one."""
     spiking = [sample_of(run) for run in runs if "steps" in run.result]
     return mean_or_none([one.report(convention).efficiency for one in spiking])

@@ -1,4 +1,4 @@
-"""What one run measured: its accuracy and which images were right, its spikes, its energy; and the runs of one place by seed."""
+"""The measurements of one run: its accuracy and correct images, its spikes, its energy; and the runs of one place by seed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from snncore.topology import SPIKING, Pass, as_ann, parameter_count, plan
 from . import networks, statistics
 from .runs import Entry, Record
 
-#: A net whose accuracy is less than this above chance has not learnt to classify. With ten classes, one that only tells a
-#: single class from the others reaches 0.10 above chance; a guessing one stays within 0.02 at 1,000 test images or more.
+#: A network whose accuracy is less than this above chance has not learnt to classify. With ten classes, one that separates
+#: only one class from the others reaches 0.10 above chance; guessing stays within 0.02 at 1,000 test images or more.
 LEARNT = 0.05
 
 
-#: How a role is called in a sentence; "{}" stands for the network.
+#: Role -> its name in a sentence; "{}" stands for the network.
 ROLES = {
     "ann": "ANN {}",
     "ann-bn": "ANN {} with batch normalisation and dropout",
@@ -57,7 +57,7 @@ ROLES = {
 }
 
 
-#: The same for a view of a run that holds several results (see ``samples``), after the role.
+#: View of a run with several results (see ``samples``) -> its name, after that of the role.
 VIEWS = {
     "": "",
     "early": "",
@@ -68,7 +68,7 @@ VIEWS = {
 
 
 def run_name(network: str, role: str, steps: int | None = None, view: str = "") -> str:
-    """A run in words: "SNN VGG5, T = 25"."""
+    """The name of a run: "SNN VGG5, T = 25"."""
     if view in ("ann", "ann-all"):
         return f"ANN {network}"
     return ROLES.get(role, role + " {}").format(network) + VIEWS[view] + (f", T = {steps}" if steps else "")
@@ -76,9 +76,12 @@ def run_name(network: str, role: str, steps: int | None = None, view: str = "") 
 
 @dataclass(frozen=True)
 class Conditions:
-    """The choices that verdicts may depend on and that need no new run of the default grid.
+    """Choices that verdicts may depend on and that need no new run of the default grid.
 
-    convention, prices: of the energy. reading: of the networks that have several.
+    Attributes:
+        convention: of the energy.
+        prices: of the energy.
+        reading: of the networks that have several.
     """
 
     convention: str = "paper"
@@ -91,7 +94,7 @@ DEFAULT = Conditions()
 
 @dataclass(frozen=True)
 class Sample:
-    """What one run measured at one T (None: without time, an ANN)."""
+    """Measurements of one run at one T (None: without time, an ANN)."""
 
     record: Record
     steps: int | None
@@ -99,7 +102,7 @@ class Sample:
 
     @property
     def accuracy(self) -> float:
-        """Share of the test images."""
+        """Share of the test images classified correctly."""
         return float(self.measured["accuracy"])
 
     @property
@@ -109,17 +112,17 @@ class Sample:
 
     @property
     def correct(self) -> int:
-        """Test images classified correctly."""
+        """Number of test images classified correctly."""
         return int(self.measured["correct"])
 
     @cached_property
     def hits(self) -> np.ndarray:
-        """Which test images were right, bool (total,)."""
+        """Whether each test image was classified correctly, bool (total,)."""
         return statistics.hits(self.measured["hits"], self.total)
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """The images it was trained and tested on."""
+        """The training and test images."""
         found: Mapping[str, Any] = nearest(self.record["spec"], "data")
         return found
 
@@ -130,13 +133,13 @@ class Sample:
 
     @property
     def topology(self) -> str:
-        """The whole network's."""
+        """Topology of the whole network."""
         held: Mapping[str, Any] = self.measured if self.record["task"] == "stdp" else self.record.result
         return str(held.get("topology") or nearest(self.record["spec"], "topology"))
 
     @property
     def stochmax(self) -> bool:
-        """Whether its classifier is stochmax, which has a layer more: psi (section 5)."""
+        """Whether its classifier is stochmax, which has one more layer, psi (section 5)."""
         if self.record["task"] == "stdp":
             return "stochmax" in str(self.measured.get("classifier", ""))
         head = nearest(self.record["spec"], "head")
@@ -144,7 +147,7 @@ class Sample:
 
     @property
     def at_chance(self) -> bool:
-        """Whether the net has not learnt to classify (see ``LEARNT``)."""
+        """Whether the network has not learnt to classify (see ``LEARNT``)."""
         return self.accuracy <= self.chance + LEARNT
 
     def efficiency(self, conditions: Conditions) -> float:
@@ -165,7 +168,7 @@ class Sample:
     def report(
         self, convention: str = "paper", prices: str = "int32", *, spiking_only: bool = False
     ) -> EnergyReport:
-        """The energy per image beside that of the ANN, see ``energy_of``."""
+        """Energy per image of the network and of its ANN; see ``energy_of``."""
         asked = convention, prices, spiking_only
         if asked not in self._reports:
             self._reports[asked] = energy_of(self, convention, prices, spiking_only=spiking_only)
@@ -177,7 +180,10 @@ class Sample:
 
     @property
     def parameters(self) -> int:
-        """Weights of the network, shared ones counted once; with stochmax also ``W_psi`` and ``b_psi``, as inference uses rho."""
+        """Number of weights of the network, with shared weights counted once.
+
+        With stochmax this includes ``W_psi`` and ``b_psi``, because inference uses rho.
+        """
         found = parameter_count(self.topology, self.input_shape)
         classifier = plan(as_ann(self.topology), self.input_shape, "relu")[-1]
         return found + classifier.weights if self.stochmax else found
@@ -222,11 +228,13 @@ class Sample:
 
 
 def samples(record: Record, view: str = "") -> dict[int | None, Sample]:
-    """What a record holds, by T, rising.
+    """The results in a record, by T in rising order.
 
-    view: of a run that holds several results. Of an STDP run, the classifier and what it reads, "fc/learned"; of a
-    conversion, "ann" for the network it started from, on the images that were simulated, and "ann-all" for the same on all test
-    images, where the record has them; of a network trained at one T, "early" for the smaller T at which it was read as well.
+    Args:
+        record: a run.
+        view: selects one of several results. For an STDP run, the classifier and its input, "fc/learned". For a conversion,
+            "ann" is the original network on the simulated images, and "ann-all" the same on all test images, if recorded. For a
+            network trained at one T, "early" is its result at smaller T.
     """
     result = record.result
     if record["task"] == "stdp":
@@ -243,7 +251,7 @@ def samples(record: Record, view: str = "") -> dict[int | None, Sample]:
             return {None: Sample(record, None, result.get("ann_all", result["ann"]))}
         simulated = sorted(
             (int(steps), measured) for steps, measured in result["snn"].items()
-        )  # as text "50" follows "2000"
+        )  # sorted as numbers, not as text
         return {steps: Sample(record, steps, measured) for steps, measured in simulated}
     steps = result.get("steps")
     if view == "early":
@@ -253,7 +261,7 @@ def samples(record: Record, view: str = "") -> dict[int | None, Sample]:
 
 
 def nearest(spec: Mapping[str, Any], name: str) -> Any:
-    """The value named ``name`` nearest to the top of a nested spec, or None."""
+    """The value called ``name`` at the outermost level of a nested spec that has it, or None."""
     level: list[Mapping[str, Any]] = [spec]
     while level:
         for group in level:
@@ -267,8 +275,14 @@ def nearest(spec: Mapping[str, Any], name: str) -> Any:
 class Series:
     """The runs of one network in one role at one T, by seed.
 
-    missing: in words, where there is none at all. network, role, view: which. planned: the seeds that the grid asks for, in its
-    order; () where it is not known. others: the same role, T and view of every network of the family, itself included.
+    ``others`` holds the same role, T and view of every network of the family, including this one.
+
+    Attributes:
+        missing: in words, if there is no run at all.
+        network: name of the network.
+        role: role of the runs.
+        view: see ``samples``.
+        planned: seeds of the grid, in its order; () if unknown.
     """
 
     name: str
@@ -282,7 +296,7 @@ class Series:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The runs behind it."""
+        """The keys of its runs."""
         return tuple(sample.record.key for sample in self.samples.values())
 
     @property
@@ -291,7 +305,7 @@ class Series:
         return next((sample.steps for sample in self.samples.values()), None)
 
     def accuracy(self, seeds: Iterable[int] | None = None) -> float:
-        """Mean accuracy over its seeds, or over some of them."""
+        """Mean accuracy over its seeds, or over the given ones."""
         return float(
             np.mean([self.samples[seed].accuracy for seed in (self.samples if seeds is None else seeds)])
         )
@@ -299,8 +313,10 @@ class Series:
 
 @cache
 def own_reading(network: str, role: str, reading: str) -> str:
-    """The reading under which the runs of a network are recorded: the first where it has no other, and for an ANN where readings
-    differ only in which layers spike."""
+    """The reading under which the runs of a network are recorded.
+
+    It is the first reading if the network has no other, and for an ANN if the readings differ only in which layers spike.
+    """
     if reading not in networks.readings(network):
         return "A"
     read, first = (as_ann(networks.network(network, one).topology) for one in (reading, "A"))
@@ -313,22 +329,25 @@ def entry_reading(entry: Entry) -> str | None:
 
 
 def hits_of(measured: Mapping[str, Any]) -> np.ndarray:
-    """Which test images were right, bool (images,), of a result or a part of one."""
+    """Whether each test image was classified correctly, bool (images,), for a result or a part of one."""
     return statistics.hits(measured["hits"], measured["total"])
 
 
 def sample_of(record: Record) -> Sample:
-    """What a run with one T measured."""
+    """The measurements of a run with one T."""
     return Sample(record, record.result["steps"], record.result)
 
 
 def energy_of(
     sample: Sample, convention: str = "paper", prices: str = "int32", *, spiking_only: bool = False
 ) -> EnergyReport:
-    """Energy per image of what one run measured at one T, next to that of the ANN of the same shape.
+    """Energy per image of one run at one T, and of the ANN of the same shape.
 
-    spiking_only: of the LIF and IF layers alone (EE_Conv of Table 6). Raises ``ValueError`` for an unknown convention or price
-    list, and for an ANN, which has no T.
+    Args:
+        spiking_only: count only the LIF and IF layers (EE_Conv of Table 6).
+
+    Raises:
+        ValueError: an unknown convention or price list, or an ANN, which has no T.
     """
     one_of("prices", prices, PRICES)
     activity = {site: SiteActivity.from_dict(values) for site, values in sample.measured["activity"].items()}

@@ -1,12 +1,12 @@
-"""How sure a number is: two sources of error, kept apart.
+"""Uncertainty of a number, from two separate sources of error.
 
-Seeds. Another seed gives other weights, other training images, other spikes. What is true of the recipe, not of one
-run, is the mean over seeds, with Student's t interval. One seed has no such interval: it is None, never 0. Few seeds know
-their own variance badly; where several networks of one family are recorded, it is pooled over them (``Pool``).
+Seeds. Another seed gives different weights, training images and spikes. A statement about the recipe, not about one
+run, needs the mean over seeds, with Student's t interval. One seed has no such interval: it is None, never 0. A few seeds
+estimate their variance badly; if several networks of one family are recorded, it is pooled over them (``Pool``).
 
-Test images. Another few thousand images would give another accuracy, even of the same network. All seeds of a profile
-are tested on the same images, so more seeds do not reduce this error. Two networks tested on the same images are
-compared image by image: what both get right or both get wrong says nothing about their difference.
+Test images. A different set of a few thousand images would give a different accuracy, even for the same network. All seeds
+of a profile are tested on the same images, so more seeds do not reduce this error. Two networks tested on the same images
+are compared image by image: images that both get right or both get wrong carry no information about their difference.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """From ``low`` to ``high``. Unpacks as a pair; its text is for data files (``exhibits.numbers`` prints it)."""
+    """An interval from ``low`` to ``high``. It unpacks as a pair; its text is for data files (``exhibits.numbers`` prints it)."""
 
     low: float
     high: float
@@ -50,7 +50,7 @@ class Interval:
         return (self.high - self.low) / 2
 
 
-#: What an interval comes from (``Estimate.basis``), in words.
+#: Source of an interval (``Estimate.basis``), in words.
 BASES = {
     "seeds": "seeds",
     "both": "seeds and test images",
@@ -62,10 +62,13 @@ BASES = {
 
 @dataclass(frozen=True)
 class Pool:
-    """The spread of one value from seed to seed, known from several networks.
+    """The standard deviation of one value over seeds, estimated from several networks.
 
-    deviation: its standard deviation; in logarithms where ``logarithmic``. freedom: degrees of freedom behind it.
-    networks: how many it is pooled over.
+    Attributes:
+        deviation: the standard deviation; of logarithms if ``logarithmic``.
+        freedom: its degrees of freedom.
+        networks: number of networks it is pooled over.
+        logarithmic: see ``deviation``.
     """
 
     deviation: float
@@ -74,7 +77,7 @@ class Pool:
     logarithmic: bool = False
 
     def __mul__(self, factor: float) -> Pool:
-        """The spread of a value ``factor`` times as large, such as a mean of networks."""
+        """The deviation of a value ``factor`` times as large, such as a mean of networks."""
         return Pool(self.deviation * factor, self.freedom, self.networks, self.logarithmic)
 
 
@@ -82,8 +85,10 @@ class Pool:
 class Estimate:
     """A value with its interval, over ``seeds`` seeds.
 
-    basis: what the interval comes from, "seeds", "images", "both" or "computed"; "none" where the interval is None, as one
-    seed gives none. pool: where the variance over seeds is pooled over several networks.
+    Attributes:
+        basis: source of the interval, "seeds", "images", "both" or "computed"; "none" if the interval is None, as for one
+            seed.
+        pool: set if the variance over seeds is pooled over several networks.
     """
 
     mean: float
@@ -94,7 +99,7 @@ class Estimate:
 
     @property
     def over(self) -> str:
-        """What the interval comes from, in words."""
+        """The source of the interval, in words."""
         return BASES[self.basis]
 
     def __neg__(self) -> Estimate:
@@ -112,7 +117,8 @@ def mean_over_seeds(
 ) -> Estimate:
     """The mean with Student's t interval, ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom, or those of ``pool``.
 
-    Raises ``ValueError`` for no values, and for a confidence outside of (0, 1).
+    Raises:
+        ValueError: no values, or a confidence outside (0, 1).
     """
     _check(confidence)
     if not len(values):
@@ -134,11 +140,13 @@ def estimate(
     confidence: float = CONFIDENCE,
     pool: Pool | None = None,
 ) -> Estimate:
-    """The mean over seeds with its total interval: over seeds and from the test images, their errors added as squares.
+    """The mean over seeds with its total interval: the errors over seeds and from the test images, added in quadrature.
 
-    images: the interval of the mean from the test images alone, at ``CONFIDENCE``. ratio: mean and interval are taken in
-    logarithms (the geometric mean), so that a ratio and its inverse agree; not where a value is 0. pool: the variance over
-    seeds, known from several networks.
+    Args:
+        images: interval of the mean from the test images alone, at ``CONFIDENCE``.
+        ratio: compute mean and interval in logarithms (the geometric mean), so that a ratio and its inverse agree; not if a
+            value is 0.
+        pool: the variance over seeds, estimated from several networks.
     """
     if ratio and min(values) > 0:
         logs = None if images is None else Interval(math.log(max(images.low, 1e-300)), math.log(images.high))
@@ -153,7 +161,7 @@ def _total(
 ) -> Estimate:
     found = mean_over_seeds(values, confidence=confidence, pool=pool)
     mean = found.mean
-    sides: dict[str, tuple[float, float]] = {}  # how far it reaches below and above the mean
+    sides: dict[str, tuple[float, float]] = {}  # extent below and above the mean
     if found.interval is not None:
         sides["seeds"] = found.interval.half, found.interval.half
     if images is not None:
@@ -167,8 +175,14 @@ def _total(
 
 
 def pooled(groups: Sequence[Sequence[float]], *, logarithmic: bool = False) -> Pool | None:
-    """The variance within groups, one per network, of one value per seed: squares about each group's mean over
-    sum(n - 1) degrees of freedom. None where no group has two values. Values are logarithms already where ``logarithmic``."""
+    """The pooled variance within groups, with one group per network and one value per seed.
+
+    It is the sum of squares about each group's mean, divided by sum(n - 1) degrees of freedom; None if no group has two values.
+
+    Args:
+        groups: values by network.
+        logarithmic: the values are logarithms.
+    """
     several = [group for group in groups if len(group) > 1]
     freedom = sum(len(group) - 1 for group in several)
     if not freedom:
@@ -180,9 +194,12 @@ def pooled(groups: Sequence[Sequence[float]], *, logarithmic: bool = False) -> P
 def pooled_difference(groups: Sequence[Mapping[int, float]], *, logarithmic: bool = False) -> Pool | None:
     """The variance of the difference of two networks with one seed, from all networks of a family.
 
-    groups: one value per seed and network. With y = network + seed + rest by least squares, seeds that not all networks have
-    included, a difference has twice the variance of the rest. With two networks it is the variance of their paired differences.
-    None where nothing is left to know it from.
+    With the least-squares model y = network + seed + rest, which also uses seeds that not all networks have, a difference has
+    twice the variance of the rest. With two networks it is the variance of their paired differences. None if no degree of
+    freedom is left.
+
+    Args:
+        groups: value by seed, for each network.
     """
     rows = [(n, seed, value) for n, group in enumerate(groups) for seed, value in group.items()]
     seeds = sorted({seed for _, seed, _ in rows})
@@ -198,9 +215,12 @@ def pooled_difference(groups: Sequence[Mapping[int, float]], *, logarithmic: boo
 
 
 def false_discovery(p: Sequence[float]) -> list[float]:
-    """Benjamini and Hochberg's q of each p: the smallest share of false discoveries at which it would be one.
+    """Benjamini and Hochberg's q of each p: the smallest false discovery rate at which it counts as a discovery.
 
-    With the p in rising order, ``q_i = min over j >= i of p_j m / j``. Raises ``ValueError`` for a p outside of [0, 1].
+    With the p in rising order, ``q_i = min over j >= i of p_j m / j``.
+
+    Raises:
+        ValueError: a p outside [0, 1].
     """
     for one in p:
         between("p", one, 0, 1)
@@ -209,7 +229,7 @@ def false_discovery(p: Sequence[float]) -> list[float]:
 
 @lru_cache(maxsize=2)
 def _weights(images: int, resamples: int) -> np.ndarray:
-    """How often each image is drawn in each resample, (resamples, images); whole numbers, whose sums are exact in float32."""
+    """Number of times each image is drawn in each resample, (resamples, images); whole numbers have exact sums in float32."""
     drawn = np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), size=resamples)
     return drawn.astype(np.float32)
 
@@ -217,8 +237,10 @@ def _weights(images: int, resamples: int) -> np.ndarray:
 def resampled(right: np.ndarray, *, resamples: int) -> np.ndarray:
     """Accuracies under resampling of the test images (bootstrap), (resamples, runs).
 
-    right: which images were right, (runs, images). The same images are drawn for every call with as many of them, so that
-    networks tested on the same images stay paired.
+    Every call with the same number of images draws the same images, so that networks tested on the same images stay paired.
+
+    Args:
+        right: whether each image was classified correctly, (runs, images).
     """
     images = right.shape[1]
     found: np.ndarray = (_weights(images, resamples) @ right.T.astype(np.float32)).astype(float) / images
@@ -226,19 +248,25 @@ def resampled(right: np.ndarray, *, resamples: int) -> np.ndarray:
 
 
 def accuracy_estimate(correct: Sequence[int], total: int) -> Estimate:
-    """Accuracy, a share of ``total`` test images, from the hits of one run per seed, with its total interval."""
+    """Accuracy as a share of ``total`` test images, from the correct images of one run per seed, with its total interval."""
     return estimate([one / total for one in correct], wilson(float(np.mean(correct)), total))
 
 
 def wilson(correct: float, total: int, *, confidence: float = CONFIDENCE) -> Interval:
-    """Wilson's interval for the share behind ``correct`` of ``total`` test images.
+    """Wilson's interval for the share of ``correct`` in ``total`` test images.
 
     With z the normal quantile and p = correct / total,
 
+    .. code-block:: text
+
         (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n) .
 
-    ``correct`` may be a mean over seeds, then not whole; ``total`` stays the number of images. Raises ``ValueError`` for
-    counts that cannot be.
+    Args:
+        correct: may be a mean over seeds, so not whole.
+        total: the number of images.
+
+    Raises:
+        ValueError: counts that are impossible.
     """
     _check(confidence)
     between("correct", correct, 0, whole("total", total))
@@ -248,13 +276,14 @@ def wilson(correct: float, total: int, *, confidence: float = CONFIDENCE) -> Int
     low, high = ((share + spread / 2 + sign * half) / (1 + spread) for sign in (-1, 1))
     return Interval(
         max(0.0, min(low, share)), min(1.0, max(high, share))
-    )  # rounding must not leave the share out
+    )  # rounding must not exclude the share
 
 
 def hits(bits: str, total: int) -> np.ndarray:
-    """Which test images were right, bool (total,), from a record's ``hits``: hexadecimal, first image first.
+    """Whether each test image was classified correctly, bool (total,), from a record's ``hits``: hexadecimal, first image first.
 
-    Raises ``ValueError`` where the text has not the ``ceil(total / 4)`` digits it must have.
+    Raises:
+        ValueError: a text without the required ``ceil(total / 4)`` digits.
     """
     digits = -(-whole("total", total) // 4)
     if len(bits) != digits:
@@ -266,10 +295,14 @@ def hits(bits: str, total: int) -> np.ndarray:
 class Paired:
     """Accuracy of one network minus that of another on the same images.
 
-    difference: mean over images (and seeds). error: its standard error from the images alone, never 0. seeds: the same
-    difference over seeds, with its interval. total: with the interval over seeds and images together. only_first,
-    only_second: images that one of the two got right, and p the exact McNemar test of their being equally many; None where
-    there is more than one seed.
+    Attributes:
+        difference: mean over images (and seeds).
+        error: its standard error from the images alone, never 0.
+        seeds: the difference over seeds, with its interval.
+        total: with the interval over seeds and images together.
+        only_first: number of images that only the first network got right; None with more than one seed.
+        only_second: the same for the second network.
+        p: exact McNemar test that both numbers are equal; None with more than one seed.
     """
 
     difference: float
@@ -292,12 +325,18 @@ def _around(centre: float, error: float) -> Interval:
 
 
 def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Paired:
-    """Compare two networks image by image; ``first`` and ``second`` hold the hits of one run per seed, (images,) each.
+    """Compare two networks image by image.
 
-    d_i, the difference at image i, is averaged over seeds; the standard error is that of the mean over images (``image_error``).
-    With one seed this is McNemar's setting, ``n_10 - n_01`` discordant images, and the exact test asks whether a fair coin
-    would divide them as unevenly. Raises ``ValueError`` for no runs, for runs that are not in pairs, and for different
-    numbers of images.
+    The difference d_i at image i is averaged over seeds; the standard error is that of the mean over images (``image_error``).
+    With one seed this is McNemar's setting with ``n_10 - n_01`` discordant images, and the exact test gives the probability
+    that a fair coin divides them at least as unevenly.
+
+    Args:
+        first: which images were correct in each run, one run per seed, (images,) each.
+        second: the same for the other network.
+
+    Raises:
+        ValueError: no runs, runs that are not in pairs, or different numbers of images.
     """
     if not len(first) or len(first) != len(second):
         raise ValueError(
@@ -324,8 +363,10 @@ def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Paired:
 def image_error(differences: np.ndarray) -> float:
     """Standard error of the mean of differences d_i at n test images, from the images alone.
 
-    Two images are added to the n, as half an image each way and one with no difference (Agresti and Min 2005): two networks
-    that agree on a few hundred images may still differ, and an error of 0 would say that they cannot. With N = n + 2,
+    Two pseudo-images are added to the n: half an image each way and one without a difference (Agresti and Min 2005). Two
+    networks that agree on a few hundred images may still differ, so the error must not be 0. With N = n + 2,
+
+    .. code-block:: text
 
         sqrt((sum(d^2) + 1) / N - (sum(d) / N)^2) / sqrt(N) .
     """
@@ -335,7 +376,7 @@ def image_error(differences: np.ndarray) -> float:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """The two-sided exact McNemar test: how likely a fair coin divides the discordant images at least as unevenly."""
+    """The two-sided exact McNemar test: the probability that a fair coin divides the discordant images at least as unevenly."""
     discordant = whole("only_first", only_first, least=0) + whole("only_second", only_second, least=0)
     return 1.0 if discordant == 0 else float(stats.binomtest(only_first, discordant, 0.5).pvalue)
 

@@ -1,9 +1,11 @@
-"""Variants of the hybrid networks, made by editing their strings: what sections 6 and 8.3 compare beside their tables.
+"""Variants of the hybrid networks, made by editing their strings: the comparisons of sections 6 and 8.3 beside their tables.
 
-rate_coded("8C3:relu P 8C3 F10")             8C3:relu P R 8C3 F10           X[t] in place of X (section 6)
-relu_front("8C3 P 8C3 F10", 1)               8C3:relu P 8C3 F10             how many layers must be ReLU?
-spiking_middle("8C3 8C3 P 8C3 F10", 1)       8C3:relu 8C3 M P 8C3:relu F10  how many may spike? (section 8.3)
-unrolled_middle("8C3:relu 8C3 M F10", 2)     8C3:relu [8C3]x2 M F10         BackRes in the spiking layers
+.. code-block:: text
+
+    rate_coded("8C3:relu P 8C3 F10")             8C3:relu P R 8C3 F10           X[t] in place of X (section 6)
+    relu_front("8C3 P 8C3 F10", 1)               8C3:relu P 8C3 F10             how many layers must be ReLU?
+    spiking_middle("8C3 8C3 P 8C3 F10", 1)       8C3:relu 8C3 M P 8C3:relu F10  how many may spike? (section 8.3)
+    unrolled_middle("8C3:relu 8C3 M F10", 2)     8C3:relu [8C3]x2 M F10         BackRes in the spiking layers
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ _CONV = re.compile(r"\d+C\d+")
 
 
 def rate_coded(text: str) -> str:
-    """A hybrid whose spiking block reads Poisson spikes X[t], drawn at every step, and not the real values X.
+    """A hybrid whose spiking block reads Poisson spikes X[t], drawn at every step, in place of the real values X.
 
-    Raises ``ValueError`` for a network that does not start with ReLU layers, or has no spiking layer after them.
+    Raises:
+        ValueError: a network that does not start with ReLU layers, or has no spiking layer after them.
     """
     words = text.split()
     for index, word in enumerate(words[:-1]):
@@ -31,9 +34,10 @@ def rate_coded(text: str) -> str:
 
 
 def relu_front(text: str, count: int) -> str:
-    """The network whose first ``count`` convolutions are ReLU and all other layers spiking.
+    """The network with its first ``count`` convolutions ReLU and all other layers spiking.
 
-    Raises ``ValueError`` for more convolutions than there are, and for a network with BackRes blocks or residual sums.
+    Raises:
+        ValueError: more convolutions than there are, or a network with BackRes blocks or residual sums.
     """
     words, convs = _convolutions(text)
     if whole("count", count, least=0) > len(convs):
@@ -44,10 +48,13 @@ def relu_front(text: str, count: int) -> str:
 
 
 def spiking_middle(text: str, count: int) -> str:
-    """The network whose middle ``count`` convolutions spike, with ``M`` behind them, and all other layers are ReLU.
+    """The network with its middle ``count`` convolutions spiking, ``M`` after them, and all other layers ReLU.
 
-    Of ten convolutions the middle two are the fifth and the sixth. Raises ``ValueError`` for a count that is below 1, above
-    the number of convolutions, or cannot stand in the middle, and for a network with BackRes blocks or residual sums.
+    Of ten convolutions the middle two are the fifth and the sixth.
+
+    Raises:
+        ValueError: a count that is below 1, above the number of convolutions, or cannot be in the middle; or a network with
+            BackRes blocks or residual sums.
     """
     words, convs = _convolutions(text)
     spare = len(convs) - whole("count", count)
@@ -66,7 +73,8 @@ def spiking_middle(text: str, count: int) -> str:
 def unrolled_middle(text: str, repeats: int) -> str:
     """The network whose last spiking convolution before ``M`` is computed ``repeats`` times: a BackRes block.
 
-    Raises ``ValueError`` where there is no such convolution, or none that a BackRes block can hold.
+    Raises:
+        ValueError: no such convolution, or none that a BackRes block can contain.
     """
     words = text.split()
     before = words.index("M") - 1 if "M" in words else -1
@@ -77,7 +85,7 @@ def unrolled_middle(text: str, repeats: int) -> str:
 
 
 def _convolutions(text: str) -> tuple[list[str], list[int]]:
-    """The network as ANN, word by word, and where its convolutions stand."""
+    """The layers of the network as ANN, and the positions of its convolutions."""
     words = as_ann(text).split()
     if any(set("[(+") & set(word) for word in words):
         raise ValueError(f"text must be a network without BackRes blocks or residual sums, got {text!r}")

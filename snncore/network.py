@@ -304,12 +304,14 @@ class Network(nn.Module):
         """
         if any(isinstance(module, ChannelMatch) and module.rule == "top" for module in self.children()):
             raise ValueError(
-                f"run cannot use channel matching 'top', which chooses channels over all steps, got "
+                f"run must not use channel matching 'top', which chooses channels over all steps, got "
                 f"{self.topology.text!r}"
             )
         signal, after = self._compute(x, steps, state or {}, probe, generator)
         if not signal.timed:
-            raise ValueError(f"run needs spikes at the classifier, got real values in {self.topology.text!r}")
+            raise ValueError(
+                f"run must have spikes at the classifier, got real values in {self.topology.text!r}"
+            )
         return _count(signal.values), after
 
     def _compute(self, x, steps, state, probe, generator) -> tuple[_Signal, State]:  # type: ignore[no-untyped-def]

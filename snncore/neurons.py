@@ -304,7 +304,7 @@ class _Scan(torch.autograd.Function):
 def _refuse_second_derivative() -> None:
     if torch.is_grad_enabled():
         raise RuntimeError(
-            "fire can be differentiated only once, got create_graph=True; use fire_reference for higher derivatives"
+            "fire must be differentiated only once, got create_graph=True; fire_reference has higher derivatives"
         )
 
 

@@ -327,7 +327,7 @@ def plan(
             elif isinstance(node, Pool):
                 if len(flow.shape) != 3 or flow.shape[1] % 2 or flow.shape[2] % 2:
                     raise ValueError(
-                        f"P must read maps of even height and width, got {flow.shape} in {parsed.text!r}"
+                        f"P must follow maps of even height and width, got {flow.shape} in {parsed.text!r}"
                     )
                 channels, height, width = flow.shape
                 flow = flow._replace(shape=(channels, height // 2, width // 2), pool=2 * flow.pool)
@@ -384,7 +384,7 @@ def plan(
         if node.match == "average":  # every spike still enters, with a smaller weight
             if flow.shape[0] % shape_in[0]:
                 raise ValueError(
-                    f":average needs a multiple of {shape_in[0]} channels, got {flow.shape[0]} {where}"
+                    f":average must have a multiple of {shape_in[0]} channels, got {flow.shape[0]} {where}"
                 )
             return flow._replace(shape=shape_in)
         if len(flow.sources) > 1:  # the probe could not tell whose spikes were kept

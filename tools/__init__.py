@@ -1,1 +1,1 @@
-"""What builds and checks the book; run from the repository root as ``python -m tools.NAME``."""
+"""Tools that build and check the book; run from the repository root as ``python -m tools.NAME``."""

@@ -1,4 +1,4 @@
-"""Chromium, headless, through its own protocol: what a page asks for, what it complains about, what it looks like."""
+"""Headless Chromium through its own protocol: requests, console errors and screenshots of pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 @dataclass(frozen=True)
 class View:
-    """A way of looking at a page. ``media`` "print" shows what would be printed."""
+    """A window size and theme. ``media`` "print" shows the print layout."""
 
     name: str
     width: int
@@ -34,18 +34,18 @@ VIEWS = (View("light", 1280, 900), View("dark", 1280, 900, dark=True), View("pho
 
 @dataclass
 class Visit:
-    """What happened on one page."""
+    """The events on one page."""
 
     page: str
     view: View
-    requests: list[str] = field(default_factory=list)  # everything asked for that is no file, data or blob
+    requests: list[str] = field(default_factory=list)  # all requested addresses except file, data and blob
     errors: list[str] = field(default_factory=list)  # exceptions and console errors
-    values: Any = None  # what ``script`` returned
+    values: Any = None  # result of ``script``
     image: bytes = b""
 
 
 def executable() -> str | None:
-    """The browser's path, or None where there is none."""
+    """The browser's path, or None without a browser."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
@@ -58,10 +58,14 @@ def visit(
     full: bool = True,
     as_reader: bool = False,
 ) -> list[Visit]:
-    """Open each page from disk in each view. ``script`` is evaluated when the page has settled.
+    """Open each page from disk in each view. ``script`` is evaluated after loading.
 
-    pages: paths, or "file:" addresses where there is a query. ``as_reader``: pages may not read other files with
-    scripts, as in a browser started without options.
+    Args:
+        pages: paths, or "file:" addresses with a query.
+        as_reader: pages may not read other files with scripts, as in a browser started without options.
+
+    Raises:
+        FileNotFoundError: no browser.
     """
     program = executable()
     if program is None:
@@ -129,9 +133,7 @@ async def _one(tab: _Tab, job: Visit, script: str, picture: bool, full: bool) ->
     job.values = await tab.evaluate(script)
     if picture:
         size = (await tab.call("Page.getLayoutMetrics"))["cssContentSize"]
-        if (
-            full
-        ):  # a window as high as the page: nothing has to be captured beyond it, which shifts sticky parts
+        if full:  # a window as high as the page, because capturing beyond the window shifts sticky parts
             await tab.resize(view.width, min(int(size["height"]), 12000))
             await asyncio.sleep(0.2)
         shot = await tab.call("Page.captureScreenshot", format="png")

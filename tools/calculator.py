@@ -1,10 +1,10 @@
-"""What the calculator page gets from the library: prices, networks, recorded runs, and vectors to be checked against.
+"""The calculator page's data from the library: prices, networks, recorded runs, and test vectors.
 
-    python -m tools.calculator --write    make tests/energy_vectors.json anew, after a change of the energy model
+    python -m tools.calculator --write    make tests/energy_vectors.json again, after a change of the energy model
 
-The page computes in JavaScript (book/_static/energy.js). It holds no number of its own: the prices and networks come
-from here, and so do the vectors, cases with the energies that ``snncore.energy`` gives them and inputs with the sentence
-in which ``snncore`` refuses them. The tests compare them in Python and in a browser, and a button on the page does.
+The page computes in JavaScript (book/_static/energy.js) and holds no number of its own. The prices and networks come
+from here, and so do the vectors: cases with the energies from ``snncore.energy``, and wrong inputs with ``snncore``'s error
+sentence. The tests compare both in Python and in a browser, and so does a button on the page.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from snncore.topology import NEURONS, Pass, parse, plan
 from tools.inputs import ROOT
 
 VECTORS = ROOT / "tests" / "energy_vectors.json"
-#: Where a reader begins: an example to be changed, from no run and from no sentence of the paper.
+#: The initial example for the reader; it comes from no run and no sentence of the paper.
 EXAMPLE = {"steps": 100, "rate": 0.1}
 
 _MAPS = (3, 8, 8)
-#: Beyond the paper's networks: what each rule of the notation does to the energy.
+#: Further networks: the effect of each rule of the notation on the energy.
 _SMALL = (
     # topology, input shape, neuron, static input
     ("4C3 P F6 F3", (1, 4, 4), "lif", None),
@@ -121,7 +121,7 @@ _WRONG: tuple[dict[str, Any], ...] = (
 
 
 def data(records: Iterable[Record]) -> dict[str, Any]:
-    """Everything the page shows before the reader has entered anything; JSON values."""
+    """All values that the page shows before any input; JSON values."""
     return {
         "prices": {name: {"mac": p.mac, "ac": p.ac} for name, p in PRICES.items()},
         "memories": {name: _memory(m) for name, m in MEMORIES.items()},
@@ -140,9 +140,10 @@ def data(records: Iterable[Record]) -> dict[str, Any]:
 
 
 def recorded(records: Iterable[Record]) -> list[dict[str, Any]]:
-    """Runs of spiking networks whose rates a reader can start from, one (the lowest seed) per network, role and T.
+    """Runs of spiking networks that a reader can start from, one (the lowest seed) per network, role and T.
 
-    Raises ``ValueError`` for a record whose network, planned again, does not have the MACs that the record says.
+    Raises:
+        ValueError: a record whose network has different MACs when it is planned again.
     """
     found: dict[tuple[Any, ...], Record] = {}
     for record in records:
@@ -188,9 +189,9 @@ def _run(record: Record) -> dict[str, Any]:
 
 
 def vectors() -> dict[str, Any]:
-    """Cases with what the library computes for them, and inputs with the sentence it refuses them in."""
+    """Cases with the library's results, and wrong inputs with the library's error sentence."""
     shapes = [(net.topology, net.input_shape, net.neuron, None) for net in networks.REGISTRY.values()]
-    draw = random.Random(0)  # rates, T and prices: any would do, but always the same ones
+    draw = random.Random(0)  # arbitrary rates, T and prices, the same at every call
     cases = []
     for topology, shape, neuron, static in (*shapes, *_SMALL):
         for convention in CONVENTIONS:
@@ -301,7 +302,7 @@ def _refusal(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sites(passes: Iterable[Pass]) -> list[str]:
-    """All sites whose rate a report may read."""
+    """All sites whose rate a report may use."""
     read = [(*(() if p.static else p.sources), *((p.site,) if p.neuron in SPIKING else ())) for p in passes]
     return list(dict.fromkeys(site for some in read for site in some))
 
@@ -318,7 +319,7 @@ def _memory(memory: Memory) -> dict[str, float]:
 
 
 def scripts(records: Iterable[Record]) -> dict[str, str]:
-    """The two scripts beside the page. Scripts, because a page opened from disk may not read JSON files."""
+    """The two scripts of the page. They are scripts because a page opened from disk may not read JSON files."""
     memories = {name: _memory(m) for name, m in MEMORIES.items()}
     checked = {**vectors(), "memories": memories, "neurons": list(NEURONS), "conventions": list(CONVENTIONS)}
     return {
@@ -328,7 +329,7 @@ def scripts(records: Iterable[Record]) -> dict[str, str]:
 
 
 def results() -> list[Record]:
-    """All readable records of the paper's runs. What is wrong with the others, the chapters that need them say."""
+    """All readable records of the paper's runs. The chapters report the unreadable ones."""
     return Store(ROOT / "results").read_all()[0]
 
 
@@ -337,7 +338,7 @@ def _dumps(value: Any) -> str:
 
 
 def _lines(found: dict[str, Any]) -> str:
-    """JSON with a line per case, so that a change shows which cases it touches."""
+    """JSON with a line per case, so that a diff shows the changed cases."""
     comma = ",\n"
     parts = [f'"{name}": [\n{comma.join(map(_dumps, items))}\n]' for name, items in found.items()]
     return f"{{{comma.join(parts)}}}\n"
@@ -345,7 +346,7 @@ def _lines(found: dict[str, Any]) -> str:
 
 def main(argv: list[str] | None = None, file: Path = VECTORS) -> int:
     if (sys.argv[1:] if argv is None else argv) != ["--write"]:
-        print("say --write", file=sys.stderr)
+        print("usage: python -m tools.calculator --write", file=sys.stderr)
         return 2
     file.write_text(_lines(vectors()), encoding="utf-8")
     return 0

@@ -1,8 +1,8 @@
-"""The gate: faults in executed notebooks and built pages that a green build does not notice.
+"""The gate: faults in executed notebooks and built pages that do not fail a build.
 
     python -m tools.check_book
 
-Jupyter Book publishes tracebacks, stale numbers and figures that failed to appear without a warning. Each rule below is one
+Jupyter Book publishes tracebacks, stale numbers and missing figures without a warning. Each rule below is one
 function that returns sentences; any sentence fails the build.
 """
 
@@ -50,7 +50,7 @@ FAILED_GLUE = re.compile(
 
 
 def error_outputs(notebook: dict[str, Any]) -> Iterator[str]:
-    """No cell may have failed."""
+    """Cells that failed."""
     for number, cell in code_cells(notebook):
         for output in cell["outputs"]:
             if output["output_type"] == "error":
@@ -58,14 +58,14 @@ def error_outputs(notebook: dict[str, Any]) -> Iterator[str]:
 
 
 def execution_counts(notebook: dict[str, Any]) -> Iterator[str]:
-    """Every code cell that holds code must have been executed."""
+    """Code cells that were not executed."""
     for number, cell in code_cells(notebook):
         if "".join(cell["source"]).strip() and cell.get("execution_count") is None:
             yield f"cell {number} was not executed"
 
 
 def undeclared_parameters(notebook: dict[str, Any]) -> Iterator[str]:
-    """papermill may inject only what the parameters cell declares."""
+    """Injected parameters that the parameters cell does not declare."""
     allowed = declared(notebook)
     for _, cell in code_cells(notebook):
         if "injected-parameters" in cell["metadata"].get("tags", []):
@@ -75,7 +75,7 @@ def undeclared_parameters(notebook: dict[str, Any]) -> Iterator[str]:
 
 
 def staleness(notebook: dict[str, Any], source: Path, inputs: dict[str, str]) -> Iterator[str]:
-    """The notebook must have been made from what is there now, and not been edited since."""
+    """Inputs or outputs that changed after the execution."""
     noted = notebook["metadata"].get("snncore")
     if noted is None:
         yield "it does not say what it was made from: execute it with tools.execute"
@@ -90,7 +90,7 @@ def staleness(notebook: dict[str, Any], source: Path, inputs: dict[str, str]) ->
 
 
 def machine_paths(notebook: dict[str, Any], root: Path) -> Iterator[str]:
-    """Nothing that is shown names a folder of the machine that built the book."""
+    """Shown paths of the machine that built the book."""
     for number, cell in code_cells(notebook):
         if str(root) in json.dumps(cell["outputs"]):
             yield f"cell {number} shows a path of this machine ({root}), perhaps in a warning"
@@ -101,7 +101,7 @@ def code_cells(notebook: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]
 
 
 def exhibits_of(notebook: dict[str, Any]) -> list[str]:
-    """The exhibits a notebook displays, as HTML."""
+    """The exhibits that a notebook displays, as HTML."""
     found = []
     for _, cell in code_cells(notebook):
         for output in cell["outputs"]:
@@ -113,7 +113,7 @@ def exhibits_of(notebook: dict[str, Any]) -> list[str]:
 
 
 def external_requests(page: BeautifulSoup) -> Iterator[str]:
-    """Loading a page may ask the network for nothing. (Plain links are for the reader to follow.)"""
+    """Network requests on loading a page. Plain links are allowed."""
     for tag in page.find_all(True):
         for address in loaded_by(tag):
             if EXTERNAL.match(address):
@@ -123,7 +123,7 @@ def external_requests(page: BeautifulSoup) -> Iterator[str]:
 
 
 def loaded_by(tag: Tag) -> Iterator[str]:
-    """Addresses that a browser fetches on its own when it meets ``tag``."""
+    """Addresses that a browser fetches by itself for ``tag``."""
     if tag.name == "a":
         return
     if tag.name == "link":
@@ -139,12 +139,12 @@ def loaded_by(tag: Tag) -> Iterator[str]:
 
 
 def css_requests(sheet: str) -> Iterator[str]:
-    """A style sheet may not load fonts, images or other sheets from the network."""
+    """Fonts, images or other sheets that a style sheet loads from the network."""
     yield from (f"a style sheet loads {address}" for address in IN_CSS.findall(sheet))
 
 
 def missing_alt(page: BeautifulSoup) -> Iterator[str]:
-    """Every image says in words what it shows; a file's name are no words."""
+    """Images without a description in words; a file name is not a description."""
     for image in page.find_all(["img", "svg", "object", "embed", "input"]):
         if image.name == "input" and image.get("type") != "image":
             continue
@@ -161,7 +161,7 @@ def missing_alt(page: BeautifulSoup) -> Iterator[str]:
 
 
 def unresolved(page: BeautifulSoup) -> Iterator[str]:
-    """No object may stand as text where a figure, a value or a reference should be."""
+    """Text of an object in place of a figure, a value or a reference."""
     body = page.find("main") or page
     text = " ".join(
         s for s in body.find_all(string=True) if s.find_parent(["script", "style", "code", "pre"]) is None
@@ -172,7 +172,7 @@ def unresolved(page: BeautifulSoup) -> Iterator[str]:
 
 
 def broken_links(page: BeautifulSoup, folder: Path) -> Iterator[str]:
-    """Local downloads and pages that are linked must be there, and so must scripts and everything else a page loads."""
+    """Local files that a page links or loads but that do not exist."""
     for tag in page.find_all(True):
         found_in = {"a": [str(tag.get("href") or "")], "link": loaded_by(tag)}
         for found in found_in.get(tag.name, [str(tag.get("src") or "")]):
@@ -184,13 +184,13 @@ def broken_links(page: BeautifulSoup, folder: Path) -> Iterator[str]:
 
 
 def name_of(piece: BeautifulSoup) -> str:
-    """The name of the exhibit that the parsed ``piece`` is."""
+    """The name of the parsed exhibit ``piece``."""
     figure = piece.figure
     return "an exhibit without a figure" if figure is None else str(figure["data-exhibit"])
 
 
 def table_against_csv(exhibit: str) -> Iterator[str]:
-    """The cells of an exhibit's table are the values of its CSV download, rounded at most."""
+    """Cells of an exhibit's table that differ from the values of its CSV download by more than rounding."""
     piece = BeautifulSoup(exhibit, "html.parser")
     name = name_of(piece)
     table = piece.select_one("table.snn-table:not(.snn-runs)")
@@ -212,7 +212,7 @@ def table_against_csv(exhibit: str) -> Iterator[str]:
 
 
 def ledger_against_csv(exhibit: str) -> Iterator[str]:
-    """Every claim of a ledger shows, and is filtered by, the verdicts of its CSV download."""
+    """Claims of a ledger whose shown or filtered verdicts differ from those of its CSV download."""
     piece = BeautifulSoup(exhibit, "html.parser")
     claims = {str(body["data-claim"]): body for body in piece.select("tbody[data-claim]")}
     if not claims:
@@ -240,7 +240,7 @@ def ledger_rows(piece: BeautifulSoup) -> dict[str, dict[str, str]]:
 
 
 def start_page_against_ledger(page: BeautifulSoup, exhibit: str) -> Iterator[str]:
-    """The start page states the verdicts that the ledger has."""
+    """Verdicts of the start page that differ from the ledger's."""
     kept = ledger_rows(BeautifulSoup(exhibit, "html.parser"))
     for row in page.select("svg.snn-forest a[data-claim]"):
         claim, verdict = str(row["data-claim"]), str(row["data-verdict"])
@@ -249,7 +249,7 @@ def start_page_against_ledger(page: BeautifulSoup, exhibit: str) -> Iterator[str
 
 
 def same_value(shown: str, kept: str) -> bool:
-    """Whether ``shown`` is ``kept`` but for its typesetting, or its number or interval rounded to the digits ``shown`` has."""
+    """Return whether ``shown`` is ``kept`` except for typesetting, or its number or interval rounded to the same digits."""
     typed = str.maketrans({"−": "-", "\u00a0": " ", "`": None})
     if shown.translate(typed) == kept.translate(typed) or (shown == "–" and kept == ""):
         return True
@@ -272,7 +272,7 @@ def same_value(shown: str, kept: str) -> bool:
 
 
 def records_behind(exhibit: str, root: Path) -> Iterator[str]:
-    """Every run an exhibit names is on disk, unchanged since the exhibit was made."""
+    """Runs named by an exhibit that are missing on disk or changed since the exhibit was made."""
     piece = BeautifulSoup(exhibit, "html.parser")
     for row in piece.select("[data-key]"):
         key = str(row["data-key"])

@@ -1,10 +1,10 @@
-"""The gate's rules on content: what a page shows is what its notebook, its records and the library gave.
+"""The gate's rules on content: a page must show what its notebook, its records and the library give.
 
-    python -m tools.check_shown --write    # note the exhibits that the executed chapters show, in tools/exhibits.json
+    python -m tools.check_shown --write    # store the exhibits of the executed chapters in tools/exhibits.json
 
-An edit that also renews the hash of a notebook's outputs passes for an execution. So what is shown is compared with what it
-comes from: a chapter's cells with the source, printed text and every number in prose with the page, generated fragments and
-the calculator's data with what the library gives now, and the exhibits with the list of those that a chapter has to show.
+An edit that also renews the hash of a notebook's outputs would pass as an execution. So the shown content is compared with
+its origin: a chapter's cells with the source, printed text and every number in prose with the page, generated fragments and
+the calculator's data with the library's current output, and the exhibits with the list of required ones.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ LIST = "tools/exhibits.json"
 COMPLAINT = re.compile(r"Traceback \(most recent call last\)|\b\w*(?:Warning|Error): ")
 EXHIBIT = re.compile(r'<figure class="snn-exhibit"[^>]*\bdata-exhibit="([^"]*)"')
 INCLUDED = re.compile(r"```\{include\} _generated/(\w+\.md)\s*```")
-WORD = re.compile(r"[-+]?\d[\d.,]*\d|[^\W_]+")  # a sign, point or comma inside a number is part of it
-# what Markdown shows otherwise than it is written: code blocks, directives, mathematics, roles, targets of links, HTML
+WORD = re.compile(r"[-+]?\d[\d.,]*\d|[^\W_]+")  # sign, point and comma inside a number are part of it
+# Markdown that is shown differently: code blocks, directives, mathematics, roles, targets of links, HTML
 TYPESET = re.compile(
     r"```.*?```|\$\$.*?\$\$|\$[^$]*\$|\{[\w:.-]+\}`[^`]*`|\]\([^)]*\)|<[^>]*>|&\w+;|\\.", re.DOTALL
 )
@@ -42,7 +42,7 @@ def complaints(notebook: dict[str, Any]) -> Iterator[str]:
 
 
 def other_cells(notebook: dict[str, Any], source: dict[str, Any]) -> Iterator[str]:
-    """Text and code are those of the source, save for the cell that papermill injects."""
+    """Differences between the cells and those of the source, except for the cell that papermill injects."""
     kept = [c for c in notebook["cells"] if "injected-parameters" not in c["metadata"].get("tags", [])]
     if len(kept) != len(source["cells"]):
         yield f"it has {len(kept)} cells, its source {len(source['cells'])}"
@@ -53,7 +53,7 @@ def other_cells(notebook: dict[str, Any], source: dict[str, Any]) -> Iterator[st
 
 
 def other_parameters(notebooks: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """All chapters were executed with the same parameters."""
+    """Chapters that were executed with parameters different from the others."""
     found = {
         name: notebook["metadata"].get("snncore", {}).get("inputs", {}).get("params", "{}")
         for name, notebook in notebooks.items()
@@ -65,21 +65,21 @@ def other_parameters(notebooks: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def exhibit_names(notebooks: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """The exhibits that every chapter shows, in order."""
+    """The exhibits of every chapter, in order."""
     return {
         name: [
             found
             for cell in notebook["cells"]
             for output in cell.get("outputs", [])
             for found in EXHIBIT.findall("".join(output.get("data", {}).get("text/html", "")))
-            if not found.endswith(", missing")  # which goes when its runs are recorded
+            if not found.endswith(", missing")  # disappears when its runs are recorded
         ]
         for name, notebook in notebooks.items()
     }
 
 
 def missing_exhibits(notebooks: dict[str, dict[str, Any]], root: Path) -> Iterator[str]:
-    """Executed with their defaults, the chapters are those of the list, and show its exhibits."""
+    """Differences between the chapters executed with their defaults, with their exhibits, and the list."""
     if not (root / LIST).is_file() or any(
         n["metadata"].get("snncore", {}).get("inputs", {}).get("params", "{}") != "{}"
         for n in notebooks.values()
@@ -98,12 +98,12 @@ def missing_exhibits(notebooks: dict[str, dict[str, Any]], root: Path) -> Iterat
 
 
 def words(text: str) -> str:
-    """The words and numbers of a text, without what stands between them."""
+    """The words and numbers of a text, without punctuation."""
     return " ".join(WORD.findall(text.replace("−", "-")))
 
 
 def numbers_in(markdown: str) -> Iterator[str]:
-    """The pieces of Markdown text that hold a number, as far as they are shown as they are written."""
+    """The pieces of Markdown text that contain a number and are shown unchanged."""
     for piece in re.split(r"\n\s*\n|\n\s*[-*#|>]|\||(?<=[.:;])\s", TYPESET.sub("\n\n", markdown)):
         found = words(piece.replace("*", ""))  # emphasis
         if re.search(r"\d", found) and len(found.split()) > 1:
@@ -119,14 +119,14 @@ def shown(page: BeautifulSoup) -> str:
 
 
 def numbers_on_page(markdown: str, page: str) -> Iterator[str]:
-    """Every number in a text stands on the page with the words around it."""
+    """Numbers of a text that are not on the page with the words around them."""
     for piece in numbers_in(markdown):
         if piece.replace(" ", "") not in page.replace(" ", ""):
             yield f"its page does not say {piece.strip()[:100]!r}"
 
 
 def outputs_on_page(notebook: dict[str, Any], page: str, text: str) -> Iterator[str]:
-    """Printed lines and sentences with a number stand on the page as ``text``, and HTML in ``page`` as it is."""
+    """Printed lines and sentences with a number that are not in ``text``, and HTML outputs that are not in ``page``."""
     for number, cell in enumerate(notebook["cells"], 1):
         if {"remove-output", "remove-cell"}.intersection(cell["metadata"].get("tags", [])):
             continue
@@ -143,7 +143,7 @@ def outputs_on_page(notebook: dict[str, Any], page: str, text: str) -> Iterator[
 
 
 def chapter(notebook: dict[str, Any], source: dict[str, Any], page: str) -> Iterator[str]:
-    """All rules on one executed chapter; ``page`` is its HTML, empty where there is none."""
+    """All rules for one executed chapter; ``page`` is its HTML, empty if there is none."""
     yield from complaints(notebook)
     yield from other_cells(notebook, source)
     if page:
@@ -155,7 +155,7 @@ def chapter(notebook: dict[str, Any], source: dict[str, Any], page: str) -> Iter
 
 
 def fragments(root: Path, generated: dict[str, str]) -> Iterator[str]:
-    """Pages that include a generated fragment show its numbers, as they are generated now; so do the calculator's scripts."""
+    """Pages that do not show the numbers of a generated fragment as generated now, and outdated calculator scripts."""
     html = root / "_build" / "html"
     for source in sorted((root / "book").glob("*.md")):
         page = html / "book" / f"{source.stem}.html"
@@ -164,7 +164,7 @@ def fragments(root: Path, generated: dict[str, str]) -> Iterator[str]:
             continue
         text = shown(BeautifulSoup(page.read_text("utf-8"), "html.parser"))
         for name in names:
-            if name != "times.md":  # which is of this build alone
+            if name != "times.md":  # differs in every build
                 faults = numbers_on_page(generated.get(name, ""), text)
                 yield from (f"book/{source.stem}.html: {name}: {fault}" for fault in faults)
     for name, text in generated.items():

@@ -26,7 +26,7 @@ def locked() -> list[str]:
 
 
 def environment() -> str:
-    """The text environment.yml must have."""
+    """The required text of environment.yml."""
     return HEAD + "".join(f"      - {row}\n" for row in locked())
 
 

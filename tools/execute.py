@@ -1,4 +1,4 @@
-"""Execute one notebook with papermill, from the repository root, and note what it was made from.
+"""Execute one notebook with papermill, from the repository root, and store the hashes of its inputs.
 
 python -m tools.execute notebooks/NAME.ipynb executed/NAME.ipynb [--params '{profile: quick}']
 python -m tools.execute --inputs executed/.inputs     # rewrite this file if, and only if, the inputs changed
@@ -38,7 +38,7 @@ def assigned(source: str) -> list[str]:
 
 
 def normalise(notebook: dict[str, Any]) -> None:
-    """Drop what differs between two identical executions: times, random ids, machine paths."""
+    """Remove the parts that differ between two identical executions: times, random ids, machine paths."""
     notebook["metadata"].pop("papermill", None)
     for number, cell in enumerate(notebook["cells"]):
         cell["id"] = f"cell-{number}"
@@ -49,14 +49,14 @@ def normalise(notebook: dict[str, Any]) -> None:
 
 
 def write_if_changed(path: Path, text: str) -> None:
-    """Write ``text`` unless the file holds it already: make compares times."""
+    """Write ``text`` unless the file already holds it, because make compares times."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 
 def inputs(path: Path, params: dict[str, Any]) -> None:
-    """Rewrite ``path`` if the shared inputs changed; remove executed notebooks whose source is gone."""
+    """Rewrite ``path`` if the shared inputs changed; remove executed notebooks whose source no longer exists."""
     known = {
         n for p in (ROOT / "notebooks").glob("*.ipynb") for n in declared(json.loads(p.read_text("utf-8")))
     }
@@ -71,7 +71,7 @@ def inputs(path: Path, params: dict[str, Any]) -> None:
 
 
 def run(source: Path, target: Path, params: dict[str, Any]) -> float:
-    """Execute ``source`` into ``target``; return the seconds it took. A failure leaves no target behind."""
+    """Execute ``source`` into ``target`` and return the seconds. A failure leaves no target."""
     import papermill
 
     raw = json.loads(source.read_text(encoding="utf-8"))

@@ -56,7 +56,7 @@ def title(content: dict[str, Any]) -> str:
 
 
 def parameters(notebooks: dict[str, dict[str, Any]]) -> str:
-    """The shared table, then which notebook takes which of them."""
+    """The shared parameters, then the parameters of each notebook."""
     rows = [notebook.table(), ""]
     if notebooks:
         rows += ["| notebook | its parameters |", "|---|---|"]
@@ -79,7 +79,7 @@ def times(notebooks: dict[str, dict[str, Any]]) -> str:
 
 
 def verified(log: Path, records: Iterable[Record]) -> str:
-    """The log of verifications, newest first. Stops the build where a line of it cannot be used."""
+    """The log of verifications, newest first. An unusable line stops the build."""
     entries, faults = verifications.read(log)
     if faults:
         raise SystemExit("\n".join(faults))
@@ -156,7 +156,7 @@ def modules(root: Path = ROOT) -> list[str]:
 
 
 def api(root: Path = ROOT) -> dict[str, str]:
-    """The pages of the API: one per module of the library, one per folder of the paper's part."""
+    """The API pages: one per module of the library, one per folder of the paper's part."""
     found: dict[str, list[str]] = {}
     for name in modules(root):
         parts = name.split(".")
@@ -172,7 +172,7 @@ def api(root: Path = ROOT) -> dict[str, str]:
 
 
 def api_index(pages: Iterable[str]) -> str:
-    """The list of the API's pages, each with its first sentence."""
+    """The list of the API pages, each with its first sentence."""
     rows = []
     for page in pages:
         name = Path(page).name.removesuffix(".md")
@@ -184,7 +184,7 @@ def api_index(pages: Iterable[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: no mathematics, emphasis or links; ``~`` twice would strike it through."""
+    """Escape text so that Markdown shows it unchanged: no mathematics, emphasis, links or strike-through."""
     return re.sub(r"([\\*_{}\[\]<>$~|])", r"\\\1", text)
 
 

@@ -1,15 +1,16 @@
-"""Use some minutes of a GPU well: unpack the data, check the device, record runs until the time is over.
+"""Use a few minutes of a GPU well: unpack the data, check the device, record runs until time is over.
 
     python -m tools.gpu_minutes --seconds 540 --commit SHA --data DATA --prepare shared/prepare --out OUT \\
         --profile paper --tables 2 8
 
-Runs are taken in the order of ``--tables``, seed by seed, and never by their results. One that does not fit into what is left
-is passed over for a later one that does. How fast the machine is, is measured by the runs themselves, one factor per kind of
-run on ``minutes``, which estimates two CPU cores; before the first of a kind it is guessed cautiously.
+Runs are taken in the order of ``--tables``, seed by seed, and never by their results. A run that does not fit into the
+remaining time is skipped for a later one that fits. The speed of the machine is measured from the runs themselves, as one
+factor per kind of run on ``minutes``, which estimates two CPU cores. Before the first run of a kind the factor is a cautious
+guess.
 
-``OUT/records`` holds each record as soon as it is done, ``OUT/runs`` the checkpoints of a run that was cut off, from which the
-same command goes on, and ``OUT/summary.json`` what was done and what was not. ``python -m panda2020.runs import`` takes the
-records over.
+``OUT/records`` holds each record as soon as it is done, ``OUT/runs`` the checkpoints of an interrupted run, from which the
+same command continues, and ``OUT/summary.json`` what was done and what was not. ``python -m panda2020 import`` imports the
+records.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ORDER = ("2", "8", "10", "14", "6", "4", "16")  # conversions first, then what decides most claims
+ORDER = ("2", "8", "10", "14", "6", "4", "16")  # conversions first, then the tables that decide most claims
 
-#: Time of a first run over its estimate for two CPU cores. A GPU waits for its launches where networks are narrow.
+#: Time of a first run relative to its estimate for two CPU cores. With narrow networks a GPU waits for kernel launches.
 GUESSED = {"cpu": 1.5, "cuda": 1 / 10, "cuda, paper": 1 / 100}
 
-ROOM = 1.2  # a run must fit with a fifth more than it is expected to take
+ROOM = 1.2  # a run must fit with a margin of one fifth
 
 
 @dataclass
 class Clock:
-    """What is left of the time, and how long runs take here."""
+    """The remaining time, and the speed of runs on this machine."""
 
     seconds: float
     guess: float
@@ -50,7 +51,7 @@ class Clock:
         return self.seconds - (time.perf_counter() - self.began)
 
     def expected(self, task: str, estimate: float) -> float:
-        """Seconds that a run of a task takes here, of which ``estimate`` seconds are expected on two CPU cores."""
+        """Expected seconds of a run of a task here, from its estimate in seconds for two CPU cores."""
         taken, estimated = self.measured.get(task, (self.guess, 1.0))
         return estimate * taken / estimated
 
@@ -60,7 +61,7 @@ class Clock:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do all of it; 0 unless a run failed or the device is not sound."""
+    """Run everything. Returns 0 unless a run failed or the device is faulty."""
     given = _parser().parse_args(arguments)
     kind = given.device.split(":")[0]
     usual = GUESSED.get(f"{kind}, {given.profile}", GUESSED[kind])
@@ -114,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(given: argparse.Namespace, clock: Clock) -> str:
-    """Run ``bench.gpu_check`` in a process of its own, so that what it does to the device ends with it."""
+    """Run ``bench.gpu_check`` in a separate process, so that its effects on the device end with it."""
     words = [
         "--device",
         given.device,
@@ -125,7 +126,7 @@ def _check(given: argparse.Namespace, clock: Clock) -> str:
         "--size",
         given.check_size,
     ]
-    allowed = min(given.check_seconds + 45, max(1.0, clock.left))  # a part that has begun may end
+    allowed = min(given.check_seconds + 45, max(1.0, clock.left))  # time to finish a part that has begun
     try:
         done = subprocess.run([sys.executable, "-m", "bench.gpu_check", *words], timeout=allowed, check=False)
     except subprocess.TimeoutExpired:
@@ -134,8 +135,8 @@ def _check(given: argparse.Namespace, clock: Clock) -> str:
 
 
 def _record(given: argparse.Namespace, clock: Clock, summary: dict[str, Any]) -> None:
-    """Record what fits, writing the summary after every run."""
-    import torch  # slow, and not before the check has given the device back
+    """Record the runs that fit, and write the summary after every run."""
+    import torch  # imported after the check has released the device, because it is slow and uses it
 
     from panda2020 import contents
     from panda2020.runs import execute, freshness, key, provenance, results_directory, sources, spec, store
@@ -157,7 +158,7 @@ def _record(given: argparse.Namespace, clock: Clock, summary: dict[str, Any]) ->
     }
     entries = {key(entry.spec): entry for entry in contents.entries(given.profile, tables, given.seeds)}
     for task in {spec.task_of(entry.spec) for entry in entries.values()}:
-        sources.of_task(task)  # of the code as it is loaded now
+        sources.of_task(task)  # hash the code as loaded now
 
     def keep(name: str, entry: Any, state: str, **more: Any) -> None:
         summary["runs"].append({"key": name, "run": str(entry), "state": state, **more})
@@ -185,13 +186,13 @@ def _record(given: argparse.Namespace, clock: Clock, summary: dict[str, Any]) ->
                 commit=commit,
                 renew=True,
             )
-        except Exception as error:  # one run that fails must not keep the others from being made
+        except Exception as error:  # a failed run must not stop the others
             traceback.print_exc()
             state, said = "failed", f"{type(error).__name__}: {error}"
             keep(name, entry, state, error=said)
         else:
             taken = time.perf_counter() - begin
-            if not record.provenance["resumed"]:  # a run that was cut off took longer than its end
+            if not record.provenance["resumed"]:  # the time of a resumed run covers only its end
                 clock.learn(task, taken, estimate)
             state = "done"
             said = f"accuracy {record.result['accuracy']:.4f}" if "accuracy" in record.result else ""

@@ -1,9 +1,9 @@
-"""The head of README.md, written from the records by the code that writes the book's start page (``panda2020.ledger.home``).
+"""The head of README.md, written from the records by the code of the book's start page (``panda2020.ledger.home``).
 
-    python -m tools.headline            # say whether README.md has what the records say
-    python -m tools.headline --write    # write it there
+    python -m tools.headline            # check whether README.md is up to date
+    python -m tools.headline --write    # update it
 
-A test fails where README.md is stale.
+A test fails if README.md is outdated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ END = "<!-- /headline -->"
 
 
 def replaced(text: str, block: str) -> str:
-    """``text`` with ``block`` between the two marks. Raises ``ValueError`` without exactly one pair of them."""
+    """``text`` with ``block`` between the two marks.
+
+    Raises:
+        ValueError: not exactly one pair of marks.
+    """
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
         raise ValueError(f"README.md must hold {BEGIN!r} and then {END!r}, each once")
     before, _, rest = text.partition(BEGIN)

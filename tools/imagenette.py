@@ -2,7 +2,7 @@
 
     python -m tools.imagenette CLONE data/imagenette-128
 
-The source is github.com/thunderInfy/imagenette at commit b850f030ff0701c36a4adc8b928ea9483a46915b, 224 x 224 pixels. Of every
+The source is github.com/thunderInfy/imagenette at commit b850f030ff0701c36a4adc8b928ea9483a46915b, 224 x 224 pixels. From every
 class the first images in the order of the SHA-256 of their file names are taken, so that the choice depends on no file system.
 """
 
@@ -25,7 +25,11 @@ CLASSES = {
 
 
 def chosen(folder: Path, count: int) -> list[Path]:
-    """The first ``count`` images of a folder by the SHA-256 of their names. Raises ``ValueError`` where there are fewer."""
+    """The first ``count`` images of a folder by the SHA-256 of their names.
+
+    Raises:
+        ValueError: the folder has fewer.
+    """
     files = sorted(folder.glob("*.JPEG"), key=lambda path: hashlib.sha256(path.name.encode()).hexdigest())
     if len(files) < count:
         raise ValueError(f"{folder} must hold at least {count} images named *.JPEG, got {len(files)}")
@@ -33,7 +37,11 @@ def chosen(folder: Path, count: int) -> list[Path]:
 
 
 def make(source: Path, target: Path) -> int:
-    """Write the selection to ``target`` and return how many images it has. Raises ``ValueError`` for a source that lacks some."""
+    """Write the selection to ``target`` and return its number of images.
+
+    Raises:
+        ValueError: a source without enough images.
+    """
     picked = {
         (half, name): chosen(source / half / name, count)
         for half, count in COUNTS.items()
@@ -53,14 +61,14 @@ def make(source: Path, target: Path) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0, or 1 where the source is not what it must be."""
+    """Run the command. Returns 0, or 1 for an unsuitable source."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.imagenette",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", type=Path, help="the clone: the folder that holds train/ and val/")
-    parser.add_argument("target", type=Path, help="where the selection goes")
+    parser.add_argument("target", type=Path, help="target folder")
     given = parser.parse_args(argv)
     try:
         print(f"{make(given.source, given.target)} images in {given.target}")

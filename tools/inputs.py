@@ -1,4 +1,4 @@
-"""Hashes of what an executed notebook was made from, so that a stale one cannot pass for a fresh one."""
+"""Hashes of the inputs of an executed notebook, so that a stale one is detected."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def digest(files: Iterable[Path], root: Path) -> str:
 
 
 def shared_inputs(root: Path = ROOT, params: dict[str, Any] | None = None) -> dict[str, str]:
-    """What all notebooks read: the package's sources, the recorded results, the paper's values, the parameters.
+    """Hashes of the inputs of all notebooks: the packages' sources, the recorded results, the paper's values, the parameters.
 
-    Among the results is the log of verifications: an exhibit's badge says what came out of them.
+    The results include the log of verifications, because badges of exhibits depend on it.
     """
     results = [p for p in (root / "results").rglob("*") if p.is_file() and not p.name.startswith(".")]
     results += [p for p in [root / "paper_values.yml"] if p.is_file()]
@@ -41,7 +41,7 @@ def shared_inputs(root: Path = ROOT, params: dict[str, Any] | None = None) -> di
 
 
 def notebook_hash(path: Path) -> str:
-    """SHA-256 of what a notebook computes: its cells' kinds, tags and sources, no outputs, no editor metadata."""
+    """SHA-256 of a notebook's computation: kinds, tags and sources of its cells, without outputs and editor metadata."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     kept = [
         [cell["cell_type"], sorted(cell.get("metadata", {}).get("tags", [])), "".join(cell["source"])]
@@ -51,6 +51,6 @@ def notebook_hash(path: Path) -> str:
 
 
 def outputs_hash(notebook: dict[str, Any]) -> str:
-    """SHA-256 of all outputs of an executed notebook, to notice one that was edited afterwards."""
+    """SHA-256 of all outputs of an executed notebook, to detect later edits."""
     outputs = [cell.get("outputs", []) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()

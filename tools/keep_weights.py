@@ -1,7 +1,7 @@
-"""Keep the trained weights of recorded runs for ``snncore.load_pretrained``: ``python -m tools.keep_weights KEY...``.
+"""Store the trained weights of recorded runs for ``snncore.load_pretrained``: ``python -m tools.keep_weights KEY...``.
 
-The full weights lie in ``runs/weights``, which is not committed. Of each run named by its key this takes the file whose
-weights have the hash that the record states, writes them in half precision to ``results/weights``, and measures the rounded
+The full weights are in ``runs/weights``, which is not committed. For each run named by its key this command finds the file
+whose weights have the hash in the record, writes them in half precision to ``results/weights``, and measures the rounded
 network on the run's own test images, with the run's own spikes.
 """
 
@@ -26,7 +26,11 @@ EXAMPLES = 8  # test images kept with the weights, so that a network can be trie
 
 
 def recorded(key: str, *, results: Path, runs: Path) -> Record:
-    """The record of a training run; raise ``ValueError`` where there is none, or of another task."""
+    """The record of a training run.
+
+    Raises:
+        ValueError: no record, or one of another task.
+    """
     record = Store(results).read(key) or Store(runs).read(key)
     if record is None:
         raise ValueError(f"KEY must name a record in {results} or {runs}, got {key!r}")
@@ -36,7 +40,11 @@ def recorded(key: str, *, results: Path, runs: Path) -> Record:
 
 
 def trained(record: Record, splits: Splits, *, runs: Path) -> Network:
-    """The run's network with its full weights; raise ``ValueError`` where no file holds those that the record states."""
+    """The run's network with its full weights.
+
+    Raises:
+        ValueError: no file holds the weights named in the record.
+    """
     network = build(record.spec, splits)
     files = sorted((runs / "weights").glob(f"{record.key}-*.pt"))
     for file in files:
@@ -58,21 +66,21 @@ def keep(
     replace: bool = False,
     device: str = "cpu",
 ) -> str:
-    """Keep one run's weights in ``results/weights``.
+    """Store one run's weights in ``results/weights``.
 
     Args:
         key: the run.
-        name: what ``load_pretrained`` will call it; None for the network's name, with the run's role behind it unless that is
-            "snn".
-        results: folder of the records, below which the weights go. runs: the folder of ``weights/``.
+        name: name for ``load_pretrained``; None for the network's name, followed by the run's role unless that is "snn".
+        results: folder of the records; the weights go below it.
+        runs: the folder of ``weights/``.
         replace: overwrite a network of this name.
         device: where the rounded network is measured.
 
     Returns:
-        A sentence with the accuracy of both.
+        A sentence with both accuracies.
 
     Raises:
-        ValueError: what ``recorded``, ``trained`` and ``save_pretrained`` refuse, or images that are not the record's.
+        ValueError: any error of ``recorded``, ``trained`` and ``save_pretrained``, or images that are not the record's.
     """
     record = recorded(key, results=results, runs=runs)
     spec = record.spec

@@ -1,7 +1,7 @@
-"""Write the chapters as Colab opens them: ``python -m tools.launch FOLDER --repository URL --commit SHA``.
+"""Write the chapters for Colab: ``python -m tools.launch FOLDER --repository URL --commit SHA``.
 
-Colab opens one notebook and no repository. Each copy begins with a cell that clones the repository at the commit, installs
-the lock and goes there. The workflow in ``.github`` pushes the copies to the branch ``launch``.
+Colab opens one notebook without its repository. So each copy begins with a cell that clones the repository at the commit,
+installs the lock file and changes into the clone. The workflow in ``.github`` pushes the copies to the branch ``launch``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ sys.path.insert(0, FOLDER)
 
 
 def with_setup(notebook: dict[str, Any], *, repository: str, commit: str) -> dict[str, Any]:
-    """The notebook with the cell that makes its environment, behind the title.
+    """The notebook with a set-up cell after the title.
 
     Raises:
         ValueError: an address that is not https, or a commit that is not 40 hexadecimal digits.

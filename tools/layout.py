@@ -1,8 +1,8 @@
-"""The gate's look at the built pages in a real browser, wide and narrow, light and dark: does everything fit, can all be read?
+"""Layout checks of the built pages in a real browser, wide and narrow, light and dark: does everything fit, is all text legible?
 
     python -m tools.layout [PAGE.html ...]
 
-Each rule returns sentences; any sentence fails the build. Where there is no browser, the gate says that nobody looked.
+Each rule returns sentences; any sentence fails the build. Without a browser the gate says that the layout was not checked.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tools.inputs import ROOT
 
 HTML = ROOT / "_build" / "html"
 
-#: What fits does not depend on the theme, and what can be read does not depend on the width: two views see both.
+#: Fitting does not depend on the theme, and legibility does not depend on the width, so two views are enough.
 VIEWS = (View("light, 1280 px", 1280, 900), View("dark, 390 px", 390, 844, dark=True))
 
 #: Limits of the start page and of a chapter's flow.
 START_WORDS, CHAPTER_WORDS, CHAPTER_EXHIBITS = 250, 2000, 5
 
-#: Chapters that still have their old form: the limits of a chapter do not hold for them yet.
+#: Chapters in their old form, for which the limits do not hold yet.
 OLD_FORM = (
     "01_neurons_and_coding",
     "12_claims",
@@ -35,7 +35,7 @@ OLD_FORM = (
     "15_cost",
 )
 
-#: contrast(element): of its text with what is behind it (WCAG 2.2, 1.4.3: at least 4.5).
+#: contrast(element): contrast of its text with the background (WCAG 2.2, 1.4.3: at least 4.5).
 CONTRAST = """
   const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return {rgb: [r, g, b], a}; };
   const behind = (element) => {
@@ -58,7 +58,7 @@ CONTRAST = """
     .map((e) => `${e.tagName} ${e.className} ${e.textContent.trim().slice(0, 30)} ${contrast(e).toFixed(1)}`);
 """
 
-#: Everything that is folded is opened first; hints are given a moment to appear.
+#: All folds are opened first; then the script waits for hints to appear.
 SCRIPT = f"""(async () => {{ {CONTRAST}
   const main = document.querySelector('main') ?? document.body;
   const home = document.querySelector('.snn-home');
@@ -84,7 +84,7 @@ SCRIPT = f"""(async () => {{ {CONTRAST}
 
 
 def words(page: BeautifulSoup) -> int:
-    """Words in the flow of a page: outside of folds, tables, figures, code and navigation."""
+    """Number of words in the flow of a page: outside folds, tables, figures, code and navigation."""
     body = BeautifulSoup(str(page.select_one("article") or page.select_one("main") or page), "html.parser")
     useless = "details, table, figure, svg, script, style, pre, .headerlink, nav, footer, div.math, .snn-strip, mjx-container"
     for piece in body.select(useless):
@@ -93,7 +93,7 @@ def words(page: BeautifulSoup) -> int:
 
 
 def visible_words(page: BeautifulSoup) -> int:
-    """All words that the start page shows, those of its plot included; the plot for phones repeats the other one."""
+    """Number of words on the start page, including its plot. The plot for phones repeats the other one and is not counted."""
     body = BeautifulSoup(str(page.select_one("article") or page), "html.parser")
     for piece in body.select("script, style, title, .snn-narrow, .headerlink, [hidden]"):
         piece.decompose()
@@ -107,7 +107,7 @@ def exhibits(page: BeautifulSoup) -> list[str]:
 
 
 def chapter_limits(page: BeautifulSoup) -> Iterator[str]:
-    """A chapter can be read in one sitting."""
+    """Limits of a chapter, which should be readable in one sitting."""
     if (count := words(page)) > CHAPTER_WORDS:
         yield f"the text has {count:,} words outside of folds; at most {CHAPTER_WORDS:,} are allowed"
     if len(shown := exhibits(page)) > CHAPTER_EXHIBITS:
@@ -115,7 +115,7 @@ def chapter_limits(page: BeautifulSoup) -> Iterator[str]:
 
 
 def limits(html: Path = HTML) -> list[str]:
-    """What is too long: the start page, and every chapter in its new form."""
+    """Pages that are too long: the start page, and every chapter in its new form."""
     faults = []
     start = html / "book" / "index.html"
     if start.is_file() and (count := visible_words(_soup(start))) > START_WORDS:
@@ -131,7 +131,7 @@ def _soup(file: Path) -> BeautifulSoup:
 
 
 def complaints(seen: Visit) -> Iterator[str]:
-    """What is wrong with one page in one view."""
+    """Faults of one page in one view."""
     found: dict[str, Any] = seen.values
     yield from (f"asks for {address}" for address in seen.requests)
     yield from (f"error: {error}" for error in seen.errors)
@@ -157,7 +157,7 @@ def pages(html: Path = HTML) -> list[Path]:
 
 
 def check(files: Sequence[Path] | None = None, *, html: Path = HTML) -> list[str]:
-    """Every fault, each in one sentence that begins with the page and the view. Chapters in their old form are left out."""
+    """Every fault as one sentence that begins with the page and the view. Chapters in their old form are skipped."""
     chosen = [p for p in pages(html) if p.stem not in OLD_FORM] if files is None else list(files)
     faults = []
     for seen in visit(chosen, VIEWS, script=SCRIPT):

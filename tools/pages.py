@@ -1,4 +1,4 @@
-"""Pages that list what the records hold: the article's numbers beside ours, every run, what is missing, the results."""
+"""Pages made from the records: the article's numbers beside ours, every run, missing runs, the results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from panda2020.samples import samples
 
 
 def raw(page: str) -> str:
-    """HTML in a page of Markdown."""
+    """A piece of HTML as a block in a Markdown page."""
     return f"```{{raw}} html\n{page}\n```\n"
 
 
@@ -44,7 +44,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], label: str) -> s
 
 
 def numbers(found: Mapping[str, Judgement]) -> str:
-    """Every number that the article's text prints, beside the quantities of ours that it speaks of."""
+    """Every number in the article's text, beside our quantities."""
     parts = [j for judgement in found.values() for j in judgement.conclusion.parts if j.estimate is not None]
     rows = []
     for name, judgement in found.items():
@@ -57,7 +57,7 @@ def numbers(found: Mapping[str, Judgement]) -> str:
             ]
             mine = own or [j for j in parts if number.speaks_of(j.quantity)]
             if not mine and any(number.says in other.says for other in says if other is not number):
-                continue  # a part of a number that has a row
+                continue  # part of a number that already has a row
             ours = "".join(
                 f"<div>{html.escape(words.estimate(j))} <small>{html.escape(words.plain(j.quantity.what))}</small></div>"
                 for j in mine[:3]
@@ -127,7 +127,7 @@ def _run(record: Record) -> tuple[str, ...]:
 
 
 def missing(ledgers: Sequence[Ledger]) -> str:
-    """Planned runs that claims wait for, by the command that makes them."""
+    """Planned runs that claims need, by the command that makes them."""
     table = missing_table(ledgers)
     if table.empty:
         return "Every planned run that a claim asks for is recorded.\n"

@@ -1,6 +1,6 @@
-"""The parts of ``book/protocol.md`` that come from code: statements, verdicts, tolerances, limits, profiles.
+"""The generated parts of ``book/protocol.md``: statements, verdicts, tolerances, limits, profiles.
 
-Every number of the protocol stands once, in ``panda2020.claims.protocol``, ``panda2020.profiles`` and ``claims.yml``.
+Every number of the protocol is defined once, in ``panda2020.claims.protocol``, ``panda2020.profiles`` or ``claims.yml``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from panda2020.profiles import CIFAR_CONVERSION, IMAGENET_CONVERSION, PROFILES, 
 from panda2020.records import share_of_width
 from panda2020.statistics import CONFIDENCE
 
-#: When a verdict is given, in the order of ``VERDICTS``.
+#: Verdict -> its condition, in the order of ``VERDICTS``.
 WHEN: Mapping[str, str] = {
     "supported": "the direction is shown, and the size is as stated, as far as the sentence gives them",
     "direction only": "the direction is shown, and the size is another or open",
@@ -29,7 +29,7 @@ WHEN: Mapping[str, str] = {
 
 
 def statements() -> str:
-    """The central groups, what is counted once, and what holds by construction."""
+    """The central groups, the statements counted once, and those that hold by construction."""
     every = claims()
     rows = ["| | statement | claims |", "|---|---|---|"]
     for group, text in GROUPS.items():
@@ -55,7 +55,7 @@ def verdicts() -> str:
 
 
 def tolerances() -> str:
-    """What is accepted for the article's words, by example where a number is needed."""
+    """The accepted ranges for the article's words, by example if a number is needed."""
 
     def cell(found: Range, unit: str = "") -> str:
         return f"{found}{unit}"
@@ -83,7 +83,7 @@ def tolerances() -> str:
 
 
 def limits() -> str:
-    """What admissibility asks, the doubts, and how intervals are formed."""
+    """The limits of admissibility and of the doubts, and how intervals are formed."""
     p = protocol
     rows = [
         f"*Learnt*: at least {100 * p.LEARNT_SHARE:g} % of training images right at the kept epoch, or a best validation epoch "
@@ -98,7 +98,7 @@ def limits() -> str:
 
 
 def profiles() -> str:
-    """The scales that this version judges: images, width, epochs."""
+    """The scales of this version: images, width, epochs."""
     names = [name for name in PROFILES if name not in ("quick", "first")]
     rows: list[tuple[str, list[str]]] = [
         (

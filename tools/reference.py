@@ -1,12 +1,12 @@
-"""Reference notebooks: executed with their defaults, outputs of the compared cells kept, run again by nbval.
+"""Reference notebooks: executed with their defaults, with the outputs of the compared cells, and run again by nbval.
 
     python -m tools.reference --write     # make tests/reference/ from notebooks/
-    python -m tools.reference --check     # what `make test` does
+    python -m tools.reference --check     # part of `make test`
 
-Only cells tagged ``nbval-check-output`` are compared, and only their outputs are kept. They print what is the same on
-every machine: shapes, counts, exact arithmetic, and verdicts of comparisons with a tolerance made in the cell. Of an
-exhibit, the plain text is compared; its HTML names commit and machine. nbval passes over a notebook without execution
-counts in silence, so those are looked for first.
+Only cells tagged ``nbval-check-output`` are compared, and only their outputs are kept. They print values that are equal on
+every machine: shapes, counts, exact arithmetic, and results of comparisons with a tolerance made in the cell. For an
+exhibit the plain text is compared, because its HTML names commit and machine. nbval silently skips a notebook without
+execution counts, so the tool checks for them first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHECKED = "nbval-check-output"
 
 
 def code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
-    """The cells that hold code, without the parameters papermill injected."""
+    """The code cells, without the parameters that papermill injected."""
     return [
         cell
         for cell in notebook["cells"]
@@ -39,7 +39,7 @@ def is_checked(cell: dict[str, Any]) -> bool:
 
 
 def write(notebooks: Path, reference: Path) -> None:
-    """Execute every notebook and keep it as a reference; remove references whose notebook is gone."""
+    """Execute every notebook and store it as a reference; remove references whose notebook no longer exists."""
     reference.mkdir(parents=True, exist_ok=True)
     for old in reference.glob("*.ipynb"):
         if not (notebooks / old.name).exists():
@@ -60,7 +60,7 @@ def write(notebooks: Path, reference: Path) -> None:
 
 
 def faults(notebooks: Path, reference: Path) -> list[str]:
-    """Why the references could not tell a right notebook from a wrong one, one sentence each."""
+    """Faults that make the references useless, one sentence each."""
     found = []
     here, there = ({p.name: p for p in folder.glob("*.ipynb")} for folder in (notebooks, reference))
     found += (
@@ -124,7 +124,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if mode == ["--check"]:
         return check(ROOT / "notebooks", REFERENCE)
-    print("say --write or --check", file=sys.stderr)
+    print("usage: python -m tools.reference --write | --check", file=sys.stderr)
     return 2
 
 

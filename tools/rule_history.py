@@ -1,7 +1,7 @@
-"""The history of the rules by which claims are judged, from git, for ``book/_generated/rule_history.md``.
+"""The history of the rules for judging claims, from git, for ``book/_generated/rule_history.md``.
 
-Every commit that touched a claim's sentence, estimator, tolerance or rule is in it. ``rule_changes.yml`` says of
-those that moved a verdict what they changed and what was on record by then; git alone cannot say that.
+It lists every commit that touched a claim's sentence, estimator, tolerance or rule. For those that changed a verdict,
+``rule_changes.yml`` says what they changed and what was on record by then, which git alone cannot say.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import yaml
 
 from tools.inputs import ROOT
 
-#: Where the rules stand, and stood.
+#: Present and former paths of the rules.
 PATHS = (
     "panda2020/claims",
     ":(glob)panda2020/*/claims.py",
@@ -37,7 +37,7 @@ ABSENT = (
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit: the start of its name, its date (ISO 8601, to the minute), its subject."""
+    """One commit: abbreviated hash, date (ISO 8601, to the minute), subject."""
 
     name: str
     date: str
@@ -46,7 +46,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class Change:
-    """What a commit changed in the rules, what was on record by then, and which verdicts moved."""
+    """A commit's change of the rules, the records by then, and the verdicts that changed."""
 
     changed: str
     recorded: str
@@ -54,7 +54,7 @@ class Change:
 
 
 def commits(root: Path = ROOT, paths: Sequence[str] = PATHS) -> list[Commit]:
-    """The commits that touched the rules, newest first; none where there is no git, no repository or no history."""
+    """The commits that touched the rules, newest first; empty without git, repository or history."""
     command = ["git", "-C", str(root), "log", "--no-merges", "--date=format:%Y-%m-%d %H:%M"]
     try:
         done = subprocess.run(
@@ -72,9 +72,13 @@ def commits(root: Path = ROOT, paths: Sequence[str] = PATHS) -> list[Commit]:
 
 
 def changes(text: str | None = None) -> dict[str, Change]:
-    """Changes that moved a verdict, by the subject of their commit. text: YAML, in place of the file's.
+    """Changes that moved a verdict, by the subject of their commit.
 
-    Raises ``ValueError`` for a row that lacks a field, has another, or leaves one empty.
+    Args:
+        text: YAML in place of the file's.
+
+    Raises:
+        ValueError: a row with missing, extra or empty fields.
     """
     found: dict[str, Change] = {}
     for row in yaml.safe_load(CHANGES.read_text("utf-8") if text is None else text):

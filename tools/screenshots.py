@@ -1,4 +1,4 @@
-"""Look at the built pages: pictures in light, dark and on a phone, and what the browser had to say.
+"""Check the built pages in a browser: pictures in light, dark and on a phone, and the browser's complaints.
 
 python -m tools.screenshots [PAGE.html ...] [--to _build/screenshots]
 """
@@ -14,7 +14,7 @@ from tools.browser import VIEWS, View, visit
 from tools.inputs import ROOT
 
 HTML = ROOT / "_build" / "html"
-#: Wider than the window means that the whole page scrolls sideways; raw TeX means that mathematics was not typeset.
+#: wide: the whole page scrolls sideways. raw: mathematics was not typeset.
 SCRIPT = """(() => {
   const folded = [...document.querySelectorAll('details:not([open])')];
   folded.forEach((one) => { one.open = true; });  // what is folded away must fit too
@@ -25,7 +25,7 @@ SCRIPT = """(() => {
 
 
 def complaints(pages: list[Path], *, views: Sequence[View] = VIEWS, to: Path | None = None) -> list[str]:
-    """What is wrong on the pages, one sentence each; pictures go into ``to``."""
+    """Faults of the pages, one sentence each. Pictures are written to ``to``."""
     found = []
     for seen in visit(pages, views, script=SCRIPT, picture=to is not None):
         name = Path(seen.page).relative_to(HTML).with_suffix("").as_posix().replace("/", "-")

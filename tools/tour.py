@@ -1,7 +1,7 @@
-"""Run README's Python in this interpreter: ``python -I tools/tour.py README.md`` says that an installed wheel works.
+"""Run README's Python in this interpreter, to test an installed wheel: ``python -I tools/tour.py README.md``.
 
-It needs nothing but the standard library and what README imports, so that it also runs beside no checkout; ``-I`` keeps the
-checkout that it may lie in from being imported in place of the wheel.
+It needs only the standard library and README's imports, so it also runs without a checkout. ``-I`` prevents the import of a
+surrounding checkout in place of the wheel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def blocks(text: str) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run every block, one after another in one namespace; an exception ends it."""
+    """Run all blocks in order, in one namespace; an exception ends the run."""
     if len(arguments) != 1:
         print("usage: python -I tools/tour.py README.md", file=sys.stderr)
         return 2

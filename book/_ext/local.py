@@ -1,4 +1,4 @@
-"""What this book needs from Sphinx and no package gives: offline mathematics, one clean script block, plain docstrings."""
+"""Sphinx extension of this book: offline mathematics, scripts only on the pages that use them, no repeated scripts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ import shutil
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
-
-SECTION = re.compile(r"(Args|Arguments|Attributes|Examples?|Notes?|Raises|Returns|Yields|References|Source):")
-
-FIELD = re.compile(r"[\w`*]+(, [\w`*]+)*: \S")
 
 MATHJAX = "sphinx-mathjax-offline"  # a package that carries MathJax 3.2.2, so that pages need no network
 
@@ -26,7 +22,7 @@ def bring_mathjax(app: Any, error: Exception | None) -> None:
 
 
 def drop_repeated_scripts(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """The theme and sphinx-thebe both add the same inline script; declared twice, it is an error in the console."""
+    """Drop the second copy of an inline script that the theme and sphinx-thebe both add, which is a console error."""
     seen: set[str] = set()
     kept = []
     for script in context.get("script_files", []):
@@ -38,7 +34,7 @@ def drop_repeated_scripts(app: Any, page: str, template: str, context: dict[str,
     context["script_files"] = kept
 
 
-#: A class of a page's elements -> the scripts that it needs.
+#: CSS class on a page -> the scripts that it needs.
 SCRIPTS = {
     "snn-ledger": ("ledger.js",),
     "snn-home": ("home.js",),
@@ -48,58 +44,11 @@ SCRIPTS = {
 
 
 def bring_scripts(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Each script on the pages that have what it is for."""
+    """Add each script to the pages that use it."""
     for css, scripts in SCRIPTS.items():
         if re.search(rf'class="[^"]*\b{css}\b', context.get("body", "")):
             for script in scripts:
                 app.add_js_file(script, loading_method="defer")
-
-
-def plain_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Above its sections (Args, Returns, Raises ...), which napoleon reads, a docstring is plain text.
-
-    Paragraphs stay paragraphs, anything set out by indentation stays as typed.
-    """
-    if what in ("attribute", "property", "data") and lines and lines[0]:
-        lines.insert(0, "")  # or napoleon takes what stands before a colon for a type
-    first = next((n for n, line in enumerate(lines) if SECTION.fullmatch(line)), len(lines))
-    head = to_rst(lines[:first])
-    lines[:] = [*([""] if lines and not lines[0] else []), *head, *lines[first:]]
-
-
-def to_rst(lines: list[str]) -> list[str]:
-    """Plain text to reStructuredText that cannot be malformed.
-
-    A block between blank lines becomes a list where its lines begin with a dash or with ``name: ``, a paragraph where they are
-    flush left, and otherwise a literal block, which keeps equations and shapes aligned as they were typed.
-    """
-    out: list[str] = []
-    for block in re.split(r"\n\s*\n", "\n".join(lines).strip("\n")):
-        rows = block.split("\n")
-        if not block.strip():
-            continue
-        if rows[0].startswith("- ") and all(row.startswith(("- ", "  ")) for row in rows):
-            out += [
-                "- " + escape(row[2:]) if row.startswith("- ") else "  " + escape(row.strip()) for row in rows
-            ] + [""]
-        elif any(row.startswith((" ", "- ", "* ", ">>>", "==")) or "  " in row.strip() for row in rows):
-            out += ["::", "", *("    " + row for row in rows), ""]
-        elif FIELD.match(rows[0]) and sum(bool(FIELD.match(row)) for row in rows) > 1:
-            out += [("- " if FIELD.match(row) else "  ") + escape(row) for row in rows] + [""]
-        else:
-            out += [*(escape(row) for row in rows), ""]
-    return out
-
-
-def escape(row: str) -> str:
-    """Escape what reStructuredText would read as markup, except `code` and ``code``, which become literals."""
-    parts = re.split(r"(``[^`]+``|`[^`]+`)", row)
-    for i, part in enumerate(parts):
-        if i % 2:
-            parts[i] = "\\ ``" + part.strip("`").strip() + "``\\ "
-        else:
-            parts[i] = re.sub(r"([\\*_|`:])", r"\\\1", part)
-    return "".join(parts)
 
 
 def setup(app: Any) -> dict[str, Any]:
@@ -107,5 +56,4 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("html-page-context", drop_repeated_scripts, priority=900)
     app.connect("html-page-context", bring_scripts)
     app.connect("build-finished", bring_mathjax)
-    app.connect("autodoc-process-docstring", plain_docstring, priority=400)  # before napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -224,7 +224,7 @@
       }
       if (node.match === "average") {
         if (flow.shape[0] % shapeIn[0]) {
-          refuse(`:average needs a multiple of ${shapeIn[0]} channels, got ${flow.shape[0]} ${at}`);
+          refuse(`:average must have a multiple of ${shapeIn[0]} channels, got ${flow.shape[0]} ${at}`);
         }
         return { ...flow, shape: shapeIn };
       }
@@ -238,7 +238,7 @@
           flow = layer(node, flow, step, steps);
         } else if (node.kind === "pool") {
           if (flow.shape.length !== 3 || flow.shape[1] % 2 || flow.shape[2] % 2) {
-            refuse(`P must read maps of even height and width, got ${tuple(flow.shape)} ${where}`);
+            refuse(`P must follow maps of even height and width, got ${tuple(flow.shape)} ${where}`);
           }
           const [channels, height, width] = flow.shape;
           flow = { ...flow, shape: [channels, height / 2, width / 2], pool: 2 * flow.pool };

@@ -1,4 +1,4 @@
-"""Figures that trained networks share: learning curves, and spike rates by depth."""
+"""Figures of trained networks: learning curves, and spike rates by depth."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def curve_table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def curve_sentences(records: Iterable[Record]) -> list[str]:
-    """How many runs were still learning when they stopped, and where the kept weights come from."""
+    """Sentences on how many runs were still learning at their end, and from which epoch the kept weights are."""
     runs = [r for r in records if len(r.result["curve"]) > 1]
     if not runs:
         return []
@@ -67,7 +67,7 @@ def curve_sentences(records: Iterable[Record]) -> list[str]:
 
 
 def fall_sentences(table: pd.DataFrame) -> list[str]:
-    """How much less the last convolution spikes than the first, by network and T."""
+    """A sentence on the rate of the last convolution relative to the first, by network and T."""
     said = [f"{_title((name, 'A'))} {number(ratio, '.2f')}" for (name, _), ratio in fall(table).items()]
     return [f"Spikes of the last convolution over those of the first: {', '.join(said)}."] if said else []
 
@@ -77,8 +77,11 @@ def draw_curves(
 ) -> Figure:
     """``curve_table``, one panel per network: ANN and SNN, training thin and dashed, validation solid, mean over seeds.
 
-    looks: role -> label and colour, for networks that are neither ("hybrid"). Where there are several seeds, a band reaches from
-    the worst to the best of them. The validation curves are labelled at their ends; chance is dotted.
+    With several seeds, a band reaches from the worst to the best. Validation curves are labelled at their ends; chance is
+    dotted.
+
+    Args:
+        looks: label and colour by role, for roles other than ANN and SNN ("hybrid").
     """
     names = list(dict.fromkeys(zip(table["network"], table["reading"], strict=True)))
     columns = min(2, len(names))
@@ -126,7 +129,10 @@ def draw_curves(
 def rate_table(records: Iterable[Record]) -> pd.DataFrame:
     """Spikes per neuron and step on the test images, one row per run and site; the input has depth 0.
 
-    Records without spikes (ANNs) are left out. Raises ``ValueError`` where that leaves none.
+    Records without spikes (ANNs) are omitted.
+
+    Raises:
+        ValueError: no record with spikes.
     """
     rows = []
     for record in records:
@@ -138,13 +144,15 @@ def rate_table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def joined(panels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The tables of several panels as one, the panel in a column."""
+    """Concatenate the tables of several panels, with the panel as a column."""
     return pd.concat([table.assign(panel=title) for title, table in panels.items()], ignore_index=True)
 
 
 def draw_rates(panels: Mapping[str, pd.DataFrame]) -> Figure:
-    """Rates by depth; one panel per title. Lines are means over seeds, dots single seeds; repeated passes of a BackRes block are
-    hollow, and its line is dashed."""
+    """Rates by depth, one panel per title. Lines are means over seeds, dots single seeds.
+
+    Repeated passes of a BackRes block are hollow, and its line is dashed.
+    """
     figure = Figure(figsize=(6.8 if len(panels) == 1 else 3.9 * len(panels) + 0.4, 3.2), layout="constrained")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, table) in zip(grid, panels.items(), strict=True):
@@ -166,7 +174,7 @@ def draw_rates(panels: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def _draw_rate(axes: Axes, here: pd.DataFrame, colour: str) -> tuple[float, float, str]:
-    """Where its label goes: beside the last point."""
+    """Draw one network; return the position and colour of its label, beside the last point."""
     mean = here.groupby("depth")["rate"].mean()
     step = here.groupby("depth")["step"].first()
     dashes = (0, (5, 2)) if step.max() > 1 else "solid"
@@ -180,9 +188,12 @@ def _draw_rate(axes: Axes, here: pd.DataFrame, colour: str) -> tuple[float, floa
 
 
 def draw_raster(records: Sequence[Record], *, image: int = 0) -> Figure:
-    """Every spike of one test image, layer by layer, one panel per recorded network: time from left to right, a row per neuron.
+    """Every spike of one test image, one panel per recorded network: time from left to right, a row per neuron, layer by layer.
 
-    Up to 64 neurons of each layer are recorded. Raises ``ValueError`` for records that hold no raster.
+    Up to 64 neurons of each layer are recorded.
+
+    Raises:
+        ValueError: no record holds a raster.
     """
     kept = [record for record in records if has_raster(record)]
     if not kept:
@@ -217,7 +228,7 @@ def draw_raster(records: Sequence[Record], *, image: int = 0) -> Figure:
 
 
 def has_raster(record: Record) -> bool:
-    """Whether the spikes of some test images are kept with a run."""
+    """Return whether a run kept the spikes of some test images."""
     return "raster" in record.data.get("artifacts", {})
 
 
@@ -261,6 +272,6 @@ def _rate_frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
 
 
 def _title(name: tuple[str, str]) -> str:
-    """A network as the article names it."""
+    """The article's name of a network."""
     network = name[0].removesuffix("-agd").removesuffix("-conv")
     return network if name[1] == "A" else f"{network}, reading {name[1]}"

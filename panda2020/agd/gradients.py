@@ -1,4 +1,4 @@
-"""Fig 5, measured: the gradients of a shared weight by unrolling step, along the training of one of the paper's networks."""
+"""Fig 5, measured: the gradients of a shared weight by unrolling step, during the training of the paper's networks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Stage:
 
 
 def recorded(record: Record) -> list[Stage]:
-    """The stages that a run of task "gradients" has kept."""
+    """The stages that a run of task "gradients" recorded."""
     return [
         Stage(stage["epoch"], {layer: Split.from_json(found) for layer, found in stage["layers"].items()})
         for stage in record.result["stages"]
@@ -37,12 +37,13 @@ def recorded(record: Record) -> list[Stage]:
 def followed(
     spec: train.Spec, *, images: int = 160, epochs: int | None = None
 ) -> tuple[Network, list[Stage]]:
-    """Train a run's network, splitting its gradients before training and after each epoch.
+    """Train a run's network and measure its gradients by unrolling step, before training and after each epoch.
 
-    epochs: stop after this many of the recipe's; None for all of them.
+    The gradients are those of the first ``images`` training images, in batches of the recipe's size. Measuring them does not
+    change the training, so the network equals the run's own.
 
-    The gradients are those of the first ``images`` training images, in batches of the recipe's size; taking them changes
-    nothing in the training, so the network is the run's own.
+    Args:
+        epochs: stop after this many epochs of the recipe; None for all of them.
     """
     splits = load(spec.data)
     network = train.build(spec, splits)
@@ -69,10 +70,11 @@ def followed(
 
 
 def gradient_table(stages: Mapping[str, Sequence[Stage]]) -> pd.DataFrame:
-    """Per network, shared layer, epoch and unrolling step: norm, its share of all, and cosines.
+    """Norm, share of the total norm, and cosines of the gradient, by network, shared layer, epoch and unrolling step.
 
-    "to the other steps": mean cosine to the other steps on the same batch; "to itself": to the same step on other
-    batches; "others, other batches": to the other steps on other batches.
+    - "to the other steps": mean cosine to the other steps on the same batch;
+    - "to itself": cosine to the same step on other batches;
+    - "others, other batches": mean cosine to the other steps on other batches.
     """
     rows = []
     for name, course in stages.items():
@@ -100,7 +102,8 @@ def gradient_table(stages: Mapping[str, Sequence[Stage]]) -> pd.DataFrame:
 def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
     """Fig 5, measured: gradient norm by unrolling step, and cosines between steps, at the first and the last stage.
 
-    stages: ``followed``'s, by name ("ANN", "SNN"); the first shared layer of each is drawn.
+    Args:
+        stages: results of ``followed`` by name ("ANN", "SNN"); the first shared layer of each is drawn.
     """
     count = 2 * len(stages)
     figure = Figure(figsize=(3.0 + 2.0 * count, 3.3), layout="constrained")

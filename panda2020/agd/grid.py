@@ -1,4 +1,4 @@
-"""The runs behind Table 8 and Figure 5: surrogate gradients end to end, and what stands beside them."""
+"""The runs behind Table 8 and Figure 5, trained end to end with surrogate gradients, and the further runs of the chapter."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RECIPE = (
     "VGG5",
     "VGG7-agd",
     "VGG3x4",
-)  # VGG5 is the control: a recipe that kills it says nothing about depth
+)  # VGG5 is the control: a recipe with which it fails says nothing about depth
 
 RECIPE_EPOCHS = 5
 
@@ -60,10 +60,10 @@ def table8(at: Place) -> Iterator[Entry]:
 
 @grid("8-baselines", networks=TABLE_8, steps="8", by_network=True)
 def baselines(at: Place) -> Iterator[Entry]:
-    """Other ANNs than Table 8's plain one.
+    """Baseline ANNs other than Table 8's plain one.
 
-    Roles: "ann-poisson" sees the mean of T Poisson spikes, what the spiking network sees; "ann-tuned" is trained for longer,
-    with dropout and what else regularises; "ann-tuned-bn" has batch normalisation besides.
+    Roles: "ann-poisson" reads the mean of T Poisson spikes, the same input as the spiking network; "ann-tuned" is trained for
+    longer, with dropout and other regularisation; "ann-tuned-bn" also has batch normalisation.
     """
     tuned = replace(at.p.ann_network, dropout=at.p.dropout)
     if at.first:
@@ -74,16 +74,16 @@ def baselines(at: Place) -> Iterator[Entry]:
 
 @grid("8-readings", networks=TABLE_8, steps="8", first_steps=True, interpretations="others")
 def readings(at: Place) -> Iterator[Entry]:
-    """Table 8 in the networks' other readings, at the first T: its claims depend on which networks are meant."""
+    """Table 8 with the networks' other readings, at the first T, because its claims depend on the choice of networks."""
     yield at.ann()
     yield at.snn()
 
 
 @grid("8-choices", networks=TABLE_8, steps="8", first_steps=True)
 def choices(at: Place) -> Iterator[Entry]:
-    """Table 8 at its first T under the other readings of what the article leaves open about its neurons.
+    """Table 8 at its first T with the other readings of neuron settings that the article leaves open.
 
-    Roles: "snn-readout-mean" or "snn-readout-sum", whichever Table 8's is not; "snn-leak-0.99"; "snn-tuned", with the
+    Roles: "snn-readout-mean" or "snn-readout-sum", the one that Table 8 does not use; "snn-leak-0.99"; "snn-tuned", with the
     augmentation and dropout of the ANN "ann-tuned" (``baselines``).
     """
     plain = at.snn().spec
@@ -94,7 +94,7 @@ def choices(at: Place) -> Iterator[Entry]:
 
 
 def other_readout(at: Place) -> Entry:
-    """The spiking network under the readout that Table 8 does not use, at that readout's learning rate."""
+    """The spiking network with the readout that Table 8 does not use, at that readout's learning rate."""
     run = at.snn().spec
     other = {"sum": "mean", "mean": "sum"}[run.network.readout]
     training = replace(run.training, learning_rate=at.p.other_readout_rate)
@@ -111,10 +111,10 @@ def precisions(at: Place) -> Iterator[Entry]:
 
 @grid("pilot", networks=PILOT, steps="8", first_steps=True, one_seed=True, sweep=lambda p: PILOT_SEEDS)
 def pilot(at: Place) -> Iterator[Entry]:
-    """The pilot of the protocol: which learning rate, on seeds that no other run has and on validation images alone.
+    """The pilot of the protocol: it chooses the learning rate, on seeds that no other run uses and on validation images only.
 
-    Roles "pilot-ann" (every rate by every schedule) and "pilot-snn" (every rate by both readouts, ``PILOT_EPOCHS``). The
-    records hold 500 test images, which nobody looks at.
+    Roles "pilot-ann" (every rate with every schedule) and "pilot-snn" (every rate with both readouts, ``PILOT_EPOCHS``). The
+    records hold results on 500 test images, which are never used.
     """
     here = replace(at, seed=at.sweep)
     ann, snn = here.ann("pilot-ann"), here.snn("pilot-snn")
@@ -156,7 +156,7 @@ def recipes(at: Place) -> Iterator[Entry]:
 
 @grid("8-others", networks=OTHERS, steps="8", first_steps=True)
 def others(at: Place) -> Iterator[Entry]:
-    """What the text says beside Table 8: VGG2x2 against VGG4 (section 4.2), a ResNet7 (section 6); at the first T."""
+    """Comparisons in the text around Table 8: VGG2x2 against VGG4 (section 4.2), a ResNet7 (section 6); at the first T."""
     yield at.ann()
     yield at.snn()
 
@@ -165,7 +165,7 @@ def others(at: Place) -> Iterator[Entry]:
 def map_runs(at: Place) -> Iterator[Entry]:
     """Where does each network train? Short runs over initialisation gain, surrogate gamma and leak, role "map".
 
-    One plane of gain and gamma after the other, the paper's leak first; at each point every network. T is 10.
+    One plane of gain and gamma after the other, starting with the paper's leak; at each point every network. T is 10.
     """
     run, data = at.snn("map", steps=MAP_STEPS), at.data
     few = replace(
@@ -178,7 +178,7 @@ def map_runs(at: Place) -> Iterator[Entry]:
 
 
 def tuning_points(at: Place, spec: train.Spec) -> Iterator[train.Spec]:
-    """Short runs of one network at three learning rates by three initialisation gains."""
+    """Short runs of one network with three learning rates times three initialisation gains."""
     for rate, gain in product((3e-4, 1e-3, 3e-3), (0.7, 1.0, 1.4)):
         yield tuning_point(at, spec, rate, gain)
 
@@ -192,10 +192,10 @@ def tuning_point(at: Place, spec: train.Spec, rate: float, gain: float) -> train
 
 @grid("tuning", networks=TUNED, one_seed=True)
 def tuning(at: Place) -> Iterator[Entry]:
-    """Short runs of VGG5 on which the profile's recipe was chosen, by validation accuracy alone.
+    """Short runs of VGG5 from which the profile's recipe was chosen, by validation accuracy only.
 
-    The same nine points for the ANN and for the spiking network (T = 10): three learning rates by three
-    initialisation gains. Readout, input sign and the rest stay at the profile's values.
+    The same nine points for the ANN and for the spiking network (T = 10): three learning rates times three
+    initialisation gains. Readout, input sign and all other settings keep the profile's values.
     """
     pairs = zip(tuning_points(at, at.ann().spec), tuning_points(at, at.snn(steps=10).spec), strict=True)
     for ann, snn in pairs:
@@ -215,7 +215,7 @@ def tuning_alone(at: Place) -> Iterator[Entry]:
 def followed_gradients(at: Place) -> Iterator[Entry]:
     """Fig 5: gradients of the shared weights by unrolling step, in the first epochs of the spiking networks of Table 8.
 
-    Role "gradients". The run is Table 8's at its first T, left early.
+    Role "gradients". The run is Table 8's at its first T, stopped early.
     """
     run = at.snn().spec
     yield at.entry(gradients.Spec(run, min(FOLLOWED_EPOCHS, run.training.epochs)), "gradients")

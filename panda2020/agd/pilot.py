@@ -1,4 +1,4 @@
-"""The pilot of the protocol (its section 3): learning rates and number of epochs, chosen by validation images alone."""
+"""The pilot of the protocol (section 3): learning rates and number of epochs, chosen by validation images only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from panda2020.runs import Record
 
 from .grid import PILOT_RATES, PILOT_SCHEDULES
 
-CLOSE = 0.005  # of accuracy: of rates that are this close to the best, the smallest is taken
+CLOSE = 0.005  # difference in accuracy: of all rates this close to the best, the smallest is chosen
 
 LEARNT = 0.8  # training accuracy of a network that has learnt (section 4)
 
@@ -21,14 +21,19 @@ KINDS = ("ANN", "SNN sum", "SNN mean")
 
 @dataclass(frozen=True)
 class Choice:
-    """What the pilot fixes. rates: learning rate by kind of network. epochs: of ANN and SNN alike."""
+    """The result of the pilot.
+
+    Attributes:
+        rates: learning rate by kind of network.
+        epochs: number of epochs, the same for ANN and SNN.
+    """
 
     rates: dict[str, float]
     epochs: int
 
 
 def kind(record: Record) -> str:
-    """Which of ``KINDS`` a run of the pilot is."""
+    """The entry of ``KINDS`` that a run of the pilot belongs to."""
     return "ANN" if record.labels["role"] == "pilot-ann" else f"SNN {record.spec.network.readout}"
 
 
@@ -38,7 +43,7 @@ def best_validation(record: Record) -> float:
 
 
 def pilot_table(records: Sequence[Record]) -> pd.DataFrame:
-    """One row per kind, network and learning rate: mean validation accuracy of the best epoch, and of how many runs.
+    """One row per kind, network and learning rate: mean validation accuracy of the best epoch, and the number of runs.
 
     ANNs have one run per seed and schedule, spiking networks one per seed.
     """
@@ -95,6 +100,6 @@ def choose(records: Sequence[Record]) -> Choice:
 
 
 def has_learnt(record: Record) -> bool:
-    """Whether a run meets section 4 of the protocol: training accuracy, or a best epoch before the last tenth."""
+    """Return whether a run meets section 4 of the protocol: training accuracy, or a best epoch before the last tenth."""
     kept, epochs = record.result["kept_epoch"], record.spec.training.epochs
     return float(record.result["train_accuracy"]) >= LEARNT or kept <= 0.9 * epochs

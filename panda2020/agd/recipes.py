@@ -1,4 +1,4 @@
-"""The specification curve behind "VGG7 fails to train": the same networks under every recipe that the article leaves open."""
+"""The specification curve for "VGG7 fails to train": the same networks with every recipe that the article leaves open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from panda2020.samples import LEARNT
 from .figures import label_ends
 from .tables import CHANCE, shown_name
 
-#: What a recipe consists of, in the order of the rows below the curve.
+#: The parts of a recipe, in the order of the rows below the curve.
 CHOICES = ("optimiser", "readout", "gain", "leak")
 
 _LOOKS = {
@@ -30,7 +30,7 @@ _LOOKS = {
 def recipe_table(records: Sequence[Record]) -> pd.DataFrame:
     """One row per run: network, the choices of its recipe, validation accuracy after the last epoch, and whether it trains.
 
-    It trains where the lower end of Wilson's 95 % interval of that accuracy is more than ``LEARNT`` above chance.
+    It trains if the lower end of Wilson's 95 % interval of that accuracy is more than ``LEARNT`` above chance.
     """
     rows = []
     for record in records:
@@ -53,7 +53,7 @@ def recipe_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def by_recipe(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """``value`` with a row per recipe and a column per network; recipes in rising order of their networks' mean accuracy."""
+    """``value`` with a row per recipe and a column per network, with recipes in rising order of mean accuracy."""
     wide = table.pivot_table(index=list(CHOICES), columns="network", values=value, aggfunc="mean")
     order = table.groupby(list(CHOICES))["validation"].mean().sort_values(kind="stable").index
     names = [name for name in _LOOKS if name in wide]
@@ -61,7 +61,7 @@ def by_recipe(table: pd.DataFrame, value: str) -> pd.DataFrame:
 
 
 def draw_recipes(table: pd.DataFrame) -> Figure:
-    """Above: accuracy of every network under every recipe, filled where it trains. Below: what the recipe is."""
+    """Above: accuracy of every network with every recipe, filled if it trains. Below: the choices of the recipe."""
     accuracy, trains = by_recipe(table, "validation"), by_recipe(table, "trains")
     options = [(c, v) for c in CHOICES for v in sorted(set(table[c]))]
     figure = Figure(figsize=(7.4, 2.6 + 0.19 * len(options)), layout="constrained")
@@ -107,7 +107,10 @@ def draw_recipes(table: pd.DataFrame) -> Figure:
 
 
 def recipe_sentences(table: pd.DataFrame) -> list[str]:
-    """Under how many recipes all networks train, none does, and VGG7 alone fails, of those recorded for every network."""
+    """Sentences on the number of recipes with which all networks train, none trains, and only VGG7 fails.
+
+    They count the recipes that are recorded for every network.
+    """
     trains = by_recipe(table, "trains").dropna() > 0.5
     if trains.empty or "VGG7-agd" not in trains or trains.shape[1] < 2:
         return []

@@ -1,4 +1,4 @@
-"""Around Table 8: three baselines for every spiking network, and where a network trains over what the paper leaves open."""
+"""Table 8 and its context: three baselines for every spiking network, and the settings under which each network trains."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from panda2020.runs import Record
 from panda2020.samples import LEARNT, Sample
 from snncore.energy import CONVENTIONS
 
-#: role of an ANN -> how it is called: the plain one of Table 8, then those of ``grid.baselines``.
+#: role of an ANN -> its name: the plain one of Table 8, then those of ``grid.baselines``.
 BASELINES = {
     "ann": "plain",
     "ann-tuned": "longer training, dropout",
@@ -42,11 +42,13 @@ CHANCE = 0.1
 
 
 def baseline_table(records: Sequence[Record]) -> pd.DataFrame:
-    """The spiking network of each network and T against every ANN recorded for it, one row per ANN.
+    """Each spiking network and T against every ANN recorded for it, one row per ANN.
 
-    "SNN minus ANN" is in points, paired by seed and test image, with its 95 % interval. The ANN fed with Poisson input reads
-    the mean of as many spikes as the spiking network. Pairs that no seed has both of are left out. Records in other roles
-    ("snn", and those of ``BASELINES``) are refused with ``ValueError``.
+    "SNN minus ANN" is in points, paired by seed and test image, with its 95 % interval. The ANN with Poisson input reads
+    the mean of as many spikes as the spiking network. Pairs without a common seed are omitted.
+
+    Raises:
+        ValueError: a role other than "snn" and those of ``BASELINES``.
     """
     places = by_place(records, roles=("snn", *BASELINES))
     rows = []
@@ -83,7 +85,7 @@ def baseline_table(records: Sequence[Record]) -> pd.DataFrame:
 def map_table(records: Sequence[Record]) -> pd.DataFrame:
     """One row per run of the map: network, leak, gamma, gain, validation accuracy after the last epoch, and whether it trains.
 
-    A run trains where the lower end of Wilson's 95 % interval of that accuracy is more than ``LEARNT`` above chance.
+    A run trains if the lower end of Wilson's 95 % interval of that accuracy is more than ``LEARNT`` above chance.
     """
     rows = []
     for record in records:
@@ -105,9 +107,9 @@ def map_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def draw_map(table: pd.DataFrame) -> Figure:
-    """``map_table`` as one square of gain by gamma per network (row) and leak (column); bold where the network trains.
+    """``map_table`` as one square of gain by gamma per network (row) and leak (column); bold if the network trains.
 
-    Several seeds of a point are averaged, and it counts as training if most of them train. Points without a run stay white.
+    Seeds of a point are averaged, and the point counts as training if most of them train. Points without a run stay white.
     """
     names = list(dict.fromkeys(table["network"]))
     alphas, gammas, gains = (sorted(set(table[c]), reverse=c == "leak") for c in ("leak", "gamma", "gain"))
@@ -140,7 +142,7 @@ def draw_map(table: pd.DataFrame) -> Figure:
 
 
 def map_sentences(table: pd.DataFrame) -> list[str]:
-    """What the map says: at how many points each network trains, and its best point; then the points that set them apart."""
+    """Sentences on the map: at how many points each network trains, its best point, and where only one network trains."""
     found = []
     for name, here in table.groupby("network", sort=False):
         best = here.loc[here["validation"].idxmax()]
@@ -164,9 +166,11 @@ def map_sentences(table: pd.DataFrame) -> list[str]:
 def finding(
     records: Sequence[Record], name: str, steps: int, *, role: str = "snn", subject: str = "", limit: str = ""
 ) -> tuple[str, list[Record]] | None:
-    """One sentence on a network at one T against its ANN, and the runs it rests on; None where there is no such pair.
+    """One sentence on a network at one T against its ANN, and the runs behind it; None if there is no such pair.
 
-    subject: the network in words. limit: what EE is compared with.
+    Args:
+        subject: the network in words.
+        limit: text after EE that gives its bound.
     """
     places = by_place([r for r in records if reading_of(r.labels["note"]) == "A"])
     ann, snn = places.get(Place(name, "A", "ann", None), {}), places.get(Place(name, "A", role, steps), {})
@@ -218,7 +222,7 @@ DIFFERENCE = (
 
 ENERGY = ("network", "reading", "role", "T", "accuracy", "EE paper", "EE physical", "EE full")
 
-#: Which sentences of the article speak of a row of Table 8.
+#: Row of Table 8 -> the article's sentences about it.
 SAYS_8: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("VGG5", "snn"): ("agd-loss", "agd-ee"),
     ("VGG3x2-v2", "snn"): ("agd-loss", "agd-ee"),
@@ -228,7 +232,7 @@ SAYS_8: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-#: ``difference_columns`` as they are called here.
+#: Columns of ``difference_columns`` -> their names here.
 _MINUS_ANN = DIFFERENCE[5:]
 
 
@@ -236,11 +240,12 @@ def table8(records: Sequence[Record]) -> pd.DataFrame:
     """ANN and AGD-trained networks: one row per network, reading, role and T; the ANN of a network comes first.
 
     Columns (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``): accuracy, the mean over seeds, with its total interval (95 %)
-    and what that is over; "minus ANN", in points, paired by seed and test image with the ANN of the same network;
-    EE against that ANN under three conventions at int32 prices, mean over seeds; what the paper says, word for word; where
-    the row comes from. No records give a table without rows.
+    and what that covers; "minus ANN", in points, paired by seed and test image with the ANN of the same network;
+    EE against that ANN under three conventions at int32 prices, mean over seeds; the paper's words; the origin
+    of the row. Without records the table has no rows.
 
-    Raises ``ValueError`` for records of more than one profile, and for the same run twice.
+    Raises:
+        ValueError: records of more than one profile, or the same run twice.
     """
     groups = by_place(records)
     rank = {name: i for i, name in enumerate(dict.fromkeys(row[:2] for row in groups))}
@@ -267,7 +272,7 @@ def table8(records: Sequence[Record]) -> pd.DataFrame:
         )
     if not rows:
         return pd.DataFrame(columns=list(dict.fromkeys((*ACCURACY, *DIFFERENCE, *ENERGY))))
-    # built as objects, or a missing T would turn the others into 25.0
+    # built as objects, because a missing T would turn the others into 25.0
     real = ("accuracy", "ANN accuracy", "minus ANN", "McNemar p", *(f"EE {c}" for c in CONVENTIONS))
     return pd.DataFrame(rows, dtype=object).astype(
         {**dict.fromkeys(real, float), "parameters": int, "seeds": int}
@@ -275,15 +280,15 @@ def table8(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def shown_name(network: str) -> str:
-    """A network as the article names it: our registry's VGG7-agd is its VGG7."""
+    """The article's name of a network: VGG7-agd in our registry is its VGG7."""
     return network.removesuffix("-agd")
 
 
 def paper_layout(records: Sequence[Record]) -> pd.DataFrame:
-    """Table 8 as the article lays it out: a row per network, its ANN, and for every T accuracy, difference and EE, each with
-    our 95 % interval and what the article's text says of that cell.
+    """Table 8 in the article's layout: a row per network.
 
-    Accuracies in per cent, differences in points. Only networks of reading A that have a spiking run. Columns: "network",
+    Its ANN, and for every T accuracy, difference and EE, each with our 95 % interval and the article's words for that cell.
+    Accuracies are in per cent, differences in points. Only networks of reading A with a spiking run. Columns: "network",
     "ANN", then for every T "SNN, T", "SNN - ANN, T", "EE, T", then "parameters".
     """
     places = by_place([r for r in records if reading_of(r.labels["note"]) == "A"])
@@ -299,7 +304,7 @@ def paper_layout(records: Sequence[Record]) -> pd.DataFrame:
             snn = places.get(Place(name, "A", "snn", steps), {})
             both = snn.keys() & ann.keys()
             loss = difference_estimate(snn, ann) if both else None
-            # the text does not say which T its numbers are of; they stand beside the first
+            # the text does not say the T of its numbers; they are shown with the first
             said = {c: "" if n else cell("Table 8", name, c) for c in ("SNN", "loss", "EE")}
             row[f"SNN, T = {steps}, %"] = Beside(accuracy_estimate(snn), said["SNN"])
             row[f"SNN − ANN, T = {steps}, points"] = Beside(loss, said["loss"])
@@ -320,7 +325,7 @@ def paper_layout(records: Sequence[Record]) -> pd.DataFrame:
 def tuning_table(records: Sequence[Record]) -> pd.DataFrame:
     """The tuning grid: one row per learning rate and gain, validation accuracy of the ANN and the spiking network.
 
-    "chosen" marks the point taken for each (``tuned``). Test accuracies are left out: nothing was chosen by them.
+    "chosen" marks the chosen point of each (``tuned``). Test accuracies are omitted because they played no part in the choice.
     """
     best = {role: tuning_point(record) for role, record in tuned(records).items()}
     tried: dict[tuple[float, float], dict[str, float]] = {}
@@ -342,11 +347,11 @@ def tuning_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def tuned(records: Sequence[Record]) -> dict[str, Record]:
-    """The chosen tuning run of "ANN" and of "SNN", by validation images alone.
+    """The chosen tuning run of "ANN" and of "SNN", by validation images only.
 
-    Of the points whose accuracy is within one standard error of the highest, the one with the smallest learning rate, and of
-    several the most accurate: the recipe has to carry deeper networks than the one that is tuned, and short runs of few
-    steps favour rates that are too large for those.
+    Of the points whose accuracy is within one standard error of the highest, the one with the smallest learning rate is
+    chosen; of several such points, the most accurate. The reason is that the recipe is used for deeper networks than the
+    tuned one, and short runs favour learning rates that are too large for those.
     """
     by_role: dict[str, list[Record]] = {}
     for record in records:
@@ -361,7 +366,7 @@ def tuned(records: Sequence[Record]) -> dict[str, Record]:
 
 
 def most_accurate(records: Sequence[Record]) -> Record:
-    """The tuning run with the highest validation accuracy, and of several the one with the lowest validation loss."""
+    """The tuning run with the highest validation accuracy; of several, the one with the lowest validation loss."""
     return max(records, key=_score)
 
 
@@ -372,7 +377,7 @@ def _highest(records: Sequence[Record]) -> tuple[float, float]:
 
 
 def tuning_caption(records: Sequence[Record]) -> str:
-    """What was tried, on what, and how much the validation images can tell apart."""
+    """A caption: the settings that were tried, the data, and the resolution of the validation images."""
     spec, (_, error) = records[0].spec, _highest(records)
     times = ", ".join(
         str(steps) for steps in sorted({record.spec.input.steps or 0 for record in records} - {0})
@@ -386,7 +391,7 @@ def tuning_caption(records: Sequence[Record]) -> str:
 
 
 def _edges(records: Sequence[Record]) -> str:
-    """Says of which networks the chosen point lies at the edge of what was tried, where a better one may lie beyond."""
+    """A sentence naming the networks whose chosen point is at the edge of the grid, so that a better one may lie outside."""
     outer = []
     for role, best in tuned(records).items():
         points = [tuning_point(record) for record in records if _tuned_role(record) == role]

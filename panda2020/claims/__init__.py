@@ -1,1 +1,1 @@
-"""How one sentence of the paper is judged: claims, quantities, rules and verdicts."""
+"""The judgement of one sentence of the paper: claims, quantities, rules and verdicts."""

@@ -1,7 +1,8 @@
-"""Section 4 of the protocol: which comparisons count at all.
+"""Which comparisons count (section 4 of the protocol).
 
-A spiking network is compared with an ANN, or a regulariser (stochmax) with none, only where both sides have learnt. A gap
-between networks that are still far from their own training images is one of speed, and a regulariser has nothing to cure there.
+A comparison of a spiking network with an ANN, or of a regulariser (stochmax) with none, counts only if both sides have
+learnt. A gap between networks that are still far from fitting their training images is one of speed, and a regulariser has
+nothing to improve there.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from .protocol import LAST_SHARE, LEARNT_SHARE
 
 
 def own_result(sample: Sample) -> Mapping[str, Any]:
-    """Where a result's learning curve is: an STDP run has one per classifier, and another one, without accuracy, of its own."""
+    """The part of a result with its learning curve. An STDP run has one per classifier; its own has no accuracy."""
     return sample.measured if sample.record["task"] == "stdp" else sample.record.result
 
 
 def validation(sample: Sample) -> list[float]:
-    """Validation accuracy after every epoch; of a conversion, that of its ANN."""
+    """Validation accuracy after every epoch; for a conversion, that of its ANN."""
     curve = own_result(sample).get("curve", ())
     return [
         float(epoch["validation_accuracy"])
@@ -30,13 +31,13 @@ def validation(sample: Sample) -> list[float]:
 
 
 def kept_epoch(sample: Sample) -> int | None:
-    """The epoch, from 1, whose weights were kept: the best on validation images, or the last in records before that rule."""
+    """The epoch, from 1, whose weights were kept: the best on validation images, or the last in records older than that rule."""
     kept = own_result(sample).get("kept_epoch")
     return int(kept) if kept is not None else len(validation(sample)) or None
 
 
 def seen_accuracy(sample: Sample) -> float | None:
-    """Accuracy on training images at the kept epoch; None where nothing says it."""
+    """Accuracy on training images at the kept epoch; None if it is unknown."""
     own = own_result(sample)
     if "train_accuracy" in own:
         return float(own["train_accuracy"])
@@ -52,30 +53,33 @@ def best_epoch(sample: Sample) -> int | None:
 
 
 def has_learnt(sample: Sample) -> bool:
-    """Whether a network has learnt what it can at its scale: a training accuracy of at least ``LEARNT_SHARE``, or a best
-    validation epoch before the last ``LAST_SHARE`` of the schedule. Where a record says neither it has not."""
+    """Whether a network has learnt as much as it can at its scale.
+
+    That is a training accuracy of at least ``LEARNT_SHARE``, or a best validation epoch before the last ``LAST_SHARE`` of the
+    schedule. A record with neither has not learnt.
+    """
     seen, best = seen_accuracy(sample), best_epoch(sample)
     early = best is not None and best <= (1 - LAST_SHARE) * len(validation(sample)) + 1e-9
     return early or (seen is not None and seen >= LEARNT_SHARE)
 
 
 def is_ann(series: Series) -> bool:
-    """Whether a series is of ReLU networks."""
+    """Whether a series consists of ReLU networks."""
     return series.role.startswith("ann") or series.view.startswith("ann")
 
 
 def is_regularised(series: Series) -> bool:
-    """Whether it has stochmax for a classifier."""
+    """Whether its classifier is stochmax."""
     return any(sample.stochmax for sample in series.samples.values())
 
 
 def must_have_learnt(first: Series, second: Series) -> bool:
-    """Whether a comparison is one of a spiking network with an ANN, or of stochmax with softmax."""
+    """Whether a comparison is between a spiking network and an ANN, or between stochmax and softmax."""
     return is_ann(first) != is_ann(second) or is_regularised(first) != is_regularised(second)
 
 
 def refusal(*series: Series, seeds: Iterable[int]) -> str:
-    """Why a comparison does not count: the networks that have not learnt, in words; "" where all have.
+    """The reason why a comparison does not count: the networks that have not learnt, in words; "" if all have.
 
     One run that has not learnt is enough: all seeds of a comparison decide, or none.
     """

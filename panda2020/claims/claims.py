@@ -1,6 +1,6 @@
-"""What the article states, word for word: the only values of the paper that the book prints as the paper's.
+"""The article's statements, verbatim: the only values that the book prints as the paper's.
 
-Verdicts on these statements are given by ``panda2020.ledger.ledger``.
+``panda2020.ledger.ledger`` gives the verdicts on these statements.
 """
 
 from __future__ import annotations
@@ -39,10 +39,15 @@ _OPTIONAL = {"group", "same_as"}
 class Claim:
     """One sentence of the article.
 
-    quote: verbatim. where: its section. exhibit: the table or figure it speaks of ("Table 8"). expects: in our words,
-    what a run must show. method: the training method, or part of the model, that it is about. kind: central, secondary, or
-    by construction, that is arithmetic or a consequence of how a network was reconstructed. group: of a central claim, one of
-    ``GROUPS``. same_as: the claim that is the same statement and is counted in its place.
+    Attributes:
+        quote: verbatim.
+        where: its section.
+        exhibit: the table or figure that it is about ("Table 8").
+        expects: the result that a run must show, in our words.
+        method: the training method, or part of the model, that it is about.
+        kind: central, secondary, or by construction (arithmetic, or a consequence of the reconstruction of a network).
+        group: for a central claim, one of ``GROUPS``.
+        same_as: the claim that makes the same statement and is counted in its place.
     """
 
     id: str
@@ -57,7 +62,7 @@ class Claim:
 
     @property
     def counted(self) -> bool:
-        """Whether it is in the counts of verdicts: not what holds by construction, and no statement twice."""
+        """Whether it is in the counts of verdicts, which omit claims by construction and repeated statements."""
         return self.kind != BY_CONSTRUCTION and not self.same_as
 
     def __str__(self) -> str:
@@ -71,15 +76,20 @@ def claims() -> dict[str, Claim]:
 
 
 def claim(name: str) -> Claim:
-    """One claim; ``ValueError`` for an unknown id."""
+    """One claim.
+
+    Raises:
+        ValueError: an unknown id.
+    """
     return claims()[one_of("claim", name, tuple(claims()))]
 
 
 def read(text: str) -> dict[str, Claim]:
-    """Claims from YAML text.
+    """Read claims from YAML text.
 
-    ``ValueError`` for an id used twice, for a field that is missing, unknown or empty, for a central claim without group or a
-    group without central claim, and for a ``same_as`` that is no counted claim.
+    Raises:
+        ValueError: an id used twice; a field that is missing, unknown or empty; a central claim without a group, or a
+            group without a central claim; or a ``same_as`` that is not a counted claim.
     """
     found: dict[str, Claim] = {}
     for row in yaml.safe_load(text):

@@ -1,7 +1,7 @@
-"""Where a network over T has lost a given accuracy, and what it spends there (section 5 of the protocol).
+"""The T at which a network has lost a given accuracy, and its energy there (section 5 of the protocol).
 
-An efficiency is read at a loss of 1 point from the last accuracy, by interpolation in log T: the grid of T doubles, and an
-efficiency read at one of its points is uncertain by a factor of 2. The choice of T hangs on the test images, so it is made
+An efficiency is read at a loss of 1 point from the last accuracy, by interpolation in log T: the T double from one to the
+next, so an efficiency read at one of them is uncertain by a factor of 2. The T depends on the test images, so it is chosen
 again in every resample of them.
 """
 
@@ -29,8 +29,14 @@ Measure = Callable[[Sample], float]
 
 @dataclass(frozen=True)
 class Course:
-    """One run over its T, rising: accuracies (T,), the same under resampling of the images (resamples, T), and what is measured,
-    in logarithms (T,)."""
+    """One run over its T, in rising order.
+
+    Attributes:
+        times: T.
+        accuracies: (T,).
+        again: accuracies under resampling of the images, (resamples, T).
+        measured: logarithms of the measure, (T,).
+    """
 
     times: tuple[int, ...]
     accuracies: np.ndarray
@@ -38,9 +44,13 @@ class Course:
     measured: np.ndarray = field(repr=False)
 
     def at(self, targets: float | np.ndarray, *, again: bool = False) -> np.ndarray:
-        """Logarithm of the measure where the accuracy first reaches a target, or the last one where it never does.
+        """Logarithm of the measure where the accuracy first reaches a target, or the last one if it never does.
 
-        targets: one for all resamples, or (resamples,). Between two T both accuracy and measure are linear in log T.
+        Between two T both accuracy and measure are linear in log T.
+
+        Args:
+            targets: one for all resamples, or (resamples,).
+            again: use the resampled accuracies.
         """
         found = self.again if again else self.accuracies[None]
         wanted = np.broadcast_to(targets, len(found))[:, None]
@@ -56,7 +66,7 @@ class Course:
         return result
 
     def below_last(self, loss: float, *, again: bool = False) -> np.ndarray:
-        """The same at a loss from the last accuracy."""
+        """``at`` for a loss from the last accuracy."""
         found = self.again if again else self.accuracies[None]
         return self.at(found[:, -1] - loss, again=again)
 
@@ -75,10 +85,14 @@ def course(case: Case, samples: Sequence[Sample], of: Measure) -> Course:
 
 @dataclass(frozen=True)
 class Reading:
-    """A network read where it has lost a given accuracy: by seed the logarithm of the measure, and the same under resampling.
+    """A network read at the T where it has lost a given accuracy.
 
-    others: the same of every network of its family, by name. part: what is missing or void of it. early: whether it was read at
-    more than one T.
+    By seed, the logarithm of the measure, and the same under resampling.
+
+    Attributes:
+        others: the same for every network of its family, by name.
+        part: what is missing or void.
+        early: whether it was read at more than one T.
     """
 
     name: str
@@ -103,9 +117,10 @@ def read(
     view: str = "",
     learnt: bool = False,
 ) -> Reading:
-    """A network in a role, read at a loss from its last accuracy; where it has one T alone, there.
+    """Read a network in a role at a loss from its last accuracy; a network with one T is read at that T.
 
-    view "early": of a network trained at one T, with the smaller T at which it was read as well.
+    Args:
+        view: "early" includes the smaller T at which a network trained at one T was read.
     """
     if role.startswith("converted"):
         times = case.times(network, role)
@@ -163,7 +178,7 @@ def level(one: Reading, *, what: str) -> Quantity:
 
 
 def quotient(one: Reading, other: Reading, *, what: str, note: str = "") -> Quantity:
-    """The measure of one network over that of another, by seed, each read at its own loss."""
+    """The measure of one network divided by that of another, by seed, each read at its own loss."""
     missing = tuple(dict.fromkeys(one.part.missing + other.part.missing))
     void = "; ".join(dict.fromkeys(filter(None, (one.part.void, other.part.void))))
     keys = tuple(dict.fromkeys(one.part.keys + other.part.keys))
@@ -194,7 +209,7 @@ def _pool(one: Reading, other: Reading) -> Pool | None:
 
 
 def over_images(logs: Sequence[float], again: Sequence[np.ndarray]) -> Interval:
-    """The interval of the geometric mean over seeds from the test images, by percentiles of the resamples."""
+    """The interval of the geometric mean over seeds from the test images, from percentiles of the resamples."""
     centre = float(np.mean(logs))
     low, high = np.percentile(np.mean(again, axis=0), (2.5, 97.5))
     return Interval(math.exp(min(low, centre)), math.exp(max(high, centre)))

@@ -1,8 +1,8 @@
-"""The records that claims are judged by: the planned runs of one profile, and which of them are recorded.
+"""The records that judge claims: the planned runs of one profile, and which of them are recorded.
 
-The grids say which runs there should be (``contents.entries``); the key of each says where its record is. So a record
+The grids define the runs (``contents.entries``), and the key of each run locates its record. So a record
 counts only if it is a run of the profile's own grid: tuning runs, alternatives and quick runs cannot enter by accident,
-and a run that is missing is known by name.
+and a missing run is known by name.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PROFILES = ("first", "paper")
 
 @dataclass(frozen=True)
 class Run:
-    """A planned run and its key, with its record, or with what is wrong with it; neither where it is not recorded."""
+    """A planned run and its key, with its record, or with the problem of the record; neither if it is not recorded."""
 
     entry: Entry
     key: str
@@ -45,9 +45,11 @@ class Run:
 
 @dataclass
 class Case:
-    """What one claim asks of the evidence; it keeps account of what was used, what is missing and what is wrong.
+    """The evidence for one claim. It keeps account of the used, missing and faulty runs.
 
-    seen: samples by run and view; resampled: accuracies under resampling of the images, by run; kept for all claims.
+    Attributes:
+        seen: samples by run and view.
+        resampled: accuracies under resampling of the images, by run; shared by all claims.
     """
 
     runs: Sequence[Run]
@@ -61,16 +63,20 @@ class Case:
 
     @property
     def full_scale(self) -> bool:
-        """Whether absolute accuracies of the paper can be asked of this profile: its nets and all of its images."""
+        """Whether the profile has the paper's full width and all images, which absolute accuracies require."""
         return self.profile == "paper"
 
     def series(
         self, network: str, role: str, steps: int | None = None, *, table: str | None = None, view: str = ""
     ) -> Series:
-        """The runs of ``network`` in ``role``, at T = ``steps`` (None: without time, or the only T there is).
+        """The runs of ``network`` in ``role``, at T = ``steps`` (None: without time, or the only T).
 
         A run recorded out of the grid's order of seeds, or under another profile or protocol, is named in ``problems`` and left
-        out. table: only those that this exhibit plans, where roles repeat. view: see ``samples``.
+        out.
+
+        Args:
+            table: only the runs that this exhibit plans, if roles repeat.
+            view: see ``samples``.
         """
         name = run_name(network, role, steps, view)
         found = self._find(network, role, steps, table)
@@ -108,7 +114,7 @@ class Case:
     def _family(
         self, network: str, role: str, steps: int | None, table: str | None, view: str
     ) -> dict[str, dict[int, Sample]]:
-        """The same series of every network of the family, without any account of what was used."""
+        """The same series for every network of the family, without keeping account."""
         found: dict[str, dict[int, Sample]] = {}
         for name in family(network):
             for run in self._find(name, role, steps, table if name == network else None):
@@ -125,14 +131,14 @@ class Case:
         return measured.get(at)
 
     def of_record(self, record: Record, view: str = "") -> Mapping[int | None, Sample]:
-        """What a record holds, by T, see ``samples``."""
+        """The results in a record, by T; see ``samples``."""
         place = record.key, view
         if place not in self.seen:
             self.seen[place] = samples(record, view)
         return self.seen[place]
 
     def _misfit(self, run: Run) -> str:
-        """Why a record may not stand beside the others, if it may not."""
+        """The reason why a record must not be combined with the others; "" if there is none."""
         if run.record is None:
             return ""
         profile, version = run.record.labels["profile"], run.record.provenance.get("protocol")
@@ -149,14 +155,14 @@ class Case:
             self.problems.append(problem)
 
     def times(self, network: str, role: str, *, table: str | None = None, view: str = "") -> tuple[int, ...]:
-        """Every T at which ``network`` is recorded in ``role``, rising."""
+        """Every T at which ``network`` is recorded in ``role``, in rising order."""
         records = [run.record for run in self._find(network, role, None, table) if run.record is not None]
         return tuple(
             sorted({steps for record in records for steps in samples(record, view) if steps is not None})
         )
 
     def planned(self, network: str, role: str, *, table: str | None = None) -> tuple[int, ...]:
-        """Every T for which ``network`` is planned in ``role`` with a run of its own, rising."""
+        """Every T with its own planned run of ``network`` in ``role``, in rising order."""
         found = {steps_of(run.entry) for run in self._find(network, role, None, table)}
         return tuple(sorted(steps for steps in found if steps is not None))
 
@@ -195,5 +201,5 @@ class Evidence:
                 )
 
     def case(self, conditions: Conditions = DEFAULT) -> Case:
-        """A fresh account for one claim."""
+        """A new account for one claim."""
         return Case(self.runs, self.profile, conditions, seen=self.seen, resampled=self.resampled)

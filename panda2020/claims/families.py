@@ -1,4 +1,4 @@
-"""Which networks share a seed variance, and what is pooled over them (section 5 of the protocol)."""
+"""Families of networks that share a seed variance, and the pooling over them (section 5 of the protocol)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Value = Callable[[Sample], float]
 
 
 def family(network: str) -> tuple[str, ...]:
-    """The networks that share a seed variance with one of them; itself alone where it is in no family."""
+    """The networks that share a seed variance with a network; only itself if it is in no family."""
     found = next((members for members in FAMILIES if network in members), (network,))
     return tuple(name for name in found if name in names())
 
 
 def of_values(series: Series, of: Value, *, ratio: bool = False) -> Pool | None:
-    """The seed variance of ``of`` one network, from all of its family in the same role and at the same T."""
+    """The seed variance of ``of`` one network, from its whole family in the same role and at the same T."""
     groups = [_values(runs, of, ratio).values() for runs in series.others().values()]
     return pooled([list(group) for group in groups], logarithmic=ratio)
 
@@ -40,7 +40,7 @@ def of_pair(first: Series, second: Series, of: Value, *, ratio: bool = False) ->
     """The seed variance of a difference (or ratio) of two networks with one seed.
 
     One topology in two roles, such as SNN minus ANN: pooled over the same difference of the family's other topologies. Two
-    topologies in one role: from all topologies of the family, with seeds as blocks. Else both sides are independent.
+    topologies in one role: from all topologies of the family, with seeds as blocks. Otherwise both sides are independent.
     """
     one, other = first.others(), second.others()
     if first.network == second.network:
@@ -57,7 +57,7 @@ def of_pair(first: Series, second: Series, of: Value, *, ratio: bool = False) ->
 
 
 def independent(first: Pool | None, second: Pool | None) -> Pool | None:
-    """The spread of the difference of two independent values, with Welch and Satterthwaite's degrees of freedom."""
+    """The deviation of the difference of two independent values, with Welch and Satterthwaite's degrees of freedom."""
     if first is None or second is None:
         return None
     a, b = first.deviation**2, second.deviation**2
@@ -67,7 +67,7 @@ def independent(first: Pool | None, second: Pool | None) -> Pool | None:
 
 
 def _values(runs: Mapping[int, Sample], of: Value, ratio: bool) -> dict[int, float]:
-    """By seed, without networks at chance, whose spread is another; logarithms of a ratio's sides."""
+    """Values by seed, without networks at chance, whose variance differs; for a ratio, logarithms."""
     found = {seed: of(sample) for seed, sample in runs.items() if not sample.at_chance}
     found = {seed: value for seed, value in found.items() if math.isfinite(value)}
     if ratio:

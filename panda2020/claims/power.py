@@ -1,4 +1,4 @@
-"""What a quantity's runs could have shown: the smallest effect, and whether any outcome could have decided it."""
+"""The resolution of a quantity's runs: the smallest detectable effect, and whether any outcome could have decided it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .verdicts import OPEN, RATIO, ClaimVerdict, QuantityVerdict
 
 
 def reach(judged: QuantityVerdict) -> float | None:
-    """Half the width of its interval; of a ratio the factor either way. None without an interval."""
+    """Half the width of its interval; for a ratio, the factor either way. None without an interval."""
     found = judged.estimate
     if found is None or found.interval is None:
         return None
@@ -21,8 +21,10 @@ def reach(judged: QuantityVerdict) -> float | None:
 
 
 def power(judged: QuantityVerdict) -> str:
-    """The smallest effect that it could have shown, in words: where the mean would have had to lie for its interval to end at
-    the bound. "no outcome could decide it" where it has no interval, or none that a bound can be held against."""
+    """The smallest detectable effect, in words: the mean at which its interval would end at the bound.
+
+    "no outcome could decide it" if it has no interval, or no bound that the interval can be compared with.
+    """
     size = reach(judged)
     if judged.estimate is None or judged.quantity.computed:
         return ""
@@ -46,7 +48,7 @@ def power(judged: QuantityVerdict) -> str:
 
 
 def of_claim(verdict: ClaimVerdict) -> str:
-    """Which quantities that count no outcome of these runs could decide, or support, in words; "" where there is none."""
+    """The counted quantities that no outcome of these runs could decide, or support, in words; "" if there are none."""
     never = [j.quantity.what for j in verdict.counted if "no outcome" in power(j)]
     if not never:
         return ""

@@ -1,4 +1,4 @@
-"""The evaluation protocol, version 1, in numbers: the only place where a tolerance or a limit of it stands.
+"""The evaluation protocol, version 1, in numbers: the only place that defines its tolerances and limits.
 
 ``book/protocol.md`` has it in words. It was written before any run that it judges, and changes only as a new version.
 Estimators take every range from the functions here, and signs of differences from ``ranges.above`` and ``ranges.below``.

@@ -38,7 +38,7 @@ def accuracy(
     void: str = "",
     undecided: str = "",
 ) -> Quantity:
-    """Test accuracy in percent of a network that was trained for it; Wilson's interval of the test images."""
+    """Test accuracy in percent of a trained network, with Wilson's interval over the test images."""
     part = Quantity(f"accuracy of {series.name}", "%", size=size, apart=True, void=void, undecided=undecided)
     part = alone(part, series)
     if not series.samples:
@@ -55,7 +55,7 @@ def accuracy(
 
 
 def training_accuracy(series: Series) -> Quantity:
-    """Accuracy on training images at the kept epoch, which "trains" asks for beside that on test images."""
+    """Accuracy on training images at the kept epoch, which "trains" requires in addition to that on test images."""
     part = Quantity(f"training accuracy of {series.name}", "%", size=trains_on_seen(), apart=True)
     part = alone(part, series)
     seen = {seed: seen_accuracy(sample) for seed, sample in series.samples.items()}
@@ -66,10 +66,10 @@ def training_accuracy(series: Series) -> Quantity:
 
 
 def trained(series: Series) -> list[Quantity]:
-    """That a network trains: its accuracy on test images, and on training images.
+    """The quantities of "trains": accuracy on test images, and on training images.
 
-    What falls short in a network that was stopped while it still rose (it has not learnt, section 4) is not testable: that it
-    would not have got there is not known.
+    If a network falls short but was stopped while it still improved (it has not learnt, section 4), the quantity is not
+    testable, because it might have reached the accuracy later.
     """
     chance = next((sample.chance for sample in series.samples.values()), 0.1)
     parts = [accuracy(series, trains(chance)), training_accuracy(series)]
@@ -95,7 +95,7 @@ def difference(
 ) -> Quantity:
     """Accuracy of ``first`` minus that of ``second`` in points, paired by seed and test image.
 
-    Not testable where both are at chance in a seed (then the difference is luck), and where section 4 of the protocol refuses.
+    Not testable if both are at chance in a seed (then the difference is luck), or if section 4 of the protocol refuses.
     """
     name = what or f"{first.name} minus {second.name}"
     part = Quantity(name, "points", direction, size, beside=beside, note=note, void=void)
@@ -116,7 +116,7 @@ def difference(
 
 
 def _apart(one: Sample, other: Sample) -> bool:
-    """Whether two results come from weights that were trained apart; of an STDP run, from classifiers that were."""
+    """Whether two results come from separately trained weights; for an STDP run, from separately trained classifiers."""
     if one.record["task"] == "stdp" or one.record is other.record:
         return one.record["task"] == "stdp"
     weights = [sample.record.result.get("weights_sha256") for sample in (one, other)]
@@ -171,7 +171,8 @@ def contrast(
 ) -> Quantity:
     """``first`` minus ``second``, two differences of accuracies in points, over the seeds that both have.
 
-    terms: the four series with their signs, from which the interval of the test images is taken.
+    Args:
+        terms: the four series with their signs, for the interval over the test images.
     """
     part = Quantity(what, "points", direction, apart=True, beside=beside, void=first.void or second.void)
     part = replace(
@@ -190,7 +191,11 @@ def contrast(
 
 
 def over_images(values: Sequence[float], by_image: Sequence[np.ndarray]) -> Interval:
-    """The interval from the test images alone of a mean in points. by_image: what each image adds, (images,) per seed."""
+    """The interval of a mean in points from the test images alone.
+
+    Args:
+        by_image: contribution of each image, (images,) per seed.
+    """
     half = Z * POINTS * statistics.image_error(np.mean(by_image, axis=0))
     centre = float(np.mean(values))
     return Interval(centre - half, centre + half)
@@ -207,7 +212,7 @@ def ratio(
     beside: bool = False,
     note: str = "",
 ) -> Quantity:
-    """``of(first) / of(second)`` by seed; not testable where a network is at chance, whatever little it spends."""
+    """``of(first) / of(second)`` by seed. Not testable if a network is at chance, even if it uses little energy."""
     part = Quantity(what, RATIO, direction, size, beside=beside, note=note)
     part, pairs = paired(part, first, second)
     if not pairs:
@@ -237,8 +242,12 @@ def value(
     learnt: bool = False,
     note: str = "",
 ) -> Quantity:
-    """``of`` each run. working: not testable where a network is at chance. learnt: nor where one has not learnt, as of an
-    efficiency, which compares it with its ANN."""
+    """The value ``of`` each run.
+
+    Args:
+        working: not testable if a network is at chance.
+        learnt: also not testable if a network has not learnt, as for an efficiency, which compares it with its ANN.
+    """
     part = alone(Quantity(what, unit, direction, size, beside=beside, note=note), series)
     if not series.samples:
         return part
@@ -264,7 +273,7 @@ def energy(case: Case) -> Callable[[Sample], float]:
 
 
 def absolute(case: Case, series: Series, size: Range) -> Quantity:
-    """An accuracy that the paper states as such: judged only at the paper's own scale."""
+    """An absolute accuracy of the paper, judged only at the paper's own scale."""
     return accuracy(series, size, void="" if case.full_scale else SCALE)
 
 
@@ -272,7 +281,7 @@ SCALE = "an absolute accuracy on all of CIFAR-10 at full width cannot be asked o
 
 
 def alone(part: Quantity, series: Series) -> Quantity:
-    """A quantity of one series with its runs and what is missing of them."""
+    """A quantity of one series with its runs and its missing runs."""
     if not series.samples:
         return replace(part, missing=(series.missing,))
     lacking = [seed for seed in series.planned if seed not in series.samples]
@@ -281,9 +290,9 @@ def alone(part: Quantity, series: Series) -> Quantity:
 
 
 def paired(part: Quantity, first: Series, second: Series) -> tuple[Quantity, Pairs]:
-    """The part with its runs, and the samples of the seeds that both have; none where nothing can be paired.
+    """The part with its runs, and the samples of the seeds that both have; empty if nothing can be paired.
 
-    All seeds that are planned for both decide, or none: those that one side lacks are missing.
+    All seeds that are planned for both decide, or none: seeds that one side lacks are missing.
     """
     absent = tuple(series.missing for series in (first, second) if not series.samples)
     if absent:
@@ -311,17 +320,17 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _chance(who: str, seeds: Sequence[int]) -> str:
-    """Why networks at chance decide nothing; "" where none is."""
+    """The reason why networks at chance decide nothing; "" if there are none."""
     if not seeds:
         return ""
     return f"{who} at chance (less than {POINTS * LEARNT:g} points above it) in {_seeds(seeds)}"
 
 
-PAIR = ("VGG5", "VGG3x2-v2")  # the two nets that the text calls successful
+PAIR = ("VGG5", "VGG3x2-v2")  # the two networks that the text calls successful
 
 
 def first(case: Case, network: str, role: str = "snn") -> Series:
-    """The runs at the smallest T that is planned, which is where all comparisons of Table 8 are made."""
+    """The runs at the smallest planned T, where all comparisons of Table 8 are made."""
     planned = case.planned(network, role)
     return case.series(network, role, planned[0] if planned else None)
 
@@ -335,7 +344,7 @@ def longest(case: Case, name: str, role: str = CONVERTED) -> Series:
     return case.series(name, role, times[-1] if times else None)
 
 
-HYBRID = "hybrid-stochmax"  # what section 8.3 trains on CIFAR-10; softmax stands beside it
+HYBRID = "hybrid-stochmax"  # section 8.3 trains it on CIFAR-10; softmax is recorded as well
 
-#: What weighs on every claim about ImageNet here.
+#: A limitation of every claim about ImageNet here.
 SUBSET = "Judged on ten of ImageNet's classes, imagenette, at low resolution and small width."

@@ -1,4 +1,4 @@
-"""Where a quantity must lie: a range, and the words that make one."""
+"""Ranges for quantities, and the functions that make them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from panda2020.exhibits.numbers import number
 
 @dataclass(frozen=True)
 class Range:
-    """From ``low`` to ``high``. ``strict`` leaves the bounds themselves out. ``reason`` says where the bounds come from."""
+    """A range from ``low`` to ``high``. ``strict`` excludes the bounds. ``reason`` gives their source."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -30,7 +30,11 @@ class Range:
         return high <= self.low or low >= self.high if self.strict else high < self.low or low > self.high
 
     def __and__(self, other: Range) -> Range:
-        """What lies in both. Raises ``ValueError`` where nothing does."""
+        """The intersection.
+
+        Raises:
+            ValueError: it is empty.
+        """
         strict = (self if (self.low, -self.high) >= (other.low, -other.high) else other).strict
         reason = "; ".join(dict.fromkeys((self.reason, other.reason)))
         return Range(max(self.low, other.low), min(self.high, other.high), reason, strict)

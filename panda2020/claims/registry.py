@@ -1,9 +1,9 @@
-"""Which function estimates which claim.
+"""The function that estimates each claim.
 
-An estimator takes a ``Case`` (the recorded runs of one profile) and gives a ``Finding``: quantities with the direction and the
-size that the sentence claims, all ranges from ``claims.protocol``. The rules from there to a verdict are the same for all
+An estimator takes a ``Case`` (the recorded runs of one profile) and returns a ``Finding``: quantities with the claimed
+direction and size, with all ranges from ``claims.protocol``. The rules from there to a verdict are the same for all
 (``panda2020.claims.verdicts``). Every chapter's ``claims`` module holds its estimators; ``panda2020.contents.estimators``
-gives them all.
+returns all of them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from .verdicts import Quantity
 
 @dataclass(frozen=True)
 class Finding:
-    """What an estimator found.
+    """The result of an estimator.
 
-    parts: all must hold for the claim to hold, but those that only stand beside. caveat: what a reader must know to weigh the
-    verdict, such as a topology that was reconstructed from the very sentence being judged.
+    Attributes:
+        parts: all must hold for the claim to hold, except those marked ``beside``.
+        caveat: a limitation that readers need to know, such as a topology reconstructed from the sentence being judged.
     """
 
     parts: Sequence[Quantity]
@@ -29,7 +30,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Estimator:
-    """find: the function. method: what it does, in one sentence. tables: the exhibits whose runs it reads, () for none."""
+    """One estimator.
+
+    Attributes:
+        find: the function.
+        method: its description in one sentence.
+        tables: the exhibits whose runs it reads, () for none.
+    """
 
     find: Callable[[Case], Finding]
     method: str
@@ -42,7 +49,11 @@ ESTIMATORS: dict[str, Estimator] = {}
 def estimates(
     claim: str, *, tables: tuple[str, ...]
 ) -> Callable[[Callable[[Case], Finding]], Callable[[Case], Finding]]:
-    """Register the estimator of ``claim``; its docstring is printed in the ledger. ``ValueError`` for a second one."""
+    """Register the estimator of ``claim``. Its docstring is printed in the ledger.
+
+    Raises:
+        ValueError: a second estimator for the claim.
+    """
 
     def register(find: Callable[[Case], Finding]) -> Callable[[Case], Finding]:
         if claim in ESTIMATORS:

@@ -1,4 +1,4 @@
-"""Beside each claim: what it says in a few words, and the numbers that the article prints, in the terms of our quantities."""
+"""Each claim in a few words, and the numbers that the article prints, in the terms of our quantities."""
 
 from __future__ import annotations
 
@@ -18,8 +18,15 @@ FILE = Path(__file__).with_name("stated.yml")
 
 @dataclass(frozen=True)
 class Number:
-    """A number of the article. says: verbatim. low, high: the same in the unit and sign of the quantities that ``quantity``
-    names. cells: the rows and columns of the exhibit in which it stands."""
+    """A number of the article.
+
+    Attributes:
+        says: verbatim.
+        low: lower end, in the unit and sign of the quantities that ``quantity`` names.
+        high: upper end.
+        quantity: see ``low``.
+        cells: rows and columns of the exhibit that contain it.
+    """
 
     says: str
     low: float
@@ -30,17 +37,22 @@ class Number:
 
     @property
     def middle(self) -> float:
-        """What a plot marks."""
+        """The value that a plot marks."""
         return (self.low + self.high) / 2
 
     def speaks_of(self, quantity: Quantity) -> bool:
-        """Whether it is a number about this quantity."""
+        """Whether the number is about this quantity."""
         return fnmatchcase(quantity.what, f"{self.quantity.replace('[', '[[]')}*")
 
 
 @dataclass(frozen=True)
 class Stated:
-    """short: a claim in a few words. numbers: those that the article prints with it."""
+    """A claim as the article states it.
+
+    Attributes:
+        short: the claim in a few words.
+        numbers: the numbers that the article prints with it.
+    """
 
     short: str
     numbers: tuple[Number, ...] = ()
@@ -52,7 +64,11 @@ class Stated:
 
 @cache
 def stated() -> dict[str, Stated]:
-    """By claim. Raises ``ValueError`` where the file does not have exactly the claims of ``claims.yml``."""
+    """The stated claims, by id.
+
+    Raises:
+        ValueError: the file does not have exactly the claims of ``claims.yml``.
+    """
     rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     if rows.keys() != claims().keys():
         odd = sorted(rows.keys() ^ claims().keys())
@@ -66,7 +82,7 @@ def stated() -> dict[str, Stated]:
 
 
 def cell(exhibit: str, row: str, column: str) -> str:
-    """What the article's text says of one cell of an exhibit, verbatim; empty where it says nothing."""
+    """The article's words for one cell of an exhibit, verbatim; empty if there are none."""
     for name, found in stated().items():
         if claims()[name].exhibit == exhibit:
             for number in found.numbers:

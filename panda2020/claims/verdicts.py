@@ -1,7 +1,9 @@
-"""From numbers to a verdict: the rules by which a claim is judged, the same for all of them.
+"""From numbers to a verdict: the rules for judging a claim, the same for all claims.
 
-A claim is taken apart into quantities (``Quantity``). Each is asked two things, and both answers come from one 95 % interval
+A claim consists of quantities (``Quantity``). Each is asked two things, and both answers come from one 95 % interval
 over seeds and test images (``statistics.estimate``):
+
+.. code-block:: text
 
     direction    shown       the whole interval lies where the sentence points
                  opposite    the whole interval lies elsewhere
@@ -10,18 +12,20 @@ over seeds and test images (``statistics.estimate``):
                  another     the whole interval lies outside
                  open        it reaches to both
 
-A sentence may give one of them alone: "higher" has no size, "near" has no direction. The word follows:
+A sentence may give only one of them: "higher" has no size, "near" has no direction. The verdict follows:
+
+.. code-block:: text
 
     supported        direction shown and size as stated, as far as the sentence gives them
     direction only   direction shown, size another or open
     contradicted     opposite direction; or, for a size without direction, another size
     open             the rest
     not testable     section 4 of the protocol refuses: a network has not learnt, or this scale cannot be asked
-    not recorded     a run that the quantity needs is not there; all seeds of a comparison decide, or none
+    not recorded     a run that the quantity needs is missing; all seeds of a comparison decide, or none
 
-A wider interval never gives a harsher word: it can only turn an answer into "open". A claim is supported if all of its
-quantities are, contradicted if one is, else as weak as the weakest of them. Nothing overrides a quantity. What holds by
-construction has a word of its own (``claims.yml`` says which, and why is in its chapter).
+A wider interval never gives a harsher verdict: it can only turn an answer into "open". A claim is supported if all of its
+quantities are, contradicted if one is, and otherwise as weak as the weakest of them. Nothing overrides a quantity. Claims
+that hold by construction have a separate word (``claims.yml`` lists them, and their chapter gives the reason).
 """
 
 from __future__ import annotations
@@ -77,17 +81,26 @@ SIGNS = {
 
 @dataclass(frozen=True)
 class Quantity:
-    """One quantity that a claim is about.
+    """One quantity of a claim.
 
-    what: the quantity in words, with its T. unit: "points" (of accuracy), "%" or "×" (a ratio).
-    direction: where it points as claimed. size: where it is as large as stated, tolerance included. One of them at least.
-    values: one per seed of ``seeds``, or the one ``computed`` value. images: the interval of their mean from the test images
-    alone. pool: the variance over seeds, known from several networks.
-    apart: whether another training run would change it otherwise than the test images do: the accuracy of a trained network, or
-    a difference of networks that were trained apart.
-    missing: runs that it needs and that are not there, in words. void: why this scale cannot be asked (section 4). undecided: why
-    the values leave it open whatever they are.
-    keys: the runs behind it. beside: shown, but no part of the verdict. note: what a reader should know of it.
+    Attributes:
+        what: the quantity in words, with its T.
+        unit: "points" (of accuracy), "%" or "×" (a ratio).
+        direction: the range that the claimed direction allows. A quantity has a direction, a size, or both.
+        size: the range of the stated size, tolerance included.
+        seeds: the seeds of ``values``.
+        values: one per seed, or the one ``computed`` value.
+        computed: the value needs no run.
+        images: the interval of their mean from the test images alone.
+        pool: the variance over seeds, estimated from several networks.
+        apart: whether another training run would change it independently of the test images: the accuracy of a trained
+            network, or a difference of separately trained networks.
+        missing: missing runs that it needs, in words.
+        void: the reason why this scale cannot be asked (section 4).
+        undecided: the reason why the values leave it open for any value.
+        keys: the runs behind it.
+        beside: shown, but not part of the verdict.
+        note: a remark for the reader.
     """
 
     what: str
@@ -122,7 +135,7 @@ class Quantity:
 
     @cached_property
     def expected(self) -> Range:
-        """Where it supports the claim: as claimed in direction and size."""
+        """The range that supports the claim, in direction and size."""
         if self.direction is None or self.size is None:
             one = self.direction if self.size is None else self.size
             assert one is not None
@@ -132,8 +145,13 @@ class Quantity:
 
 @dataclass(frozen=True)
 class QuantityVerdict:
-    """A quantity with its verdict. direction, size: the two answers, "" where the sentence gives none or nothing was measured.
-    estimate: its value and interval, None where nothing was measured."""
+    """A quantity with its verdict.
+
+    Attributes:
+        direction: answer on the direction; "" if the sentence gives none or nothing was measured.
+        size: answer on the size; "" in the same cases.
+        estimate: value and interval; None if nothing was measured.
+    """
 
     quantity: Quantity
     verdict: str
@@ -144,7 +162,7 @@ class QuantityVerdict:
 
     @property
     def basis(self) -> str:
-        """What its interval comes from, see ``Estimate``."""
+        """The source of its interval; see ``Estimate``."""
         return "none" if self.estimate is None else self.estimate.basis
 
     @property
@@ -154,8 +172,10 @@ class QuantityVerdict:
 
     @property
     def p(self) -> float | None:
-        """How unlikely its answer is by luck: 1 minus the confidence at which the interval reaches the bound that decides.
-        None where nothing can decide it. Below 0.05 the direction (or a bare size) is decided, either way."""
+        """The probability of its answer by chance, 1 minus the confidence at which the interval reaches the deciding bound.
+
+        None if nothing can decide it. Below 0.05 the direction (or a bare size) is decided, either way.
+        """
         if self.estimate is None or self.estimate.interval is None or not (self.direction or self.size):
             return None
         if self.quantity.computed:
@@ -165,7 +185,7 @@ class QuantityVerdict:
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """The verdict on a claim, why, and the parts it was concluded from; ``counted`` are those that decide."""
+    """The verdict on a claim, the reason, and its quantities; ``counted`` are the ones that decide."""
 
     verdict: str
     reason: str
@@ -174,7 +194,10 @@ class ClaimVerdict:
 
     @property
     def one_seed(self) -> bool:
-        """Whether the verdict rests on a single seed: that of any quantity, or where one refutes the claim, of all that do."""
+        """Whether the verdict depends on a single seed.
+
+        This is so if any of its quantities does; for a contradicted claim, if all the contradicting quantities do.
+        """
         counted = [p for p in self.counted if p.verdict != NOT_RECORDED]
         if self.verdict == CONTRADICTED:  # one quantity is enough
             return all(p.one_seed for p in counted if p.verdict == CONTRADICTED)
@@ -209,7 +232,7 @@ def judge(quantity: Quantity) -> QuantityVerdict:
 
 
 def answers(quantity: Quantity, interval: Interval) -> tuple[str, str]:
-    """The answers on direction and size; "" for what the sentence does not give."""
+    """The answers on direction and size; "" if the sentence does not give them."""
     return (
         _answer(quantity.direction, interval, SHOWN, OPPOSITE),
         _answer(quantity.size, interval, STATED, ANOTHER),
@@ -226,7 +249,7 @@ def word(direction: str, size: str) -> str:
 
 
 def total(quantity: Quantity, confidence: float = CONFIDENCE) -> Estimate:
-    """The mean with its total interval; a computed value is its own."""
+    """The mean with its total interval; a computed value has no uncertainty."""
     values = quantity.values
     if quantity.computed:
         ends = Interval(min(values), max(values))
@@ -239,8 +262,13 @@ def total(quantity: Quantity, confidence: float = CONFIDENCE) -> Estimate:
 def conclude(parts: Sequence[Quantity], *, by_construction: bool = False) -> ClaimVerdict:
     """The verdict on a claim from its quantities.
 
-    by_construction: it holds, or fails, by arithmetic or by how a network was reconstructed; its quantities are shown all the
-    same. Raises ``ValueError`` where no quantity counts.
+    Args:
+        parts: the quantities.
+        by_construction: the claim holds, or fails, by arithmetic or by the reconstruction of a network; its quantities are
+            shown anyway.
+
+    Raises:
+        ValueError: no quantity counts.
     """
     found = tuple(judge(part) for part in parts)
     counted = tuple(j for j in found if not j.quantity.beside)
@@ -262,7 +290,7 @@ def _answer(wanted: Range | None, interval: Interval, inside: str, outside: str)
 
 
 def _decides(quantity: Quantity, interval: Interval) -> bool:
-    """Whether the direction, or the size where there is no direction, is answered."""
+    """Return whether the direction (or the size, if there is no direction) is answered."""
     direction, size = answers(quantity, interval)
     return (direction or size) != OPEN
 
@@ -307,7 +335,7 @@ def _all(found: Sequence[QuantityVerdict]) -> tuple[str, str]:
 
 
 def _because(found: Sequence[QuantityVerdict]) -> str:
-    """The reasons of some quantities, each once, with the quantities it holds for; what is missing, each once."""
+    """The reasons of some quantities, each once, with its quantities; missing runs, each once."""
     missing = dict.fromkeys(text for j in found if not j.quantity.void for text in j.quantity.missing)
     whats: dict[str, list[str]] = {}
     for j in found:

@@ -33,8 +33,11 @@ _LOOKS = {
 
 
 def draw_hand_over(table: pd.DataFrame) -> Figure:
-    """``tables.hand_over_table``, a panel per network: accuracy of the ANN that goes on from each layer's rates,
-    a line for five T at most, from pale (smallest) to dark. Left is the ANN alone, right the whole spiking network."""
+    """``tables.hand_over_table``, a panel per network: accuracy of the ANN that continues from each layer's rates.
+
+    One line for each of at most five T, from pale (smallest) to dark. The left end is the ANN alone, the right end the whole
+    spiking network.
+    """
     groups = list(table.groupby(["network", "reading", "conversion"], sort=False))
     figure = Figure(figsize=(2.2 * len(groups) + 1.2, 3.6), layout="constrained")
     grid = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
@@ -55,8 +58,10 @@ def draw_hand_over(table: pd.DataFrame) -> Figure:
 
 
 def draw_variants(records: Sequence[Record]) -> Figure:
-    """Accuracy against T, a panel per network: every conversion of its ANN, mean over seeds, with Wilson's 95 % interval over
-    test images as a band around the plain one. The ANN is a line."""
+    """Accuracy against T, a panel per network: every conversion of its ANN, mean over seeds.
+
+    The plain conversion has a band, Wilson's 95 % interval over test images. The ANN is a line.
+    """
     groups = grouped(records)
     names = list(dict.fromkeys(kind[:2] for kind in groups))
     figure = Figure(figsize=(2.4 * len(names) + 0.6, 4.2), layout="constrained")
@@ -85,7 +90,7 @@ def draw_variants(records: Sequence[Record]) -> Figure:
     return figure
 
 
-#: Colour, marker and dashes of the networks, in their order.
+#: Colour, marker and dashes of the networks, in order.
 _NETWORKS = (
     (PALETTE["black"], "s", (0, (4, 2))),
     (PALETTE["orange"], "o", "solid"),
@@ -95,9 +100,10 @@ _NETWORKS = (
 
 
 def draw_against_time(table: pd.DataFrame, read: pd.DataFrame) -> Figure:
-    """``layout.against_time``: accuracy (left) and EE (right) against T, with bands; the ANNs are marks at the right edge.
+    """``layout.against_time``: accuracy (left) and EE (right) against T, with bands; marks at the right edge show the ANNs.
 
-    read: ``layout.figure7``, the large open mark on each EE line: where accuracy is a point below its last.
+    Args:
+        read: ``layout.figure7``, the large open mark on each EE line, at the T where accuracy is a point below its last value.
     """
     figure = Figure(figsize=(7.8, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)

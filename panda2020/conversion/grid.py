@@ -1,7 +1,7 @@
 """The runs behind the conversion chapters: Tables 2 and 4, Figures 4 and 7.
 
-Every run trains an ANN on the expectation of the Poisson code, balances one threshold per unrolling step, and reads out
-accuracy, spikes and energy at every T from one simulation. The variants change one thing each.
+Every run trains an ANN on the expectation of the Poisson code, balances one threshold per unrolling step, and measures
+accuracy, spikes and energy at every T in one simulation. Each variant changes one thing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ VARIANTS = (
 def converted(
     ann: train.Spec, scale: ConversionScale, conversion: ConversionConfig | None = None
 ) -> convert.Spec:
-    """The conversion of an ANN at a profile's scale. conversion: in place of the scale's."""
+    """The conversion of an ANN at a profile's scale.
+
+    Args:
+        conversion: replaces the scale's configuration.
+    """
     return convert.Spec(ann, conversion or scale.conversion, scale.steps, scale.test)
 
 
@@ -51,12 +55,12 @@ def table2(at: Place) -> Iterator[Entry]:
 
 @grid("2-variants", sweep=lambda p: VARIANTS)
 def table2_variants(at: Place) -> Iterator[Entry]:
-    """What the paper asserts or leaves open around Table 2, one change each.
+    """Points around Table 2 that the paper asserts or leaves open, one change each.
 
-    converted-shared: one threshold for all unrolling steps of a layer (section 2.1.1 says that several are needed), the largest
-    of theirs; converted-shared-first, converted-shared-mean: that of the first step, and their mean.
-    converted-relu-2: the first two layers stay ReLU (section 6 says that this adds nothing).
-    converted-percentile: the 99.9th percentile of the weighted inputs instead of their maximum, which nobody states.
+    - converted-shared: one threshold for all unrolling steps of a layer, the largest of theirs (section 2.1.1 says that several
+      are needed); converted-shared-first, converted-shared-mean: that of the first step, and their mean.
+    - converted-relu-2: the first two layers stay ReLU (section 6 says that this adds nothing).
+    - converted-percentile: the 99.9th percentile of the weighted inputs instead of their maximum, which the paper does not state.
     """
     (role, name, change), scale = at.sweep, CIFAR_CONVERSION[at.p.name]
     here = at.of(name)
@@ -65,9 +69,9 @@ def table2_variants(at: Place) -> Iterator[Entry]:
 
 @grid("4", networks=TABLE_4, interpretations="all")
 def table4(at: Place) -> Iterator[Entry]:
-    """Table 4: VGG16 and both readings of VGG11x2 on ten ImageNet classes, with their ten-way classifiers.
+    """Table 4: VGG16 and both readings of VGG11x2 on ten ImageNet classes, with ten-way classifiers.
 
-    Sixteen layers without normalisation need a gain of 1, a smaller rate and a warm-up.
+    Sixteen layers without normalisation need a gain of 1, a smaller learning rate and a warm-up.
     """
     usual = at.p.alone.training
     recipe = replace(usual, learning_rate=at.p.alone.imagenet_rate, warmup=1.0, epochs=usual.epochs * 3 // 2)

@@ -1,4 +1,4 @@
-"""Tables 2 and 4 in the article's own layout, ours in its cells; and the efficiencies of Figure 7 with what they are read at."""
+"""Tables 2 and 4 in the article's layout with our values; and the efficiencies of Figure 7 with their T and accuracy."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from panda2020.statistics import Estimate
 
 from .tables import CONVERTED, Runs, grouped, read_out, times
 
-#: The T of Tables 2 and 4 that are always visible; the others are shown when the reader asks for them.
+#: The T of Tables 2 and 4 that are always visible; the reader can show the others.
 SHOWN = (10, 100, 2000)
 
 
 def shown_name(network: str, reading: str = "A") -> str:
-    """A network as the article names it: our registry's VGG7-conv is its VGG7."""
+    """The article's name of a network: VGG7-conv in our registry is its VGG7."""
     name = network.removesuffix("-conv")
     return name if reading == "A" else f"{name}, reading {reading}"
 
@@ -42,7 +42,7 @@ def accuracy_at(runs: Runs, steps: int | None) -> Estimate:
 def loss_at(runs: Runs, steps: int, *, other: Runs | None = None) -> Estimate | None:
     """Converted network minus its ANN in points, image by image; with ``other``, minus that converted network at the same T.
 
-    None where no seed has both.
+    None if no seed has both.
     """
     both = sorted(runs.keys() & (runs if other is None else other).keys())
     return _difference(
@@ -68,9 +68,9 @@ def efficiency_at(runs: Runs, steps: int) -> Estimate:
 
 
 def settled_efficiency(runs: Runs) -> tuple[Estimate, float]:
-    """EE where the accuracy is ``EE_LOSS`` below that at the largest T, by interpolation in log T, and the T where that is.
+    """EE at the T where the accuracy is ``EE_LOSS`` below that at the largest T, by interpolation in log T; and that T.
 
-    It is the reading of the claims (protocol, section 5): its interval covers seeds and test images, as which T it is depends
+    The claims use the same rule (protocol, section 5). The interval covers seeds and test images, because the T depends
     on both.
     """
     logs, steps, again = [], [], []
@@ -93,11 +93,12 @@ def settled_efficiency(runs: Runs) -> tuple[Estimate, float]:
 def paper_layout(
     records: Sequence[Record], *, exhibit: str = "Table 2", plain: str = "VGG7-conv"
 ) -> pd.DataFrame:
-    """Table 2 (or 4) as the article lays it out: a row per network, its ANN, the converted network at every T, what the
-    conversion loses at the largest T, and parameters; each with our 95 % interval and what the article's text says of the cell.
+    """Table 2 (or 4) in the article's layout: a row per network.
 
-    Accuracies in per cent, differences in points, paired image by image; "SNN − ANN" is at the largest T. Table 4 also has,
-    at the largest T, EE and the comparison of the converted networks with that of ``plain``.
+    Its ANN, the converted network at every T, the conversion loss at the largest T, and parameters; each with our 95 %
+    interval and the article's words for the cell. Accuracies are in per cent, differences in points, paired image by image;
+    "SNN − ANN" is at the largest T. Table 4 also has, at the largest T, EE and the comparison of the converted networks with
+    that of ``plain``.
     """
     groups = {place: runs for place, runs in grouped(records).items() if place.role == CONVERTED}
     base = groups.get(Place(plain, "A", CONVERTED, None), {})
@@ -132,8 +133,10 @@ def paper_layout(
 
 
 def main_columns(layout: pd.DataFrame) -> list[str]:
-    """The columns of ``paper_layout`` that are always visible: of the T those of ``SHOWN``, or the smallest, a middle one and
-    the largest where these were not read out."""
+    """The columns of ``paper_layout`` that are always visible.
+
+    Of the T, these are the ones in ``SHOWN``, or the smallest, a middle one and the largest if those were not read out.
+    """
     late = [c for c in layout.columns if c.startswith("SNN, T = ")]
     chosen = [f"SNN, T = {T}" for T in SHOWN if f"SNN, T = {T}" in late]
     if len(chosen) < len(SHOWN) and late:
@@ -152,10 +155,10 @@ def _over(runs: Runs, base: Runs, steps: int) -> Estimate | None:
 
 
 def against_time(records: Sequence[Record]) -> pd.DataFrame:
-    """Accuracy and EE by network and T, with intervals: what Figure 7 is read from.
+    """Accuracy and EE by network and T, with intervals: the data of Figure 7.
 
     Columns: network, reading, T (0: the ANN), accuracy in per cent, its low and high (seeds and test images), EE, its low and
-    high (seeds; none with one seed).
+    high (seeds; empty with one seed).
     """
     rows = []
     for (name, reading, role, _), runs in grouped(records).items():
@@ -189,7 +192,7 @@ def figure7(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def figure7_sentences(records: Sequence[Record]) -> list[str]:
-    """Where each network is read and its EE there; and what conversion costs at the smallest and the largest T."""
+    """The T and EE at which each network is read; and the cost of conversion at the smallest and the largest T."""
     groups = {place: runs for place, runs in grouped(records).items() if place.role == CONVERTED}
     read = "; ".join(
         f"{shown_name(row['network'], row['reading'])} {number(row['EE'])} at T = {row['T']:.0f}"

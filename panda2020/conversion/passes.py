@@ -1,6 +1,6 @@
-"""Thresholds and spike rates over the passes of a BackRes layer, beside the layers of the plain network that are as deep.
+"""Thresholds and spike rates over the passes of a BackRes layer, beside the layers of the plain network at the same depth.
 
-Any chain of integrate-and-fire layers spikes less with depth. What a BackRes block adds to that shows only beside a plain one.
+Any chain of integrate-and-fire layers spikes less with depth. The effect of a BackRes block shows only in comparison.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ MEASURES = {"threshold": "balanced threshold", "rate": "spikes per neuron and st
 def pass_table(records: Sequence[Record], *, plain: str = "VGG7-conv") -> pd.DataFrame:
     """One row per run and pass of a BackRes layer, and per run of ``plain`` and layer at the depth of such a pass.
 
-    Columns: network and layer (of the BackRes layer that the row belongs to), of ("BackRes" or "plain"), seed, step, site,
-    threshold and rate (at the largest T), and both over the first step. A depth that ``plain`` lacks is left out.
+    Columns: network and layer (the BackRes layer of the row), of ("BackRes" or "plain"), seed, step, site,
+    threshold and rate (at the largest T), and both relative to the first step. A depth that ``plain`` lacks is omitted.
     """
     groups = {(p.network, p.reading): runs for p, runs in grouped(records).items() if p.role == CONVERTED}
     base = groups.get((plain, "A"), {})
@@ -63,7 +63,7 @@ def _rows(start: dict[str, str], runs: Runs, depths: Sequence[int]) -> list[dict
 
 
 def draw_passes(table: pd.DataFrame) -> Figure:
-    """``pass_table``: a column per BackRes layer, thresholds above and spike rates below, both over those of the first pass.
+    """``pass_table``: a column per BackRes layer, thresholds above and spike rates below, both relative to the first pass.
 
     Solid: the passes; dashed: the plain network's layers at these depths. Lines are means over seeds, ticks single seeds.
     """
@@ -103,7 +103,7 @@ def draw_passes(table: pd.DataFrame) -> Figure:
 
 
 def pass_sentences(table: pd.DataFrame) -> list[str]:
-    """Last pass over the first, of thresholds and of rates, by layer, beside the plain network's layers of equal depth."""
+    """Last pass relative to the first, for thresholds and rates, by layer, beside the plain network's layers of equal depth."""
     said = []
     for measure, words in MEASURES.items():
         column, found = f"{measure} over the first", []

@@ -1,11 +1,13 @@
-"""What one threshold for all unrolling steps costs, run by run, against how unequal the thresholds are (section 2.1.1).
+"""The cost of one threshold for all unrolling steps, by run, against the spread of the thresholds (section 2.1.1).
 
-A shared threshold is the largest of those of the steps, v_max. In a step whose own would be v_k it passes v_k / v_max of the
-spikes, and the next step reads what is left, so the last one has
+A shared threshold is the largest of those of the steps, v_max. A step whose own threshold would be v_k then passes only
+v_k / v_max of the spikes, and the next step reads the result, so the last step has
+
+.. code-block:: text
 
     slowing = prod_k  v_max / v_k
 
-times fewer than under thresholds of its own. Fewer spikes say the same thing later: the cost is one of time steps.
+times fewer spikes than with thresholds of its own. Fewer spikes carry the same information later, so the cost is time steps.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ _MARKERS = ("o", "s", "^", "D")
 def sharing_table(records: Sequence[Record]) -> pd.DataFrame:
     """One row per network and seed that was converted both ways from the same weights.
 
-    "slowing" is the product above, over all BackRes layers; "fewer spikes" is what was measured: the rate of the last pass
-    under thresholds per step over that under a shared one, at the largest T; none where the latter is silent. "cost at
+    "slowing" is the product above, over all BackRes layers. "fewer spikes" is the measured ratio: the rate of the last pass
+    with thresholds per step over that with a shared one, at the largest T; empty if the latter is silent. "cost at
     T = ..." is accuracy with thresholds per step minus that with a shared one, in points, at the settled T of the former
     (all seeds) and at the largest.
     """
@@ -70,7 +72,7 @@ def sharing_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-#: role of a conversion with one threshold for all passes -> which one.
+#: Role of a conversion with one threshold for all passes -> which threshold.
 HOW = {
     SHARED: "the largest",
     "converted-shared-first": "the first pass's",
@@ -85,10 +87,10 @@ _LOOKS = {
 
 
 def cost_table(records: Sequence[Record]) -> pd.DataFrame:
-    """What one threshold for all passes costs: accuracy with a threshold per pass minus that with one, in points.
+    """Cost of one threshold for all passes: accuracy with a threshold per pass minus that with one, in points.
 
     One row per network, shared threshold ("the largest", "the first pass's", "their mean") and T, paired by seed and test image,
-    with its total interval (95 %). Networks that no seed has both ways are left out.
+    with its total interval (95 %). Networks that no seed has both ways are omitted.
     """
     groups = grouped(records)
     rows = []
@@ -142,7 +144,7 @@ def draw_costs(table: pd.DataFrame) -> Figure:
 
 
 def cost_sentences(table: pd.DataFrame) -> list[str]:
-    """Per network and shared threshold: where sharing costs most, and what is left of it at the largest T."""
+    """For each network and shared threshold: where sharing costs most, and the cost at the largest T."""
     said = []
     for (name, _, how), here in table.groupby(["network", "reading", "threshold"], sort=False):
         most, last = here.loc[here["cost"].idxmax()], here.loc[here["T"].idxmax()]
@@ -185,9 +187,9 @@ def draw_sharing(table: pd.DataFrame) -> Figure:
 
 
 def sharing_sentences(table: pd.DataFrame) -> list[str]:
-    """How cost goes with slowing over the runs at each T (Spearman's rank correlation), and the run that pays most.
+    """The rank correlation (Spearman) of cost and slowing over the runs at each T, and the run with the largest cost.
 
-    A correlation over fewer than five runs is not said.
+    A correlation over fewer than five runs is omitted.
     """
     said = []
     for cost in (column for column in table.columns if column.startswith("cost at ")):

@@ -1,6 +1,6 @@
-"""What stands behind the conversion chapters: every run, networks at their settled T, variants image by image.
+"""Tables for the conversion chapters: all runs, networks at their settled T, variants image by image.
 
-The tables in the article's own layout are those of ``layout``.
+The tables in the article's own layout are in ``layout``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from snncore.topology import as_ann, parameter_count, plan
 
 CONVERTED = "converted"
 
-#: role of a run -> how its row is called, in the order of a table's rows.
+#: Role of a run -> name of its row, in the order of a table's rows.
 NAMES: Mapping[str, str] = {
     CONVERTED: "a threshold per step, maximum",
     "converted-shared": "one threshold for all steps, the largest",
@@ -41,12 +41,16 @@ Runs = Mapping[int, Record]  # by seed
 
 
 def grouped(records: Iterable[Record]) -> dict[Place, dict[int, Record]]:
-    """Conversions by place (without a T of their own), then by seed; raises ``ValueError`` as ``by_place`` does."""
+    """Conversions by place (without a T of their own), then by seed.
+
+    Raises:
+        ValueError: as ``by_place``.
+    """
     return by_place(records, roles=tuple(NAMES))
 
 
 def times(runs: Runs) -> list[int]:
-    """Every T at which all of some runs were read out, rising."""
+    """Every T at which all of the runs were read out, in rising order."""
     return sorted(set.intersection(*({int(steps) for steps in run.result["snn"]} for run in runs.values())))
 
 
@@ -56,7 +60,7 @@ def accuracy(runs: Runs, steps: int | None) -> float:
 
 
 def settled_steps(runs: Runs) -> int:
-    """The T at which EE is read, by the one rule of ``records.settled_at``."""
+    """The T at which EE is read (``records.settled_at``)."""
     accuracies: dict[int, dict[int, float]] = {}
     for seed, run in runs.items():
         for steps, found in run.result["snn"].items():
@@ -67,11 +71,11 @@ def settled_steps(runs: Runs) -> int:
 def operating_table(
     records: Sequence[Record], *, plain: str = "VGG7-conv", at: int | None = None
 ) -> pd.DataFrame:
-    """What Figure 7 shows, with what it must be read with: one row per network, mean over seeds.
+    """The numbers of Figure 7 with the T and accuracy they belong to: one row per network, mean over seeds.
 
-    T is the settled one (``settled``), or ``at``. "SNN" is the accuracy there, "at the largest T" that of the longest
+    T is the settled one (``settled``), or ``at``. "SNN" is the accuracy at T, "at the largest T" that of the longest
     simulation. Energies are nJ per image, int32 prices, convention paper. "EE over ``plain``" and "energy of ``plain`` over
-    its own" compare with that network at its own T, over the seeds that both have; None where it is not among the records, or
+    its own" compare with that network at its own T, over the seeds that both have; None if it is not among the records, or
     not read out at ``at``.
     """
     groups = grouped(records)
@@ -117,18 +121,17 @@ def operating_table(
 
 
 def efficiency_table(records: Sequence[Record], *, chance: float = 0.1) -> pd.DataFrame:
-    """The rows of ``operating_table`` of networks that are above twice chance at the largest T."""
+    """The rows of ``operating_table`` for networks above twice chance at the largest T."""
     table = operating_table(records)
     return table[table["at the largest T"] > 2 * chance].reset_index(drop=True) if len(table) else table
 
 
 def variant_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Each variant against the plain conversion of the same ANN, on the same test images; two rows each, at T settled and
-    at the largest T.
+    """Each variant against the plain conversion of the same ANN, on the same test images.
 
-    T is that at which the *plain* conversion has settled. "variant minus plain" is in points, with its total interval (95 %);
-    "only ... right" counts images, and None stands where there is more than one seed.
-    Variants without their plain conversion are left out.
+    Two rows each, at the T at which the *plain* conversion has settled and at the largest T. "variant minus plain" is in
+    points, with its total interval (95 %). "only ... right" counts images, and is None with more than one seed.
+    Variants without their plain conversion are omitted.
     """
     groups = grouped(records)
     rows = []
@@ -172,10 +175,10 @@ def variant_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def hand_over_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Where accuracy is lost: accuracy of the ANN that goes on from the rates of one layer, by T; one row per layer.
+    """Where accuracy is lost: accuracy of the ANN that continues from the rates of one layer, by T; one row per layer.
 
-    depth 0 is the ANN alone, the last row the converted network itself. The first T column at which a row falls below the
-    one above it is where the spikes of that layer come too late.
+    Depth 0 is the ANN alone, the last row the converted network. If a row is below the one above it in the column of some T,
+    the spikes of that layer arrive too late at that T.
     """
     rows = []
     for (name, reading, role, _), runs in grouped(records).items():
@@ -211,7 +214,7 @@ def trend(values: Sequence[float]) -> str:
 
 
 def sites_of(run: Record) -> list[str]:
-    """Every spiking site in order of computation; records hold them in alphabetical order."""
+    """Every spiking site in order of computation (records hold them in alphabetical order)."""
     return [p.site for p in Sample(run, None, {}).passes if p.site in run.result["thresholds"]]
 
 
@@ -228,8 +231,8 @@ def accuracy_table(records: Sequence[Record]) -> pd.DataFrame:
     """One row per run and T: ANN and SNN accuracy on the same images, their paired difference, EE at that T.
 
     Columns: network, reading, role, seed, T, ANN, SNN, "over test images" (Wilson, 95 %), minus ANN (points), its 95 %
-    interval over test images, "only ANN right" and "only SNN right" (images), McNemar p, agreement (share of images on
-    which both name the same class), top-5, EE paper / physical / full (int32 prices), images.
+    interval over test images, "only ANN right" and "only SNN right" (images), McNemar p, agreement (share of images that
+    both assign to the same class), top-5, EE paper / physical / full (int32 prices), images.
     """
     rows = []
     for record in records:
@@ -258,7 +261,7 @@ def accuracy_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def threshold_table(records: Sequence[Record]) -> pd.DataFrame:
-    """One row per run and BackRes layer: the balanced threshold of every unrolling step, and whether they only rise."""
+    """One row per run and BackRes layer: the balanced threshold of every unrolling step, and whether they rise at every step."""
     rows = []
     for record in records:
         for layer, values in _unrolled(record.result["thresholds"]).items():
@@ -275,7 +278,7 @@ def threshold_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def size_table(records: Sequence[Record], *, baseline: str) -> pd.DataFrame:
-    """Parameters and multiply-accumulates as run, and compression: parameters of ``baseline`` divided by a network's own."""
+    """Parameters and multiply-accumulates as run, and compression: parameters of ``baseline`` divided by the network's own."""
     first = {(r.labels["network"], reading_of(r.labels["note"])): r for r in reversed(records)}
     passes, parameters = {}, {}
     for name, record in reversed(first.items()):
@@ -299,12 +302,12 @@ def size_table(records: Sequence[Record], *, baseline: str) -> pd.DataFrame:
 
 
 def read_outs(record: Record) -> list[tuple[int, dict[str, Any]]]:
-    """(T, what was read out there), rising."""
+    """(T, results at T), in rising order."""
     return sorted((int(steps), found) for steps, found in record.result["snn"].items())
 
 
 def _unrolled(values: Mapping[str, float]) -> dict[str, list[float]]:
-    """Layer -> its values by unrolling step, of the layers that have several: "conv2.1", "conv2.2" -> conv2."""
+    """Layer -> its values by unrolling step, for layers with several: "conv2.1", "conv2.2" -> conv2."""
     found: dict[str, dict[int, float]] = {}
     for site, value in values.items():
         layer, dot, step = site.partition(".")

@@ -57,7 +57,7 @@ class Benchmark:
 
     @property
     def record(self) -> Record:
-        """For exhibits: by older sources where the code of any topic has changed since."""
+        """The benchmark as a record for exhibits, tagged as older if the code of any topic has changed since."""
         made, machine = self.data, self.data["machine"]
         threads = machine["threads"]
         known = sources.table()  # a benchmark may hold hashes of version 1, too

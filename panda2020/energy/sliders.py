@@ -1,4 +1,4 @@
-"""The energy model under three sliders: time steps, activity and depth. Without a script it shows the starting point."""
+"""The energy model with three sliders: time steps, activity and depth. Without a script it shows the starting point."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from snncore.activity import SiteActivity
 from snncore.energy import CONVENTIONS, INT32, report
 from snncore.topology import plan
 
-#: Where the sliders begin; values of T that the first one takes, and the ends of the other two.
+#: Start values of the sliders; values of T for the first one, and the ends of the other two.
 STEPS, RATE, DEPTH = 25, 0.1, 4
 TIMES = (1, 2, 5, 10, 15, 25, 50, 100, 200, 500, 1000, 2500)
 RATES = (0.0, 0.5, 0.01)  # from, to, step
 DEPTHS = (1, 8)
 
-#: The network: a first convolution, and one that runs ``{}`` times.
+#: The network: a first convolution, and one with ``{}`` passes.
 NETWORK = "64C3 P 128C3 [128C3]x{} P F1024 F10"
 INPUT = (3, 32, 32)
 
@@ -35,7 +35,7 @@ LEFT_OUT = (
 
 
 def efficiencies(steps: int, rate: float, depth: int) -> dict[str, float]:
-    """EE by convention, with the same rate everywhere, the input included."""
+    """EE by convention, with the same rate at every site, including the input."""
     passes = plan(NETWORK.format(depth), INPUT, "lif")
     sites = {site for p in passes for site in (p.site, *p.sources)}
     activity = {site: SiteActivity("spikes", rate, rate) for site in sites}
@@ -43,7 +43,7 @@ def efficiencies(steps: int, rate: float, depth: int) -> dict[str, float]:
 
 
 def show_sliders() -> None:
-    """Display the sliders with their three bars, one per convention, and what energies leave out."""
+    """Display the sliders, one bar per convention, and a note on what the energy model omits."""
     found = efficiencies(STEPS, RATE, DEPTH)
     told = ", ".join(f"{name} {number(value)}" for name, value in found.items())
     show_html(
@@ -94,6 +94,6 @@ def _bar(convention: str, value: float) -> str:
 
 
 def share(value: float) -> float:
-    """Where a value stands on the axis, in per cent."""
+    """Position of a value on the axis, in per cent."""
     span = math.log(HIGH / LOW)
     return 100 * min(1.0, max(0.0, math.log(max(value, LOW) / LOW) / span))

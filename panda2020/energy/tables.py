@@ -1,7 +1,7 @@
 """Energy of a measured network under every convention: the tables and curves of the energy chapter.
 
-Everything is computed by ``snncore.energy`` from two records, a spiking network and its ANN. Energies are
-shown in nanojoule (nJ) per image, efficiencies with their T and accuracy, without which they say nothing.
+``snncore.energy`` computes everything from two records, a spiking network and its ANN. Energies are
+shown in nanojoule (nJ) per image, efficiencies with their T and accuracy, without which they mean little.
 """
 
 from __future__ import annotations
@@ -42,10 +42,15 @@ _COLOURS = dict(zip(CONVENTIONS, (PALETTE["orange"], PALETTE["blue"], PALETTE["g
 
 @dataclass(frozen=True)
 class Measured:
-    """What a spiking network and its ANN did on the test images.
+    """Measurements of a spiking network and its ANN on the test images.
 
-    activity, ann_activity: by site. steps: T. accuracy, ann_accuracy: shares of the test images. events:
-    border-exact accumulates per step, by site.
+    Attributes:
+        activity: of the spiking network, by site.
+        ann_activity: of the ANN, by site.
+        steps: T.
+        accuracy: share of the test images that the spiking network classifies correctly.
+        ann_accuracy: the same of the ANN.
+        events: border-exact accumulates per step, by site.
     """
 
     plan: tuple[Pass, ...]
@@ -64,7 +69,7 @@ class Measured:
         steps: int | None = None,
         memory: Memory | None = None,
     ) -> EnergyReport:
-        """Energy under one convention; ``steps`` in place of the measured T keeps the measured rates."""
+        """Energy under one convention. ``steps`` replaces the measured T and keeps the measured rates."""
         return report(
             self.plan,
             self.activity,
@@ -77,7 +82,11 @@ class Measured:
 
 
 def measured(snn: Record, ann: Record) -> Measured:
-    """What two records of task "train" hold; ``ValueError`` unless they are a spiking network and its ANN."""
+    """Combine two records of task "train".
+
+    Raises:
+        ValueError: records other than those of a spiking network and its ANN.
+    """
     if snn.labels["network"] != ann.labels["network"] or "steps" not in snn.result or "steps" in ann.result:
         raise ValueError(
             "snn and ann must be records of a spiking network and of its ANN, got "
@@ -131,7 +140,11 @@ def convention_table(m: Measured) -> pd.DataFrame:
 def efficiency_table(spiking: Sequence[Record]) -> pd.DataFrame:
     """EE of one trained network by convention (rows) and price list (columns), each with its interval over seeds.
 
-    spiking: its runs at one T, a seed each. Raises ``ValueError`` for none.
+    Args:
+        spiking: its runs at one T, one per seed.
+
+    Raises:
+        ValueError: no run.
     """
     if not spiking:
         raise ValueError("spiking must hold at least one run, got none")
@@ -167,7 +180,7 @@ def draw_efficiencies(table: pd.DataFrame) -> Figure:
 
 
 def layer_table(found: EnergyReport) -> pd.DataFrame:
-    """One report pass by pass: Eq. 8 (MACs), what the SNN is charged, and both energies."""
+    """One report pass by pass: MACs (Eq. 8), the operations charged to the SNN, and both energies."""
     return pd.DataFrame(
         {
             "pass": [row.site for row in found.rows],
@@ -186,7 +199,7 @@ def layer_table(found: EnergyReport) -> pd.DataFrame:
 
 
 def event_table(m: Measured) -> pd.DataFrame:
-    """Accumulates per image and step: as if every spike reached k^2 M neurons, and exactly."""
+    """Accumulates per image and step: the dense count, in which every spike reaches k^2 M neurons, and the exact count."""
     read = [p for p in m.plan if not p.static and not p.once]
     table = pd.DataFrame(
         {
@@ -201,10 +214,11 @@ def event_table(m: Measured) -> pd.DataFrame:
 
 
 def memory_table(m: Measured, *, prices: Prices = INT32) -> pd.DataFrame:
-    """Does EE stay the same with memory accesses? Three readings of section 7, under convention ``full``.
+    """EE with memory accesses, for three interpretations of section 7, under convention ``full``.
 
-    "proportional": memory multiplies both energies by one factor. "same energy": it adds as much to both,
-    1 or 10 times the ANN's arithmetic. "counted": every access of either side is charged (``energy.Memory``).
+    - "proportional": memory multiplies both energies by one factor.
+    - "same energy": it adds the same energy to both, 1 or 10 times the ANN's arithmetic.
+    - "counted": every access of either side is charged (``energy.Memory``).
     """
     plain = m.report("full", prices)
     cases = [("no memory", plain.ann, plain.snn), ("proportional: 11 × both", 11 * plain.ann, 11 * plain.snn)]
@@ -222,7 +236,7 @@ def memory_table(m: Measured, *, prices: Prices = INT32) -> pd.DataFrame:
 
 
 def efficiency_over_time(m: Measured, steps: Sequence[int], *, prices: Prices = INT32) -> pd.DataFrame:
-    """EE at other T if the rates stayed as measured: T as index, a column per convention."""
+    """EE at other T with the measured rates: T as index, a column per convention."""
     rows = {t: [m.report(c, prices, steps=t).efficiency for c in CONVENTIONS] for t in steps}
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(CONVENTIONS)).rename_axis("T")
 
@@ -242,7 +256,7 @@ def draw_over_time(table: pd.DataFrame, *, at: int) -> Figure:
 
 
 def draw_same_memory(m: Measured, *, prices: Prices = INT32) -> Figure:
-    """EE where the same memory energy is added to both networks, over that energy."""
+    """EE if the same memory energy is added to both networks, over that energy."""
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.add_subplot()
     share = np.logspace(-3, 3, 121)
@@ -262,7 +276,7 @@ def draw_same_memory(m: Measured, *, prices: Prices = INT32) -> Figure:
 
 
 def efficiency_bounds(passes: Sequence[Pass], steps: int) -> tuple[float, float]:
-    """EE under ``paper`` where every spiking layer fires at every one of T = ``steps`` steps, and where none ever does."""
+    """EE under ``paper`` if every spiking layer fires at each of T = ``steps`` steps, and if none ever fires."""
     found = []
     for rate in (1.0, 0.0):
         activity = {site: SiteActivity("spikes", rate, rate) for p in passes for site in (p.site, *p.sources)}
@@ -271,9 +285,9 @@ def efficiency_bounds(passes: Sequence[Pass], steps: int) -> tuple[float, float]
 
 
 def silent_bounds(networks: Sequence[PaperNetwork]) -> pd.DataFrame:
-    """The largest EE each network can reach under ``paper`` and ``physical``: that of silent spiking layers.
+    """The largest EE of each network under ``paper`` and ``physical``: with silent spiking layers.
 
-    What remains to be paid is every MAC pass, whatever T. Prices cancel, as both sides pay MACs only.
+    The remaining cost is that of the MAC passes, for any T. Prices cancel, because both sides pay only MACs.
     """
     rows = []
     for net in networks:
@@ -295,7 +309,7 @@ def silent_bounds(networks: Sequence[PaperNetwork]) -> pd.DataFrame:
 
 
 def price_table() -> pd.DataFrame:
-    """Table 1: energy of a 32-bit MAC and AC in pJ at 45 nm, as integers (as the paper says) or floats."""
+    """Energy of a 32-bit MAC and AC in pJ at 45 nm, as integers (as in the paper) or floats (Table 1)."""
     rows = {
         "add = AC": [INT32.ac, FLOAT32.ac],
         "multiply": [INT32.multiply, FLOAT32.multiply],

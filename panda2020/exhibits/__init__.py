@@ -1,1 +1,1 @@
-"""How a table or figure is shown, with what made it."""
+"""Display of tables and figures, with their provenance."""

@@ -1,4 +1,4 @@
-"""The cells of a table as HTML: rounded, typeset, and as wide as what they hold."""
+"""The cells of a table as HTML: rounded, typeset, with a width class for their content."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .numbers import interval as interval_text
 from .numbers import number
 from .provenance import BADGES
 
-#: What stands in a cell that has no value.
+#: Text of a cell without a value.
 NO_VALUE = "–"
 
 
 @dataclass(frozen=True)
 class Beside:
-    """A cell of the article's own layout: our value with its interval, and what the article gives there, if it gives it."""
+    """A cell of a table in the article's layout: our value with its interval, and the article's value if it gives one."""
 
     ours: Estimate | None
     paper: str = ""
@@ -33,7 +33,7 @@ class Beside:
         return self._joined(repr)
 
     def html(self, spec: str | None) -> str:
-        """Three lines: ours, its interval, the article's."""
+        """Three lines: our value, its interval, the article's value."""
         lines = self._lines(lambda value: number(value, spec or ".1f"))
         return " ".join(f'<span class="snn-{kind}">{html.escape(text)}</span>' for kind, text in lines)
 
@@ -49,12 +49,12 @@ class Beside:
 
 
 def data_uri(kind: str, text: str) -> str:
-    """Text as an address that holds it."""
+    """A data URI that contains the text."""
     return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
 
 
 def inline_html(text: str) -> str:
-    """Escaped text, in which `code` is set as code."""
+    """Escape text; text between single backticks becomes code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
@@ -75,7 +75,11 @@ def heading(text: str, *, numeric: bool, extra: bool = False) -> str:
 
 
 def cell(value: Any, spec: str | None, *, row_label: bool, numeric: bool, extra: bool = False) -> str:
-    """One cell. extra: it is hidden until the reader asks for all columns."""
+    """One cell.
+
+    Args:
+        extra: hide it until the reader asks for all columns.
+    """
     for css, word in BADGES.values():
         if value == word:
             kind = ' class="snn-extra"' if extra else ""
@@ -84,7 +88,7 @@ def cell(value: Any, spec: str | None, *, row_label: bool, numeric: bool, extra:
         kind = "snn-beside snn-extra" if extra else "snn-beside"
         return f'<td class="{kind}">{value.html(spec)}</td>'
     text = _text(value, spec)
-    if not re.search(r"[^\W\d_]", re.sub(r"\bto\b", "", text)):  # words are left as they were said
+    if not re.search(r"[^\W\d_]", re.sub(r"\bto\b", "", text)):  # words stay unchanged
         text = typeset(text)
     kinds = (
         ("snn-none", text == NO_VALUE),
@@ -118,7 +122,7 @@ def _text(value: Any, spec: str | None) -> str:
 
 
 def typeset(text: str) -> str:
-    """A minus where ``format`` writes a hyphen, and intervals that are not broken over lines."""
+    """Replace hyphens of numbers by minus signs, and keep intervals on one line."""
     text = re.sub(r"(?<![^ (\[])-(?=[\d.])", "−", text)
     return re.sub(r"(?<=[\d%]) to (?=[−+\d])", "\u00a0to\u00a0", text)
 

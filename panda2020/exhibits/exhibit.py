@@ -1,7 +1,7 @@
-"""How notebooks show tables, figures and notes: number, caption, badge, where the numbers come from, downloads, folds.
+"""Show tables, figures and notes in notebooks: number, caption, badge, provenance, downloads, folds.
 
-Everything is one self-contained piece of HTML, so that an exhibit looks the same in the book, in Jupyter and in a notebook
-opened anywhere else, needs no network, and is the same to the byte when the same code shows the same numbers.
+Each exhibit is one self-contained piece of HTML. So it looks the same in the book, in Jupyter and in a notebook
+opened elsewhere, needs no network, and is identical to the byte if the same code shows the same numbers.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from panda2020.runs import Record
 
 
-#: A table of more rows than this scrolls in a box of its own, below its header.
+#: A table with more rows than this scrolls in a box, below its header.
 TALL = 24
 
-#: The folds that are being filled, outermost first; each holds its pieces as HTML and as text.
+#: The open folds, outermost first; each holds its pieces as HTML and as text.
 _FOLDS: list[list[tuple[str, str]]] = []
 
 
 def show_html(page: str, text: str, *, metadata: Mapping[str, Any] | None = None) -> None:
-    """Display a piece of HTML with its plain text; inside of a ``fold`` it becomes a part of that."""
+    """Display a piece of HTML with its plain text; inside a ``fold`` it becomes part of the fold."""
     from IPython.display import display
 
     if _FOLDS:
@@ -54,12 +54,15 @@ def show_html(page: str, text: str, *, metadata: Mapping[str, Any] | None = None
 
 @contextmanager
 def fold(title: str) -> Iterator[None]:
-    """Everything that is shown inside stands folded under one line on the page: per-seed tables, self-tests, plumbing.
+    """Context whose output is folded under one line on the page: per-seed tables, self-tests, details.
 
-    Shows nothing where nothing is shown inside. Raises ``ValueError`` for an empty title.
+    Without any output inside, nothing is shown.
+
+    Raises:
+        ValueError: an empty title.
     """
     if not title.strip():
-        raise ValueError("title must say what is folded away, got an empty one")
+        raise ValueError("title must not be empty, got ''")
     _FOLDS.append([])
     try:
         yield
@@ -74,9 +77,13 @@ def fold(title: str) -> Iterator[None]:
 
 
 def say(*sentences: str, kind: str = "") -> None:
-    """Sentences that code has put together, as a paragraph each. kind "caveat" sets them apart: what weighs on a result.
+    """Display sentences that code has composed, each as a paragraph. Without a sentence nothing is shown.
 
-    Shows nothing where there is no sentence. Raises ``ValueError`` for another kind.
+    Args:
+        kind: "caveat" sets limitations of a result apart; "" is normal text.
+
+    Raises:
+        ValueError: another kind.
     """
     if kind not in ("", "caveat"):
         raise ValueError(f"kind must be '' or 'caveat', got {kind!r}")
@@ -101,14 +108,21 @@ def show_table(
 ) -> None:
     """Display a table.
 
-    ``name`` is its number ("Table 8"); ``records`` are the runs it was computed from, as ``collect`` gave them, or none if
-    this notebook computed it. ``command`` (default: this notebook's papermill command) makes it again; ``notebook`` (default:
-    the one being executed for the book) is linked for download. ``formats`` gives a format per column, such as
-    ``{"EE": ".1f"}``; the CSV has full precision. A table of more than ``TALL`` rows scrolls in a box. ``index`` shows the
-    row labels as first columns. ``main`` are the columns that are always visible (default: all); the others appear when the
-    reader asks for them. A cell that is one of the badges' texts ("■ recorded") is drawn as that badge. Cells of the
-    article that ``paper_values.yml`` gives for this name are shown in a table of their own below. Raises ``ValueError`` for
-    an empty name, caption or table, an unknown column in ``formats`` or ``main``, and records that ``collect`` has not tagged.
+    If ``paper_values.yml`` gives the article's cells for this name, they are shown in a separate table below. A cell with the
+    text of a badge ("■ recorded") is drawn as that badge. A table of more than ``TALL`` rows scrolls in a box.
+
+    Args:
+        name: number of the table ("Table 8").
+        records: the runs behind it, as returned by ``collect``; none if this notebook computed it.
+        command: reproduces the table; None for this notebook's papermill command.
+        notebook: linked for download; None for the notebook being executed for the book.
+        formats: format by column, such as ``{"EE": ".1f"}``; the CSV has full precision.
+        index: show the row labels as first columns.
+        main: columns that are always visible (None: all); the reader can show the others.
+
+    Raises:
+        ValueError: an empty name, caption or table, an unknown column in ``formats`` or ``main``, or records without a tag
+            of ``collect``.
     """
     page = table_html(
         df,
@@ -137,10 +151,14 @@ def show_figure(
     notebook: str | None = None,
     data: pd.DataFrame | None = None,
 ) -> None:
-    """Display a figure as SVG, and close it.
+    """Display a figure as SVG, and close it. Other arguments are as in ``show_table``.
 
-    ``alt`` says in words what the figure shows, for readers who cannot see it. ``data``, what is drawn as a table, becomes a
-    CSV download. The rest is as in ``show_table``. Raises ``ValueError`` for an empty name, caption or alt text.
+    Args:
+        alt: describes the figure in words, for readers who cannot see it.
+        data: the drawn values as a table, offered as a CSV download.
+
+    Raises:
+        ValueError: an empty name, caption or alt text.
     """
     import matplotlib.pyplot as plt
 
@@ -154,7 +172,7 @@ def show_figure(
         notebook=notebook,
         data=data,
     )
-    plt.close(fig)  # or the inline backend would show it a second time, bare
+    plt.close(fig)  # else the inline backend would show the plain figure again
     show_html(page, f"{name}. {caption}\n{alt}")
 
 
@@ -186,9 +204,9 @@ def table_html(
         for column in columns:
             if column not in shown.columns:
                 raise ValueError(
-                    f"{argument} names {column!r}, which is no column; allowed: {', '.join(map(str, shown.columns))}"
+                    f"{argument} names {column!r}, which is not a column; allowed: {', '.join(map(str, shown.columns))}"
                 )
-    labels = df.index.nlevels if index else 1  # the leading columns that name the row
+    labels = df.index.nlevels if index else 1  # number of leading columns that label the row
     extra = [bool(main) and c not in main and i >= labels for i, c in enumerate(shown.columns)]
     numeric = [shown.dtypes.iloc[i].kind in "iuf" for i in range(shown.shape[1])]
     head = "".join(
@@ -250,7 +268,7 @@ def figure_html(
 
 
 def drawing_html(drawing: str, name: str) -> str:
-    """An inline drawing in a box that scrolls where the window is narrower than the drawing can be read."""
+    """An inline drawing in a box that scrolls if the window is narrower than the drawing."""
     return (
         f'<div class="snn-scroll snn-drawing" tabindex="0" role="region" aria-label="{html.escape(name)}">'
         f"{drawing}</div>"
@@ -281,7 +299,7 @@ def exhibit_html(
         f'<a href="{data_uri(kind, text)}" download="{file}">{word}</a>'
         for file, (word, kind, text) in files.items()
     ]
-    if source:  # beside the page, where Jupyter Book puts the executed notebooks
+    if source:  # Jupyter Book puts the executed notebooks there
         links.append(f'<a href="../_sources/executed/{source}.ipynb" download="{source}.ipynb">notebook</a>')
     return (
         f'<figure class="snn-exhibit" id="{slug(name)}" data-exhibit="{html.escape(name)}">{_style()}'

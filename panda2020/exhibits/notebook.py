@@ -1,11 +1,11 @@
-"""The parameters that notebooks take from papermill: one table, checked in every notebook's first cell.
+"""Papermill parameters of the notebooks: one table, checked in every notebook's first cell.
 
-A notebook has a cell tagged ``parameters`` with typed, commented assignments,
+A notebook has a cell tagged ``parameters`` with typed, commented assignments, ::
 
     profile: str = "quick"  # quick | laptop | paper
 
-and its next cell calls ``p = parameters(globals(), "profile", "timesteps")``. papermill itself only warns about a
-misspelt ``-p`` and goes on with the default; this call stops instead, and so the run ends with an error.
+and its next cell calls ``p = parameters(globals(), "profile", "timesteps")``. papermill only warns about a
+misspelt ``-p`` and continues with the default; this call raises an error instead, so the run stops.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One papermill parameter: its name, type, default, meaning, and what is allowed."""
+    """One papermill parameter: its name, type, default, meaning, and allowed values."""
 
     name: str
     kind: str  # a key of KINDS
@@ -51,9 +51,11 @@ class Parameter:
     def check(self, value: Any) -> Any:
         """Return ``value`` in this parameter's type.
 
-        Lists may come as text, "[5, 10]" or "5,10", which is what ``papermill -r`` hands over, or as their only item, as
-        from ``papermill -p timesteps 5``. Raises ``ValueError``
-        with one sentence naming the parameter, the value and what is allowed.
+        Lists may be given as text, "[5, 10]" or "5,10", as from ``papermill -r``, or as their only item, as from
+        ``papermill -p timesteps 5``.
+
+        Raises:
+            ValueError: a value that is not allowed; the message names the parameter, the value and the allowed values.
         """
         if self.kind.startswith("list["):
             items = value if isinstance(value, list | tuple) else self._parse(value)
@@ -61,7 +63,7 @@ class Parameter:
         return self._item(value, self.kind, value)
 
     def _parse(self, value: Any) -> list[Any]:
-        """The items of a list that came as text, or as its only item."""
+        """The items of a list given as text, or as its only item."""
         if not isinstance(value, str):
             return [value]
         text = value.strip()
@@ -80,7 +82,7 @@ class Parameter:
     def _item(self, item: Any, kind: str, given: Any) -> Any:
         if kind == "float" and isinstance(item, int) and not isinstance(item, bool):
             item = float(item)
-        if kind == "bool" and isinstance(item, str):  # papermill -p hands over "true" as text
+        if kind == "bool" and isinstance(item, str):  # papermill -p passes "true" as text
             item = {"true": True, "false": False}.get(item.lower(), item)
         if kind == "float" and isinstance(item, float) and not math.isfinite(item):
             raise self._refusal(given)
@@ -101,7 +103,7 @@ class Parameter:
         return ValueError(f"papermill parameter {self.name!r} must be {KINDS[self.kind]}, got {value!r}")
 
 
-#: Every parameter that notebooks share. An empty list means "what the profile sets".
+#: The parameters that notebooks share. An empty list means the values of the profile.
 PARAMETERS: dict[str, Parameter] = {
     p.name: p
     for p in (
@@ -124,12 +126,12 @@ PARAMETERS: dict[str, Parameter] = {
     )
 }
 
-#: The values of the last ``parameters`` call, from which exhibits print the exact command.
+#: The values of the last ``parameters`` call; exhibits print the exact command from them.
 current: dict[str, Any] = {}
 
 _IPYTHON = re.compile(r"_+|_i+|_i?\d+|_[ido]h|_exit_code|__\w+__|In|Out|exit|quit|open|get_ipython")
 
-_CHECKED = "__parameters_checked__"  # a name that the check itself leaves alone
+_CHECKED = "__parameters_checked__"  # the check ignores this name
 
 _VALUES = (str, int, float, bool, list, tuple, dict, set, type(None))
 
@@ -137,12 +139,16 @@ _VALUES = (str, int, float, bool, list, tuple, dict, set, type(None))
 def parameters(namespace: MutableMapping[str, Any], *names: str | Parameter) -> SimpleNamespace:
     """Check a notebook's parameters and return them as attributes.
 
-    ``namespace`` is ``globals()``, called in the first cell after the one tagged ``parameters``. ``names`` are keys of
-    ``PARAMETERS``, or ``Parameter``s of this notebook alone. Raises ``ValueError`` for a value that is not allowed, a
-    declared parameter that is not set, and any other plain variable: a misspelt papermill parameter is one.
+    Call it in the first cell after the one tagged ``parameters``. Variables are checked only in the first call, which leaves a
+    mark in ``namespace``: if the cell is run again in an open notebook, other variables belong to later cells.
 
-    Variables are looked at in the first call alone, which leaves a mark in ``namespace``. When the cell is run again, in an
-    open notebook, they are those of later cells.
+    Args:
+        namespace: ``globals()``.
+        names: keys of ``PARAMETERS``, or ``Parameter`` objects of this notebook.
+
+    Raises:
+        ValueError: a value that is not allowed, a declared parameter that is not set, or any other plain variable, such as a
+            misspelt papermill parameter.
     """
     chosen: dict[str, Parameter] = {}
     for name in names:
@@ -166,16 +172,18 @@ def parameters(namespace: MutableMapping[str, Any], *names: str | Parameter) -> 
 
 
 def command(notebook: str) -> str:
-    """The papermill command that re-makes the running notebook with the parameters it has now."""
+    """The papermill command that reproduces the running notebook with its current parameters."""
     given = f" -y '{json.dumps(current)}'" if current else ""
     return f"papermill notebooks/{notebook}.ipynb {notebook}.ipynb{given}"
 
 
 def root(start: str | os.PathLike[str] | None = None) -> Path:
-    """The repository root: the nearest folder with ``_config.yml`` above ``start``, else the one this package lies in.
+    """The repository root: the nearest folder with ``_config.yml`` above ``start``, else the one that contains this package.
 
-    papermill runs a notebook in the caller's folder and nbval in the notebook's, so neither may be assumed. Raises
-    ``FileNotFoundError`` where neither finds it.
+    papermill runs a notebook in the caller's folder and nbval in the notebook's, so neither can be assumed.
+
+    Raises:
+        FileNotFoundError: no such folder.
     """
     here = Path(start if start is not None else Path.cwd()).resolve()
     for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):

@@ -10,9 +10,9 @@ NO_INTERVAL = "no interval"
 
 
 def number(value: float, spec: str = "") -> str:
-    """A number in words: by ``spec``, else three significant digits (all integer digits of larger numbers).
+    """A number as text: by ``spec``, else three significant digits (all integer digits of larger numbers).
 
-    U+2212 is the minus sign; what rounds to 0 has no sign.
+    U+2212 is the minus sign; a value that rounds to 0 has no sign.
     """
     if not spec:
         spec = ",.0f" if 999.5 <= abs(value) < math.inf else ".3g"
@@ -24,12 +24,12 @@ def number(value: float, spec: str = "") -> str:
 
 
 def interval(found: Interval | None, spec: str = "") -> str:
-    """An interval in words: "−1.2 to 3"."""
+    """An interval as text: "−1.2 to 3"."""
     return NO_INTERVAL if found is None else f"{number(found.low, spec)} to {number(found.high, spec)}"
 
 
 def gap(found: Estimate, other: str) -> str:
-    """A difference in points in words: "4.1 points below its ANN (−7.3 to −1.0, 95 % over seeds and test images; 5 seeds)"."""
+    """A difference in points as text: "4.1 points below its ANN (−7.3 to −1.0, 95 % over seeds and test images; 5 seeds)"."""
     seeds = f"{found.seeds} seed{'' if found.seeds == 1 else 's'}"
     return (
         f"{abs(found.mean):.1f} points {'above' if found.mean >= 0 else 'below'} {other} (difference "

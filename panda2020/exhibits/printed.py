@@ -1,6 +1,6 @@
-"""The article's printed table cells, where a reader has put them into ``paper_values.yml``.
+"""The article's printed table cells, if a reader has entered them in ``paper_values.yml``.
 
-Our source of the article has no table bodies. The file is the reader's own and no part of the repository.
+Our source of the article has no table bodies. The file belongs to the reader and is not part of the repository.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ FILE = "paper_values.yml"
 
 
 def printed(name: str, *, folder: Path | None = None) -> list[tuple[str, str, str]]:
-    """(row, column, value) of every cell that the file gives for the exhibit ``name``; none without a file.
+    """(row, column, value) of every cell that the file gives for the exhibit ``name``; empty without a file.
 
-    Raises ``ValueError`` for a file that is not table -> row -> column -> value.
+    Raises:
+        ValueError: a file that does not map table to row to column to value.
     """
     path = (root() if folder is None else folder) / FILE
     if not path.is_file():
@@ -48,7 +49,7 @@ def printed(name: str, *, folder: Path | None = None) -> list[tuple[str, str, st
 
 
 def printed_html(cells: list[tuple[str, str, str]], name: str) -> str:
-    """The cells as a small table that cannot be taken for ours."""
+    """The cells as a small table that is clearly marked as not ours."""
     rows = "".join(f"<tr>{''.join(f'<td>{html.escape(part)}</td>' for part in cell)}</tr>" for cell in cells)
     return (
         f'<figure class="snn-printed"><figcaption><strong>{html.escape(name)}, as printed in the article.</strong> '

@@ -1,4 +1,4 @@
-"""Where an exhibit's numbers come from: badges, the folded list of runs, and the commands that make them again."""
+"""Provenance of an exhibit: badges, the folded list of runs, and the commands that reproduce them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COPY = "navigator.clipboard.writeText(this.previousElementSibling.textContent);
 
 
 def origin(records: Sequence[Record]) -> str:
-    """The badge text of some records, for a table's own column: "■ recorded"; several kinds are joined by " + "."""
+    """The badge text of some records, for a column of a table: "■ recorded"; several kinds are joined by " + "."""
     return " + ".join(BADGES[tag][1] for tag in kinds(records))
 
 
@@ -114,7 +114,7 @@ def record_tag(record: Record) -> str:
 
 
 def kinds(records: Sequence[Record]) -> list[str]:
-    """The kinds present, in the badges' order; what no record is behind is computed here and now."""
+    """The kinds of the records, in the order of the badges; results without a record were computed live."""
     present = {record_tag(record) for record in records} or {"live"}
     return [tag for tag in BADGES if tag in present]
 
@@ -124,7 +124,7 @@ def profiles_of(records: Sequence[Record], tag: str) -> list[str]:
 
 
 def witnesses_of(records: Sequence[Record], tag: str | None) -> int:
-    """How many witnesses stand behind the records of one kind; one that differs would have made them of another kind."""
+    """Number of witnesses that confirm the records of one kind."""
     return len({key for record in records if record.tag == tag for key in record.witnesses})
 
 

@@ -1,7 +1,7 @@
-"""One look for every figure: a colour-blind-safe palette that is legible on white and in the dark, drawn the same way every time.
+"""One style for every figure: a colour-blind-safe palette that is legible on white and on dark pages, with reproducible output.
 
-A figure is drawn once. Its download has the colours below on white; on a page the same drawing stands inline, where each of these
-colours is a variable of the style sheet (``exhibits.css``), so that it follows the page into the dark and onto paper.
+A figure is drawn once. Its download has the colours below on white. On a page the same drawing is inline, and each of these
+colours is a variable of the style sheet (``exhibits.css``), so that it follows the page's dark mode and print style.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-#: Seven hues that stay apart under the common colour blindnesses, also in lightness; each has a contrast of 3 or more on white.
+#: Seven hues that differ for common colour blindness, also in lightness; each has a contrast of at least 3 on white.
 PALETTE = {
     "blue": "#0068a9",
     "orange": "#c85200",
@@ -39,7 +39,7 @@ ROLES = {
 
 INK, EDGE, GRID = PALETTE["black"], "#555555", "#dddddd"
 
-#: A colour of a drawing -> the variable of the style sheet that stands for it on a page.
+#: A colour of a drawing -> the style sheet variable that replaces it on a page.
 VARIABLES = {
     **{colour: f"--f-{name}" for name, colour in PALETTE.items() if name != "black"},
     INK: "--f-ink",
@@ -89,9 +89,10 @@ def use() -> None:
 
 
 def svg(figure: Figure, *, slim: bool = False) -> str:
-    """The figure as SVG text: the same figure gives the same bytes (no date, no random ids).
+    """The figure as SVG text. The same figure gives the same bytes (no date, no random ids).
 
-    slim: a third of the size, for many small figures on one page: letters are set in the reader's own sans-serif font.
+    Args:
+        slim: a third of the size, for many small figures on one page; text uses the reader's own sans-serif font.
     """
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "snncore", "svg.fonttype": "none" if slim else "path"}):
@@ -100,7 +101,7 @@ def svg(figure: Figure, *, slim: bool = False) -> str:
 
 
 def _slimmed(drawing: str) -> str:
-    """Without metadata, comments, blanks between elements, unused ids, and digits that no eye can see."""
+    """Remove metadata, comments, blanks between elements, unused ids, and invisible digits."""
     for useless in (
         r"<!DOCTYPE.*?>",
         r"<metadata>.*?</metadata>",
@@ -117,15 +118,19 @@ def _slimmed(drawing: str) -> str:
 def inline(figure: Figure, *, prefix: str, alt: str) -> str:
     """The figure as an ``<svg>`` element of a page: in the page's colours and font, without a white box.
 
-    prefix: makes its ids differ from those of the page's other figures. alt: what it shows, in words.
+    Args:
+        prefix: makes its ids different from those of the page's other figures.
+        alt: describes the figure in words.
     """
     drawing = svg(figure, slim=True)
     drawing = drawing[drawing.index("<svg") :]
-    drawing = re.sub(r"<style.*?</style>", "", drawing, flags=re.DOTALL)  # it would hold for the whole page
+    drawing = re.sub(
+        r"<style.*?</style>", "", drawing, flags=re.DOTALL
+    )  # else it would apply to the whole page
     drawing = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{prefix}-", drawing)
     for colour, variable in VARIABLES.items():
         drawing = re.sub(rf"(?i){colour}(?![0-9a-f])", f"var({variable})", drawing)
-    # white letters stand on a coloured cell and stay white
+    # white letters are on coloured cells and stay white
     drawing = re.sub(r"(<text[^>]*?)var\(--f-paper\)", r"\1#ffffff", drawing)
     width = float(re.findall(r'width="([\d.]+)pt"', drawing)[0])
     size = f'style="--w:{4 / 3 * width:.0f}px" role="img" aria-label="{html.escape(alt)}"'
@@ -135,8 +140,12 @@ def inline(figure: Figure, *, prefix: str, alt: str) -> str:
 
 
 def label_ends(axes: Axes, labels: Mapping[str, tuple[float, float, str]], *, gap: float = 0.05) -> None:
-    """Labels beside the last points of lines, in place of a legend: label -> (x, y, colour). Labels that would overlap move
-    apart; ``gap`` is their smallest distance as a share of the axis."""
+    """Label the last points of lines, in place of a legend. Labels that would overlap are moved apart.
+
+    Args:
+        labels: label -> (x, y, colour).
+        gap: smallest distance as a share of the axis.
+    """
     low, high = axes.get_ylim()
     least = gap * (high - low)
     placed: list[float] = []

@@ -1,4 +1,4 @@
-"""Hybrids drawn: how they learn, how much their layers spike, and what the number of spiking layers does."""
+"""Figures of hybrids: learning curves, spike rates of their layers, and the effect of the number of spiking layers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _MARKERS = ["o", "s", "D", "^", "v"]
 def draw_sweep(table: pd.DataFrame, *, by: str, ann: float | None = None, chance: float = 0.1) -> Figure:
     """``tables.sweep_table`` over the column ``by``: accuracy with its 95 % interval left, EE by two conventions right.
 
-    ann: accuracy of the ANN, drawn as a line. EE has a logarithmic axis, on which 1, the energy of the ANN, is marked.
+    EE has a logarithmic axis, with a mark at 1, the energy of the ANN.
+
+    Args:
+        ann: accuracy of the ANN, drawn as a line.
     """
     figure = Figure(figsize=(7.6, 3.0), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -83,8 +86,8 @@ def _log_labels(axes, ends: Mapping[str, tuple[float, float, str]]) -> None:  # 
 def spiking_rates(records: Sequence[Record], *, by: str = "ReLU convolutions") -> pd.DataFrame:
     """Spikes per neuron and step of every spiking layer on the test images, one row per run and layer.
 
-    Columns: ``by``, the number of convolutions that are ReLU (or "LIF convolutions", those that spike), seed, depth, the
-    place of the layer in the network from 1, site, rate. Runs without spikes, and those with BackRes blocks, are left out.
+    Columns: ``by``, the number of ReLU convolutions (or "LIF convolutions", the spiking ones), seed, depth (the
+    position of the layer in the network, from 1), site, rate. Runs without spikes, and those with BackRes blocks, are omitted.
     """
     rows = []
     for record in records:
@@ -103,7 +106,7 @@ def spiking_rates(records: Sequence[Record], *, by: str = "ReLU convolutions") -
 
 
 def draw_spiking_rates(table: pd.DataFrame, *, by: str = "ReLU convolutions", word: str = "ReLU") -> Figure:
-    """``spiking_rates``: a line per count, from the first spiking layer on; ticks are seeds, where there are several."""
+    """``spiking_rates``: a line per count, from the first spiking layer on; with several seeds, ticks show them."""
     figure = Figure(figsize=(7.2, 3.2), layout="constrained")
     axes = figure.subplots()
     sites = table.drop_duplicates("depth").sort_values("depth")
@@ -124,7 +127,7 @@ def draw_spiking_rates(table: pd.DataFrame, *, by: str = "ReLU convolutions", wo
 
 
 def rate_sentences(table: pd.DataFrame, *, by: str = "ReLU convolutions") -> list[str]:
-    """How much the last spiking layer spikes, at the smallest and at the largest count, beside the first one."""
+    """Rates of the first and the last spiking layer, at the smallest and at the largest count."""
     said = []
     counts = sorted(set(table[by]))
     for count in dict.fromkeys((counts[0], counts[-1])) if counts else ():

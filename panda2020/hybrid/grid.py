@@ -1,4 +1,4 @@
-"""The runs behind Tables 14 and 16: ReLU layers first, spiking layers behind them, and the choices around that."""
+"""The runs behind Tables 14 and 16: ReLU layers followed by spiking layers, and variants."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLE_14 = ("VGG9", "VGG8x2")
 
 TABLE_16 = ("VGG13",)
 
-SWEPT = "VGG9"  # whose first layers are made ReLU, one after the other
+SWEPT = "VGG9"  # its first layers are made ReLU, one after the other
 
 RELU_LAYERS = (0, 1, 2, 4, 6)
 
@@ -42,14 +42,14 @@ def table14(at: Place) -> Iterator[Entry]:
 
 @grid("14-relu", networks=(SWEPT,), steps="14", first_steps=True)
 def relu_sweep(at: Place) -> Iterator[Entry]:
-    """How many first convolutions of VGG9 must be ReLU? Softmax, role "relu-0" and so on; "relu-2" is Table 14's hybrid."""
+    """How many first convolutions of VGG9 must be ReLU? Softmax; roles "relu-0" and so on; "relu-2" is Table 14's hybrid."""
     for count in RELU_LAYERS:
         yield at.snn(f"relu-{count}", topology=variants.relu_front(at.net.topology, count))
 
 
 @grid("16", networks=TABLE_16, steps="16", by_network=True)
 def table16(at: Place) -> Iterator[Entry]:
-    """Table 16: VGG13 with its middle two layers spiking, and its ANN; then more spiking layers, and BackRes in them.
+    """Table 16: VGG13 with its middle two layers spiking, and its ANN; then variants with more spiking layers or BackRes.
 
     Roles: "hybrid", "ann"; "hybrid-lif4" and so on by the number of spiking convolutions; "hybrid-backres", whose second
     spiking layer is computed twice.
@@ -65,16 +65,16 @@ def table16(at: Place) -> Iterator[Entry]:
 
 @grid("16-readings", networks=TABLE_16, steps="16", interpretations="others")
 def vgg13_readings(at: Place) -> Iterator[Entry]:
-    """Table 16's hybrid under the other readings of "the middle two layers"."""
+    """Table 16's hybrid with the other readings of "the middle two layers"."""
     yield at.snn("hybrid")
 
 
 @grid("16-recipe", networks=TABLE_16, steps="16", by_network=True)
 def vgg13_recipes(at: Place) -> Iterator[Entry]:
-    """Table 16's pair under other recipes, as VGG13 has not been tuned by itself.
+    """Table 16's pair with other recipes, because VGG13 was not tuned itself.
 
     Roles "ann-tuned-rate", "hybrid-tuned-rate": at the learning rate chosen on VGG9 and CIFAR-10. "hybrid-low-gain": at the
-    gain of the wholly spiking networks, at which less current reaches the spiking layers behind ReLU ones.
+    gain of the wholly spiking networks, with which less current reaches the spiking layers after ReLU layers.
     """
     if at.first:
         yield at.ann("ann-tuned-rate", training=at.p.deep_ann)
@@ -84,7 +84,7 @@ def vgg13_recipes(at: Place) -> Iterator[Entry]:
 
 @grid("14-tuning", networks=(SWEPT,), one_seed=True)
 def tuning_hybrid(at: Place) -> Iterator[Entry]:
-    """The same for the deeper networks: VGG9 as ANN and as hybrid (softmax, T = 10), four learning rates by two gains."""
+    """Tuning for the deeper networks: VGG9 as ANN and as hybrid (softmax, T = 10), four learning rates times two gains."""
     runs = (at.ann("tuning-ann"), at.snn("tuning-snn", steps=10))
     for rate, gain, run in product((1e-4, 3e-4, 1e-3, 3e-3), (1.0, 1.4), runs):
         yield replace(run, spec=tuning_point(at, run.spec, rate, gain))

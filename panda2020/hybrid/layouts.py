@@ -1,4 +1,4 @@
-"""Tables 14 and 16 as the article lays them out, ours beside its words; and the sentences below them."""
+"""Tables 14 and 16 in the article's layout, with our values and the article's words; and the sentences below them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from panda2020.statistics import Estimate
 
 from .tables import silent_efficiency
 
-#: Rows of Table 16 by role, as the figure and the table call them; the ANN is a column.
+#: Rows of Table 16 by role, with their names in figure and table; the ANN is a column.
 ROWS_16: Mapping[str, str] = {
     "hybrid": "2 spiking",
     "hybrid-lif4": "4 spiking",
@@ -35,11 +35,11 @@ ROWS_16: Mapping[str, str] = {
 
 
 def layout14(records: Sequence[Record]) -> pd.DataFrame:
-    """Table 14: a row per network with a hybrid (role "hybrid-stochmax", reading A), and for every T its accuracy, its lead over
-    the plain ANN in points and its EE, each with our 95 % interval and the article's words.
+    """Table 14: a row per network with a hybrid (role "hybrid-stochmax", reading A).
 
-    Columns: "network", "ANN, %", then for every T "hybrid, T = ..., %", "hybrid - ANN, T = ..., points", "EE, T = ...", then
-    "largest EE" (that of spiking layers that never fire), "ANN with batch norm, %", "parameters". No hybrids give no rows.
+    For every T its accuracy, its lead over the plain ANN in points and its EE, each with our 95 % interval and the article's
+    words. Columns: "network", "ANN, %", then for every T "hybrid, T = ..., %", "hybrid - ANN, T = ..., points", "EE, T = ...",
+    then "largest EE" (with silent spiking layers), "ANN with batch norm, %", "parameters". Without hybrids there are no rows.
     """
     places = _first_reading(records)
     hybrids = [place for place in places if place.role == "hybrid-stochmax"]
@@ -52,7 +52,7 @@ def layout14(records: Sequence[Record]) -> pd.DataFrame:
         for n, steps in enumerate(times):
             runs = places.get(Place(name, "A", "hybrid-stochmax", steps), {})
             found = runs or found
-            # the text does not say which T its numbers are of; they stand beside the first
+            # the text does not say the T of its numbers; they are shown with the first
             said = {c: "" if n else cell("Table 14", name, c) for c in ("hybrid", "gain", "EE")}
             row[f"hybrid, T = {steps}, %"] = Beside(accuracy_estimate(runs), said["hybrid"])
             row[f"hybrid − ANN, T = {steps}, points"] = Beside(_lead(runs, ann), said["gain"])
@@ -69,10 +69,10 @@ def layout14(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def layout16(records: Sequence[Record]) -> pd.DataFrame:
-    """Table 16 and what the text says around it: a row per number of spiking convolutions (``ROWS_16``, reading A) and T.
+    """Table 16 and the comparisons in the text: a row per number of spiking convolutions (``ROWS_16``, reading A) and T.
 
-    Columns: "convolutions", "T" where there are several, "hybrid, %", "hybrid - ANN, points", "EE", "largest EE". The article
-    gives numbers for two spiking convolutions alone.
+    Columns: "convolutions", "T" if there are several, "hybrid, %", "hybrid - ANN, points", "EE", "largest EE". The article
+    gives numbers only for two spiking convolutions.
     """
     places = _first_reading(records)
     times = {place.steps for place in places if place.role in ROWS_16}
@@ -112,8 +112,10 @@ def _lead(first: Mapping[int, Record], second: Mapping[int, Record]) -> Estimate
 
 
 def bound_sentences(full: pd.DataFrame, *, target: float) -> list[str]:
-    """What follows from shapes alone, from ``tables.full_size_table`` for that target: the largest EE, and the rate that the
-    target needs. Networks of which the same is true share a sentence."""
+    """Consequences of the shapes alone, from ``tables.full_size_table``: the largest EE, and the rate that ``target`` needs.
+
+    Networks with the same consequences share a sentence.
+    """
     names: dict[str, list[str]] = {}
     for _, row in full.iterrows():
         largest, physical = (number(row[c], ".2f") for c in ("EE at most", "EE at most, physical"))
@@ -131,7 +133,7 @@ def bound_sentences(full: pd.DataFrame, *, target: float) -> list[str]:
 
 
 def sweep_sentences(table: pd.DataFrame, *, by: str, chance: float = 0.1) -> list[str]:
-    """What ``tables.sweep_table`` says over the column ``by``: accuracy and EE at every count, and how many seeds there are."""
+    """A summary of ``tables.sweep_table`` by the column ``by``: accuracy and EE at every count, and the number of seeds."""
     if table.empty:
         return []
     rows = table.sort_values(by)
@@ -154,7 +156,7 @@ def _seeds(table: pd.DataFrame) -> str:
 
 
 def input_sentences(table: pd.DataFrame) -> list[str]:
-    """What ``tables.input_table`` says, network by network."""
+    """A summary of ``tables.input_table``, network by network."""
     said = []
     for _, row in table.iterrows():
         lead = row["X minus X[t]"]

@@ -1,6 +1,6 @@
-"""Tables 14 and 16, hybrids of ReLU and LIF layers; how many layers may spike; what efficiency they can reach at most.
+"""Tables 14 and 16, hybrids of ReLU and LIF layers: how many layers may spike, and the largest efficiency they can reach.
 
-Accuracies, differences and energies are those of ``tables.table8``; roles and sentences are this chapter's.
+Accuracies, differences and energies come from ``agd.tables.table8``; roles and sentences are this chapter's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from snncore.topology import Pass, as_ann, parameter_count, plan
 
 from .grid import SPIKING_LAYERS
 
-#: role of a run -> how its row is called, in the order of a table's rows.
+#: Role of a run -> name of its row, in the order of a table's rows.
 NAMES: Mapping[str, str] = {
     "ann": "ANN",
     "ann-bn": "ANN, batch norm, dropout",
@@ -101,9 +101,11 @@ ENERGY = (
 def hybrid_table(records: Sequence[Record]) -> pd.DataFrame:
     """Table 14 or 16: one row per network, reading, role and T (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``).
 
-    "minus ANN" compares with the plain ANN of the network, no batch normalisation and no dropout. "at most" is the EE of the
-    same network if its spiking layers never fired. Raises ``ValueError`` for a role that is none of ``NAMES``, and as
-    ``tables.table8`` does.
+    "minus ANN" compares with the plain ANN of the network, without batch normalisation and dropout. "at most" is the EE of the
+    same network with silent spiking layers.
+
+    Raises:
+        ValueError: a role that is not in ``NAMES``, or any error of ``agd.tables.table8``.
     """
     for record in records:
         if record.labels["role"] not in NAMES:
@@ -144,7 +146,7 @@ def hybrid_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def silent_efficiency(passes: Sequence[Pass], convention: str) -> float:
-    """EE of the network if none of its spiking layers ever fired: the largest that it can have."""
+    """EE of the network if none of its spiking layers ever fired: its largest possible EE."""
     return report(passes, _rates(passes, 0.0), 1, convention=convention).efficiency
 
 
@@ -154,10 +156,10 @@ def _rates(passes: Sequence[Pass], rate: float) -> dict[str, SiteActivity]:
 
 
 def input_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Real-valued X against rate-coded X[t] into the same spiking block, at the same seeds; one row per network and T.
+    """Real-valued X against rate-coded X[t] as input of the same spiking block, at the same seeds; one row per network and T.
 
     "X minus X[t]" is in points, paired by test image, with both intervals. Energies are nJ per image at int32 prices, mean
-    over seeds; the ratios are of energies, X over X[t]. Networks without a pair are left out.
+    over seeds; the ratios are of energies, X over X[t]. Networks without a pair are omitted.
     """
     places = by_place(r for r in records if r.labels["role"] in ("hybrid-stochmax", "hybrid-rate"))
     rows = []
@@ -190,8 +192,8 @@ def input_table(records: Sequence[Record]) -> pd.DataFrame:
 def sweep_table(records: Sequence[Record]) -> pd.DataFrame:
     """Hybrids by their number of ReLU and of spiking convolutions, mean over seeds; fewest spiking ones last.
 
-    "last / first rate": spikes per neuron and step of the last spiking layer over those of the first. Runs without spikes, and
-    those with BackRes blocks, are left out.
+    "last / first rate": spikes per neuron and step of the last spiking layer relative to the first. Runs without spikes, and
+    those with BackRes blocks, are omitted.
     """
     groups: dict[tuple[str, int, int, int], list[Record]] = {}
     for record in records:
@@ -237,11 +239,11 @@ def vgg13_family() -> dict[str, PaperNetwork]:
 def full_size_table(
     nets: Mapping[str, PaperNetwork], *, steps: int, target: float = 1.3, prices: Prices = INT32
 ) -> pd.DataFrame:
-    """What follows from a network's shape alone, at its own input size: no run and no data.
+    """Consequences of a network's shape at its own input size, without any run or data.
 
-    EE at most: that of silent spiking layers, at any T and prices. rate for ``target``: the largest spikes per neuron and step,
-    the same in every spiking layer, at which EE is still ``target`` under convention paper; 1, the most a neuron can do, where
-    any rate will do, and None where none does.
+    - EE at most: EE with silent spiking layers, for any T and prices.
+    - rate for ``target``: the largest number of spikes per neuron and step, the same in every spiking layer, at which EE is
+      still ``target`` under convention paper; 1 (the largest possible rate) if any rate suffices, and None if none does.
     """
     rows = []
     for name, net in nets.items():
@@ -268,9 +270,10 @@ def full_size_table(
 
 
 def at_full_size(records: Iterable[Record]) -> pd.DataFrame:
-    """EE of VGG13 at 224 pixels and 1000 classes if its layers spiked at the rates measured in small runs; one row per run.
+    """EE of VGG13 at 224 pixels and 1000 classes with the rates measured in small runs; one row per run.
 
-    The rates are those of a narrow network on few small images: an extrapolation, and named so. ANNs are left out.
+    The rates are those of a narrow network on few small images, so this is an extrapolation and is labelled so. ANNs are
+    omitted.
     """
     rows = []
     for record in records:
@@ -296,13 +299,13 @@ def at_full_size(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _widened(topology: str, net: PaperNetwork) -> str:
-    """A run's topology at the network's own width: its words in the run's pattern of neurons, blocks and ``M``."""
+    """A run's topology at the network's full width: its layers in the run's pattern of neurons, blocks and ``M``."""
     sizes = iter(re.findall(r"\d+C\d+|F\d+", as_ann(net.topology)))
     return re.sub(r"\d+C\d+|F\d+", lambda _: next(sizes), topology)
 
 
 def finding(records: Sequence[Record], name: str, role: str) -> tuple[str, list[Record]] | None:
-    """One sentence on a hybrid against its plain ANN, and the runs it rests on; None where there is no such pair."""
+    """One sentence on a hybrid against its plain ANN, and the runs behind it; None if there is no such pair."""
     table = hybrid_table(
         [r for r in records if r.labels["network"] == name and r.labels["role"] in ("ann", role)]
     )

@@ -1,7 +1,7 @@
-"""What a chapter says of its claims, written by code from the verdicts: takeaway box, one row per claim, what would change one.
+"""A chapter's claims, written by code from the verdicts: takeaway box, one row per claim, what would change a verdict.
 
-A chapter names its claims and asks its question; everything that depends on records comes from here, so that it stays true when
-records change.
+A chapter names its claims and asks its question. All content that depends on records comes from here, so that it stays
+correct when records change.
 """
 
 from __future__ import annotations
@@ -32,14 +32,18 @@ from .sanity import check_table
 
 LEDGER_PAGE = "12_claims.html"
 
-#: Quantities of a claim that its row shows; the ledger shows all.
+#: Number of a claim's quantities in its row; the ledger shows all.
 SHOWN = 2
 
 
 def judged(
     names: Sequence[str], *, results: str | Path | None = None, conditions: Conditions = DEFAULT
 ) -> dict[str, Judgement]:
-    """Each claim at the scale that speaks for it (``deciding``). Raises ``ValueError`` for an unknown claim."""
+    """Each claim at its deciding scale (``deciding``).
+
+    Raises:
+        ValueError: an unknown claim.
+    """
     return _judged(tuple(names), None if results is None else str(results), conditions)
 
 
@@ -62,13 +66,15 @@ def _judged(names: tuple[str, ...], results: str | None, conditions: Conditions)
 
 @cache
 def _evidence(profile: str, results: str | None) -> Evidence:
-    """The planned runs of the whole book; read once for all of a chapter's claims."""
+    """The planned runs of the whole book, read once for all of a chapter's claims."""
     return evidence(profile, results=results)
 
 
 def deciding(judgements: Sequence[Judgement]) -> Judgement:
-    """Of one claim at several scales, rising: the largest scale at which every planned run is recorded; if there is none, the
-    largest with any run; else the largest."""
+    """The deciding scale among the judgements of one claim, ordered by scale.
+
+    It is the largest scale at which every planned run is recorded; if there is none, the largest with any run; else the largest.
+    """
     tested = [one for one in judgements if one.verdict != NOT_RECORDED and (one.records or one.computed)]
     complete = [one for one in tested if not one.missing]
     return (complete or tested or [one for one in judgements if one.records] or list(judgements))[-1]
@@ -77,9 +83,9 @@ def deciding(judgements: Sequence[Judgement]) -> Judgement:
 def shown_runs(
     grid: Grid, *, results: str | Path | None = None, least: Sequence[str] = ("snn",)
 ) -> tuple[str, list[Record], list[Entry]]:
-    """The profile at which an exhibit is shown, its recorded runs, and what is missing there.
+    """The profile at which an exhibit is shown, its recorded runs, and the missing runs of that profile.
 
-    It is the largest scale at which the first seed of the grid is recorded as a whole; if there is none, the largest with a run
+    It is the largest scale at which the first seed of the grid is completely recorded; if there is none, the largest with a run
     in one of the roles ``least``; else the largest, without runs.
     """
     found = [(profile, *recorded(grid(profile), results=results)) for profile in reversed(PROFILES)]
@@ -97,9 +103,11 @@ def shown_runs(
 
 
 def takeaway(question: str, names: Sequence[str], *, results: str | Path | None = None) -> None:
-    """Display the box at the head of a chapter: its question, one line per claim, at which scale, how sure.
+    """Display the box at the head of a chapter: its question, one line per claim, scale and uncertainty.
 
-    question: of the chapter, in words. names: its two to five most important claims.
+    Args:
+        question: of the chapter, in words.
+        names: its two to five most important claims.
     """
     found = judged(names, results=results)
     page = takeaway_html(question, found)
@@ -124,7 +132,7 @@ def takeaway_html(question: str, found: dict[str, Judgement]) -> str:
 
 
 def lead(judgement: Judgement) -> str:
-    """The first measured quantity of a claim beside the article's number: "35.7 % [33.3 to 38.2], accuracy of SNN VGG3x4"."""
+    """The first measured quantity of a claim, with the article's number: "35.7 % [33.3 to 38.2], accuracy of SNN VGG3x4"."""
     counted = measured(judgement)
     if not counted:
         return f"Not measured: {words.shortened(judgement.conclusion.reason, 1)}."
@@ -135,12 +143,12 @@ def lead(judgement: Judgement) -> str:
 
 
 def measured(judgement: Judgement) -> list[QuantityVerdict]:
-    """The quantities that decide a verdict and have a value; where none decides, all that have one."""
+    """The quantities that decide a verdict and have a value; if none decides, all that have one."""
     return [j for j in judgement.conclusion.counted or judgement.conclusion.parts if j.estimate is not None]
 
 
 def scale_in_words(found: Iterable[Judgement]) -> str:
-    """Data, width and epochs of the runs behind some claims, and the accuracies that they reach."""
+    """Data, width and epochs of the runs behind some claims, and their accuracies."""
     records = list({r.key: r for j in found for r in j.records}.values())
     if not records:
         return "No run is recorded."
@@ -169,7 +177,7 @@ def _share(value: float) -> str:
 
 
 def confidence(found: Iterable[Judgement]) -> str:
-    """How many seeds and runs, what is missing, and which doubts our checks raise."""
+    """Number of seeds and runs, missing runs, and the doubts that our checks raise."""
     found = list(found)
     records = list({r.key: r for j in found for r in j.records}.values())
     seeds = sorted({j.seeds for j in found if j.seeds})
@@ -195,7 +203,7 @@ def confidence(found: Iterable[Judgement]) -> str:
 
 
 def show_claims(names: Sequence[str], *, results: str | Path | None = None) -> None:
-    """Display the chapter's claims, one row each: verdict, claim, the article's number, ours, and both drawn."""
+    """Display the chapter's claims, one row each: verdict, claim, the article's number, our value, and a drawing of both."""
     found = judged(names, results=results)
     text = "\n".join(
         f"{words.signed(j.verdict)} {stated()[name].short}: {words.found(j)}" for name, j in found.items()
@@ -258,13 +266,13 @@ def mark(verdict: str) -> str:
 
 
 def would_change(names: Sequence[str], *, results: str | Path | None = None) -> list[str]:
-    """A sentence per claim: by how much our value would have to move, or how much narrower its interval would have to be."""
+    """A sentence per claim: how far our value would have to move, or how much narrower its interval would have to be."""
     found = judged(names, results=results)
     return [f"{stated()[name].short}: {_distance(j)}." for name, j in found.items() if j.records]
 
 
 def _distance(judgement: Judgement) -> str:
-    """How far the quantity that decides most is from another verdict."""
+    """Distance of the deciding quantity from another verdict."""
     counted = [
         j for j in judgement.conclusion.counted or judgement.conclusion.parts if j.estimate is not None
     ]

@@ -1,7 +1,7 @@
-"""The ledger on the command line: a verdict made again, with everything that it rests on.
+"""The ledger on the command line: a verdict with all of its evidence.
 
-python -m panda2020 claims                               # every claim, one line each
-python -m panda2020 claims agd-loss --profile laptop     # one claim in full
+- python -m panda2020 claims: every claim, one line each
+- python -m panda2020 claims agd-loss --profile laptop: one claim in full
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .sanity import doubts_about
 
 
 def claims_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``claims``."""
+    """Add the arguments of ``claims``."""
     parser.description, parser.formatter_class = __doc__, argparse.RawDescriptionHelpFormatter
     parser.set_defaults(command=print_claims)
     parser.add_argument(
@@ -51,7 +51,7 @@ def claims_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def headline_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``headline``."""
+    """Add the arguments of ``headline``."""
     parser.description = (
         "The verdicts in short, as Markdown; README.md has the same text, and a test compares."
     )
@@ -59,7 +59,7 @@ def headline_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, help="folder of recorded runs (default: the repository's)")
 
 
-#: command -> what gives its parser the arguments and says what it does.
+#: Command -> function that adds its arguments.
 ARGUMENTS = {"claims": claims_arguments, "headline": headline_arguments}
 
 
@@ -94,7 +94,7 @@ def print_claims(options: argparse.Namespace) -> int:
 
 
 def as_data(found: Ledger) -> dict[str, Any]:
-    """A ledger as JSON data: of each claim its verdict, every quantity with its interval, and the keys of its records."""
+    """A ledger as JSON data: for each claim its verdict, every quantity with its interval, and the keys of its records."""
     return {
         "profile": found.profile,
         "counts": dict(found.counts),
@@ -134,7 +134,7 @@ def _quantity_data(one: QuantityVerdict) -> dict[str, Any]:
 
 
 def listed(found: Ledger) -> str:
-    """Every claim of a ledger in one line, then the counts and what stood in a verdict's way."""
+    """Every claim of a ledger in one line, then the counts and the problems."""
     wide = max(len(name) for name in found.judgements)
     rows = [
         f"{words.signed(j.verdict):<18}{words.mark(j):<2}{name:<{wide}}  {words.found(j)}"
@@ -148,7 +148,7 @@ def listed(found: Ledger) -> str:
 
 
 def in_full(judgement: Judgement) -> str:
-    """One claim with its quote, every quantity, the runs behind them, and what makes the missing ones."""
+    """One claim with its quote, every quantity, the runs behind them, and the commands for the missing ones."""
     claim = judgement.claim
     rows = [
         f"{claim.id}: {words.signed(judgement.verdict)}, at profile {judgement.profile}",

@@ -1,4 +1,4 @@
-"""What each claim cost: the wall time of the recorded runs behind it."""
+"""The cost of each claim: the wall time of the recorded runs behind it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ COLUMNS = ("claim", "verdict", "runs", "minutes", "its own", "on")
 
 
 def minutes_of(records: Sequence[Record]) -> float:
-    """Wall time of some runs, each once, in minutes; of an interrupted run that of its last attempt."""
+    """Wall time of some runs, each counted once, in minutes; for an interrupted run that of its last attempt."""
     seconds = {record.key: float(record.provenance["seconds"]) for record in records}
     return sum(seconds.values()) / 60
 
 
 def compute_table(one: Ledger) -> pd.DataFrame:
-    """One row per claim that rests on recorded runs, the dearest first.
+    """One row per claim with recorded runs, the most expensive first.
 
-    minutes: of all runs that it rests on; most runs serve several claims and count for each. "its own": of those that no other
-    claim rests on. on: the kinds of devices.
+    - minutes: of all its runs; most runs serve several claims and count for each.
+    - "its own": of the runs that no other claim uses.
+    - on: the kinds of devices.
     """
     claims: dict[str, set[str]] = {}
     for name, judgement in one.judgements.items():
@@ -47,7 +48,7 @@ def compute_table(one: Ledger) -> pd.DataFrame:
 
 
 def total(one: Ledger) -> Mapping[str, float]:
-    """All runs that any claim rests on: how many, and their minutes."""
+    """Number and minutes of all runs that any claim uses."""
     records = {record.key: record for j in one.judgements.values() for record in j.records}
     return {"runs": len(records), "minutes": minutes_of(list(records.values()))}
 

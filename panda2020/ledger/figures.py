@@ -1,4 +1,4 @@
-"""A claim's quantities drawn: every interval against the range in which it supports the claim."""
+"""A claim's quantities drawn: each interval against the range in which it supports the claim."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ from .words import estimate
 
 WIDTH = 4.8  # inches; fits a phone
 
-_TALL, _MARGIN = 0.26, 0.5  # of a row; of the axis below a group
+_TALL, _MARGIN = 0.26, 0.5  # height of a row, and of the axis below a group
 
 
 def numbered(parts: Sequence[QuantityVerdict]) -> list[tuple[int, QuantityVerdict]]:
-    """The quantities that can be drawn, with the numbers they have among all."""
+    """The quantities that can be drawn, with their numbers among all quantities."""
     return [(number, judged) for number, judged in enumerate(parts, 1) if judged.estimate is not None]
 
 
 def draw(parts: Sequence[QuantityVerdict]) -> Figure:
     """One row per measured quantity: dots are seeds, the large dot their mean, the bar its interval (none: an open dot).
-    Shaded is where the quantity supports the claim; its sign stands to the right. Quantities of one unit and one range
-    share an axis. Raises ``ValueError`` where nothing was measured.
+
+    The supporting range is shaded; the sign of the verdict is at the right. Quantities with the same unit and range share an
+    axis.
+
+    Raises:
+        ValueError: nothing was measured.
     """
     groups: dict[tuple[str, Range], list[tuple[int, QuantityVerdict]]] = {}
     for number, judged in numbered(parts):
@@ -50,7 +54,7 @@ def draw(parts: Sequence[QuantityVerdict]) -> Figure:
 
 
 def alt(parts: Sequence[QuantityVerdict]) -> str:
-    """What ``draw`` shows, in words."""
+    """A description of ``draw`` in words."""
     rows = (
         f"{number}: {judged.quantity.what} {estimate(judged)}, expected {judged.quantity.expected}, {judged.verdict}"
         for number, judged in numbered(parts)
@@ -59,7 +63,7 @@ def alt(parts: Sequence[QuantityVerdict]) -> str:
 
 
 def _bounds(expected: Range) -> Range:
-    """The range alone, whatever the reason for it."""
+    """The range without its reason."""
     return Range(expected.low, expected.high, "as drawn", expected.strict)
 
 
@@ -119,20 +123,20 @@ def _row(ax: Axes, y: int, judged: QuantityVerdict, right: float) -> None:
 
 
 def _limits(expected: Range, rows: Sequence[QuantityVerdict]) -> tuple[float, float]:
-    """The axis: everything that is drawn, and some air."""
+    """The axis limits: all drawn values with a margin."""
     ends = [x for j in rows if j.estimate and j.estimate.interval for x in j.estimate.interval]
     shown = ends + [x for j in rows for x in j.quantity.values]
     shown += [bound for bound in (expected.low, expected.high) if math.isfinite(bound)]
     low, high = min(shown), max(shown)
     air = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
-    # towards an open end there is always some of the range to see
+    # an open end always shows part of the range
     return low - air * (2 if expected.low == -math.inf else 1), high + air * (
         2 if expected.high == math.inf else 1
     )
 
 
 def examples() -> list[QuantityVerdict]:
-    """Made-up quantities of a claim that expects a gain of 2 to 5 points, one for every verdict, to show the rules."""
+    """Invented quantities of a claim that expects a gain of 2 to 5 points, one for every verdict, to show the rules."""
     asked = around(2, 5, "as an example")
     made_up = {
         "clearly inside": (3.2, 3.5, 3.9),

@@ -1,7 +1,7 @@
-"""The central claims as one forest plot: what the article says, what we find with its interval, and the verdict.
+"""The central claims as one forest plot: the article's value, our value with its interval, and the verdict.
 
-Every row is a link into the ledger, so the plot works without a script; with ``book/_static/home.js`` a row that is pointed at
-or focused shows its details below.
+Every row is a link into the ledger, so the plot works without a script. With ``book/_static/home.js``, hovering or focusing
+a row shows its details below.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LINK = "../executed/12_claims.html#claim-"
 
 @dataclass(frozen=True)
 class Row:
-    """One claim: its verdict, the quantity that stands for it, and the article's number for that."""
+    """One claim: its verdict, the quantity that represents it, and the article's number for that quantity."""
 
     judgement: Judgement
     quantity: QuantityVerdict
@@ -39,18 +39,18 @@ class Row:
 
     @property
     def unit(self) -> str:
-        """Of the quantity."""
+        """Unit of the quantity."""
         return self.quantity.quantity.unit
 
     @property
     def ours(self) -> str:
-        """Our value: "−5.8"."""
+        """Our value as text, such as "−5.8"."""
         assert self.quantity.estimate is not None
         return number(self.quantity.estimate.mean, ".0f" if self.unit == "%" else ".1f")
 
     @property
     def paper(self) -> str:
-        """The article's value in the unit of ours: "3 to 4"; empty where it gives none in figures."""
+        """The article's value in our unit, such as "3 to 4"; empty if it gives no number."""
         if self.number is None or not any(sign.isdigit() for sign in self.number.says):
             return ""
         ends = dict.fromkeys((self.number.low, self.number.high))
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def told(self) -> str:
-        """All of it in words."""
+        """The whole row in words."""
         judgement, paper = self.judgement, f" The article: {self.number.says}." if self.number else ""
         return (
             f"{stated()[self.name].short}: {judgement.verdict}. {words.estimate(self.quantity)} "
@@ -67,7 +67,7 @@ class Row:
 
 
 def row(judgement: Judgement) -> Row | None:
-    """The quantity that stands for a claim: the first that the article has a number for, else the first that is measured."""
+    """The quantity that represents a claim: the first with a number in the article, else the first that is measured."""
     counted = judgement.conclusion.counted or judgement.conclusion.parts
     found = [j for j in counted if j.estimate is not None]
     if not found:
@@ -84,7 +84,7 @@ def rows(judgements: Sequence[Judgement]) -> list[Row]:
 
 
 def wide(shown: Sequence[Row], *, link: Callable[[str], str] = LINK.__add__) -> str:
-    """The plot for a screen: claim, article, ours and the drawing in columns."""
+    """The plot for a screen: claim, article's value, our value and the drawing in columns."""
     return _svg(shown, link, width=760, height=23, columns=(22, 392, 436, 452, 752))
 
 
@@ -101,7 +101,11 @@ def _svg(
     height: int,
     columns: tuple[int, int, int, int, int],
 ) -> str:
-    """columns: where the claim begins, where article and ours end, and from where to where the axis reaches."""
+    """Draw the plot.
+
+    Args:
+        columns: left edge of the claim, right edges of the two values, and the two ends of the axis.
+    """
     tall = height > 30
     text, paper, ours, left, right = columns
     y, parts = 0, []

@@ -1,6 +1,6 @@
-"""The start page and the head of README.md: what we found, at which scale, how sure; both from the same records.
+"""The start page and the head of README.md: our findings with scale and uncertainty, both from the same records.
 
-Nothing in a sentence here is typed by hand: counts, verdicts, numbers and scale come from the judgements.
+No sentence here is typed by hand: counts, verdicts, numbers and scale come from the judgements.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from .chapter import judged, mark
 from .forest import Row, narrow, row, rows, wide
 from .ledger import Judgement
 
-#: CIFAR-10 as it is published.
+#: The published size of CIFAR-10.
 ALL_IMAGES = {"cifar10": 50_000}
 
-#: A central statement in a word.
+#: A short name of each central statement.
 TOPICS = {"C1": "depth", "C2": "conversion", "C3": "energy", "C4": "stochmax", "C5": "hybrids"}
 
-#: The article's techniques, the central statements about each, and the chapter that has them.
+#: The article's techniques, the central statements about each, and its chapter.
 CARDS = {
     "Backward residuals": (("C1", "C3"), "07_agd"),
     "Stochmax": (("C4",), "08_stochmax"),
@@ -42,18 +42,18 @@ CARDS = {
 
 @dataclass(frozen=True)
 class Home:
-    """The central claims by group, each at the scale that speaks for it."""
+    """The central claims by group, each at its deciding scale."""
 
     groups: Mapping[str, tuple[Judgement, ...]]
 
     @property
     def judgements(self) -> list[Judgement]:
-        """All of them."""
+        """All judgements."""
         return [judgement for group in self.groups.values() for judgement in group]
 
     @property
     def rows(self) -> list[Row]:
-        """Those that the forest plot shows."""
+        """The rows of the forest plot."""
         return rows(self.judgements)
 
 
@@ -74,7 +74,7 @@ def verdict_of(judgements: Sequence[Judgement]) -> str:
 
 
 def finding(found: Home) -> str:
-    """One sentence: how many of the central statements have which verdict."""
+    """One sentence: the number of central statements with each verdict."""
     counts = Counter(verdict_of(group) for group in found.groups.values())
     named = {
         verdict: ", ".join(TOPICS[g] for g, group in found.groups.items() if verdict_of(group) == verdict)
@@ -88,7 +88,7 @@ def finding(found: Home) -> str:
 
 
 def scale_sentence(found: Home) -> str:
-    """One sentence: width, share of the data, and the accuracies reached, beside the article's."""
+    """One sentence: width, share of the data, and our accuracies beside the article's."""
     records = {r.key: r for j in found.judgements for r in j.records}
     trained = [r for r in records.values() if _source(r) in ALL_IMAGES]
     if not trained:
@@ -184,7 +184,7 @@ def _sheet() -> str:
 
 
 def markdown(found: Home) -> str:
-    """The same for README.md: the two sentences, then the central claims, the article's number beside ours."""
+    """The same for README.md: the two sentences, then the central claims with the article's number and ours."""
     lines = [
         f"**{finding(found)}** {scale_sentence(found)}",
         "",
@@ -206,7 +206,7 @@ def markdown(found: Home) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in which Markdown sees no markup."""
+    """Text without Markdown markup."""
     for sign in "\\`*_~[]<|":
         text = text.replace(sign, f"\\{sign}")
     return text

@@ -1,10 +1,12 @@
-"""The ledger: the paper's statements, each with the verdict that tested code reaches from the recorded runs.
+"""The ledger: the paper's statements, each with the verdict that tested code derives from the recorded runs.
+
+.. code-block:: text
 
     ledger("first").judgements["agd-ee"].verdict
     python -m panda2020 claims agd-ee
 
-A verdict belongs to a profile, that is to a scale. Nothing is left out in silence: a claim without estimator, runs that
-are missing and records that must not be used are named.
+A verdict belongs to a profile, that is, to a scale. Nothing is omitted silently: a claim without an estimator, missing runs
+and records that must not be used are named.
 """
 
 from __future__ import annotations
@@ -34,11 +36,19 @@ from .readings import JUDGED, recorded_readings
 class Judgement:
     """One claim at one profile.
 
-    method: how it is estimated. parts come with ``conclusion``. records: the runs it rests on. missing: planned runs that
-    nobody has recorded, commands: what makes them. unplanned: exhibits that
-    no grid has runs of. problems: records that must not be used. caveat: what weighs on the verdict. moved: readings under
-    which it is another, with the verdict there (``ledger.readings``). q: of a central claim, Benjamini and Hochberg's
-    (``ledger.multiplicity``), None where it has none.
+    Attributes:
+        claim: the claim.
+        profile: name of the profile.
+        conclusion: the verdict with its quantities.
+        method: how it is estimated.
+        records: the runs behind it.
+        missing: planned runs that are not recorded.
+        commands: commands that make them.
+        unplanned: exhibits that have no runs in any grid.
+        problems: records that must not be used.
+        caveat: limitations of the verdict.
+        moved: readings that give a different verdict, with that verdict (``ledger.readings``).
+        q: for a central claim, Benjamini and Hochberg's q (``ledger.multiplicity``), None if it has none.
     """
 
     claim: Claim
@@ -61,29 +71,35 @@ class Judgement:
 
     @property
     def counted(self) -> bool:
-        """Whether it is in the counts of verdicts, see ``Claim.counted``."""
+        """Whether it is in the counts of verdicts; see ``Claim.counted``."""
         return self.claim.counted
 
     @property
     def minutes(self) -> float:
-        """Estimated time of the missing runs on two CPU cores. Slow at the first call, as it builds networks."""
+        """Estimated time of the missing runs on two CPU cores. The first call is slow, because it builds networks."""
         return total_minutes(self.missing)
 
     @property
     def computed(self) -> bool:
-        """Whether it rests on no training run at all."""
+        """Whether it needs no training run."""
         return not self.records and self.verdict != NOT_RECORDED
 
     @property
     def seeds(self) -> int:
-        """The smallest number of seeds behind a quantity that counts; 0 where nothing is measured or all is computed."""
+        """The smallest number of seeds behind a quantity that counts; 0 if nothing is measured or everything is computed."""
         parts = [j.quantity for j in self.conclusion.counted if not j.quantity.computed]
         return min((len(part.seeds) for part in parts if part.values), default=0)
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All claims at one profile, by id. problems: everything that stood in a verdict's way and is no missing run."""
+    """All claims at one profile, by id.
+
+    Attributes:
+        profile: name of the profile.
+        judgements: by claim.
+        problems: every problem that prevented a verdict, other than a missing run.
+    """
 
     profile: str
     conditions: Conditions
@@ -92,14 +108,14 @@ class Ledger:
 
     @property
     def q(self) -> dict[str, float]:
-        """Of the central claims that have one, see ``Judgement.q``."""
+        """q of the central claims that have one; see ``Judgement.q``."""
         return {name: j.q for name, j in self.judgements.items() if j.q is not None}
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many statements have each verdict, in the order of ``verdicts.VERDICTS``.
+        """Number of statements with each verdict, in the order of ``verdicts.VERDICTS``.
 
-        A statement that several claims make counts once; what holds by construction is counted apart, under that word.
+        A statement made by several claims counts once. Claims that hold by construction are counted separately, under that word.
         """
         found = Counter(
             j.verdict for j in self.judgements.values() if j.counted or j.verdict == BY_CONSTRUCTION
@@ -119,10 +135,15 @@ def ledger(
 ) -> Ledger:
     """Judge every claim by the records in ``results``.
 
-    conditions: energy convention, price list and reading. known, estimators, found: in place of the paper's claims, of
-    their estimators and of the recorded runs. readings: judge central claims under other recorded readings as well, and mark what
-    moves. Raises ``ValueError`` for a profile that judges nothing, and for an
-    estimator of no claim.
+    Args:
+        conditions: energy convention, price list and reading.
+        known: replaces the paper's claims.
+        estimators: replaces their estimators.
+        found: replaces the recorded runs.
+        readings: also judge central claims under other recorded readings, and mark those whose verdict changes.
+
+    Raises:
+        ValueError: a profile that judges nothing, or an estimator without a claim.
     """
     known = claims() if known is None else known
     estimators = contents.estimators() if estimators is None else estimators
@@ -130,7 +151,7 @@ def ledger(
         raise ValueError(f"estimators must estimate known claims, got {', '.join(strangers)}")
     if found is None:
         asked = {table for estimator in estimators.values() for table in estimator.tables}
-        # the same networks as another reading has them
+        # the same networks under another reading
         asked |= {f"{table}-{kind}" for table in asked for kind in ("readings", "choices")} | {"unstated"}
         found = evidence(
             profile, results=results, tables=[table for table in contents.TABLES if table in asked]
@@ -159,8 +180,10 @@ def _moved(
     estimators: Mapping[str, Estimator],
     shown: Mapping[str, str],
 ) -> dict[str, dict[str, str]]:
-    """Of central claims whose verdict is another under a recorded reading, than the one shown and than that over the same runs:
-    reading -> verdict."""
+    """Readings that change the verdict of a central claim, with the new verdict.
+
+    A verdict counts as changed if it differs from the shown one and from the default's over the same runs.
+    """
     moved: dict[str, dict[str, str]] = {}
     asked = {name: claim for name, claim in known.items() if claim.group in JUDGED}
     for reading in recorded_readings(found, conditions) if asked else ():
@@ -182,7 +205,7 @@ def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
     missing = tuple(case.absent.values())
     counted = {
         name for j in conclusion.parts for name in j.quantity.keys
-    }  # not what was looked up and has no partner
+    }  # without series that were looked up but have no partner
     unplanned = tuple(table for table in estimator.tables if table not in contents.TABLES)
     if conclusion.verdict == NOT_RECORDED and case.problems:
         conclusion = replace(conclusion, reason="; ".join((conclusion.reason, *case.problems)))
@@ -201,7 +224,7 @@ def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
 
 
 def commands(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """What records these runs: one command per exhibit. It makes all of the exhibit's missing runs, these among them."""
+    """Commands that record these runs: one per exhibit, which makes all of the exhibit's missing runs."""
     return record_commands(entries)
 
 
@@ -211,7 +234,10 @@ def evidence(
     """Look up every planned run of a profile, or those of some exhibits, in ``results`` (default: the recorded ones).
 
     A record that must not be used (torn, edited, or two that disagree about one run) is set aside, and its ``Run`` says
-    why. Raises ``ValueError`` for a profile that judges no claim.
+    why.
+
+    Raises:
+        ValueError: a profile that judges no claim.
     """
     one_of("profile", profile, PROFILES)
     directory = Path(results_directory() if results is None else results)

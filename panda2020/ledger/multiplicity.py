@@ -1,4 +1,4 @@
-"""How many central verdicts may be luck: Benjamini and Hochberg's q beside them (section 5 of the protocol)."""
+"""How many central verdicts may be due to chance: Benjamini and Hochberg's q (section 5 of the protocol)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ CENTRAL_P = "of the quantity that decides, from the same t and normal statistics
 
 
 def p_value(verdict: ClaimVerdict) -> float | None:
-    """The p of a claim: all of its quantities must hold, so the largest; where one contradicts it, the smallest of those that do.
-    None where a quantity has none."""
+    """The p of a claim.
+
+    All of its quantities must hold, so it is the largest p; if the claim is contradicted, the smallest p of the quantities that
+    contradict it. None if a quantity has none.
+    """
     parts = verdict.counted
     if verdict.verdict == CONTRADICTED:
         found = [one.p for one in parts if one.verdict == CONTRADICTED]
@@ -23,6 +26,6 @@ def p_value(verdict: ClaimVerdict) -> float | None:
 
 
 def q_values(verdicts: Mapping[str, ClaimVerdict]) -> dict[str, float]:
-    """The q of every claim that has a p, among these claims: the share of false discoveries if it is counted as one."""
+    """The q of every claim that has a p, among these claims: the false discovery rate if it is counted as a discovery."""
     p = {name: value for name, one in verdicts.items() if (value := p_value(one)) is not None}
     return dict(zip(p, false_discovery(list(p.values())), strict=True))

@@ -1,6 +1,6 @@
-"""The ledger as a table of HTML: one row per claim, and below each row what the verdict rests on, folded.
+"""The ledger as an HTML table: one row per claim, and below each row its evidence, folded.
 
-It is a full table without JavaScript. ``book/_static/ledger.js`` adds the filter, and opens what a link points to.
+It is a complete table without JavaScript. ``book/_static/ledger.js`` adds the filter and opens the target of a link.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def columns_shown(ledgers: Sequence[Ledger]) -> list[Ledger]:
 
 
 def problems(ledgers: Sequence[Ledger], *, results: str | Path | None = None) -> list[str]:
-    """Everything that stood in a verdict's way and is no missing run, then records in ``results`` that must not be used and
-    that no claim asked for."""
+    """Every problem that prevented a verdict, other than a missing run; then records in ``results`` that must not be used and
+    that no claim uses.
+    """
     directory = Path(results_directory() if results is None else results)
     found = [text for one in ledgers for text in one.problems]
     found += [
@@ -56,9 +57,9 @@ def problems(ledgers: Sequence[Ledger], *, results: str | Path | None = None) ->
 
 
 def missing_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
-    """Runs that claims wait for and nobody has recorded, by the command that makes them; a run counts once.
+    """Unrecorded runs that claims need, by the command that makes them; each run counts once.
 
-    hours: estimated, on two CPU cores, of these runs alone.
+    hours: estimated time of these runs alone, on two CPU cores.
     """
     rows = []
     for one in ledgers:
@@ -123,9 +124,13 @@ def show_ledger(ledgers: Sequence[Ledger], *, name: str, caption: str, notebook:
 
 
 def ledger_html(ledgers: Sequence[Ledger], *, name: str, caption: str, notebook: str | None = None) -> str:
-    """The HTML that ``show_ledger`` displays. The columns of verdicts are the ledgers, which must hold the same claims.
+    """The HTML that ``show_ledger`` displays, with one column of verdicts per ledger.
 
-    Raises ``ValueError`` for no ledger, and for ledgers of different claims.
+    Args:
+        ledgers: must hold the same claims.
+
+    Raises:
+        ValueError: no ledger, or ledgers of different claims.
     """
     if not ledgers or any(one.judgements.keys() != ledgers[0].judgements.keys() for one in ledgers):
         raise ValueError(
@@ -137,7 +142,7 @@ def ledger_html(ledgers: Sequence[Ledger], *, name: str, caption: str, notebook:
     heads = [f"Verdict, {one.profile}" if several else "Verdict" for one in ledgers]
     heads += ["Claim of the article", "What we find"]
     head = "".join(f'<th role="columnheader" scope="col">{html.escape(text)}</th>' for text in heads)
-    # roles: on a phone the style sheet makes blocks of rows and cells, and they would no longer be announced as such
+    # explicit roles: on a phone the style sheet turns rows and cells into blocks, which removes their implicit roles
     content = (
         f'<style>{_sheet()}</style><div class="snn-ledger">{_filter(judged)}'
         f'<table class="snn-claims" role="table" aria-label="{html.escape(name)}">'
@@ -157,7 +162,7 @@ def ledger_html(ledgers: Sequence[Ledger], *, name: str, caption: str, notebook:
 
 
 def _filter(judged: Sequence[Sequence[Judgement]]) -> str:
-    """The controls, hidden until there is a script that answers to them."""
+    """The controls, hidden until a script handles them."""
     methods = Counter(row[0].claim.method for row in judged)
     verdicts = Counter(verdict for row in judged for verdict in {j.verdict for j in row})
     return (
@@ -181,7 +186,7 @@ def _select(name: str, label: str, options: dict[str, str], counts: Counter[str]
 
 
 def _claim(judgements: Sequence[Judgement]) -> str:
-    """One claim: its row, and below it the folded rest."""
+    """One claim: its row, and below it the folded details."""
     claim, method = judgements[0].claim, judgements[0].claim.method
     several = len(judgements) > 1
     verdicts = "".join(
@@ -207,7 +212,7 @@ def _claim(judgements: Sequence[Judgement]) -> str:
 
 
 def _sentence(claim: Claim, judgement: Judgement) -> str:
-    """What the article says and how it is estimated."""
+    """The article's sentence and our estimator."""
     rows = [
         ("where", html.escape(words.place(claim))),
         ("a run must show", html.escape(claim.expects)),
@@ -217,7 +222,7 @@ def _sentence(claim: Claim, judgement: Judgement) -> str:
 
 
 def _judgement(judgement: Judgement, several: bool) -> str:
-    """The verdict at one scale, and everything behind it."""
+    """The verdict at one scale, with its evidence."""
     parts = judgement.conclusion.parts
     scale = "; ".join(words.images_behind(judgement.records))
     rows = [
@@ -344,7 +349,7 @@ def _missing(judgement: Judgement) -> str:
 
 
 def problems_html(found: Sequence[str]) -> str:
-    """Problems as a list; a sentence where there is none."""
+    """Problems as a list; a sentence if there are none."""
     if not found:
         return "<p>Nothing: every claim has an estimator, and no record is torn, edited or contradicted by another one.</p>"
     return f'<ul class="snn-problems">{"".join(f"<li>{inline_html(text)}</li>" for text in found)}</ul>'

@@ -1,6 +1,7 @@
 """Small SVG drawings of estimates against the article's numbers: one claim in a table cell, many claims in a forest plot.
 
-Written by hand and not by matplotlib, so that text keeps its size on every screen and every mark can be reached by keyboard.
+They are written directly, not with matplotlib, so that text keeps its size on every screen and every mark is reachable by
+keyboard.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from panda2020.claims.stated import Number
 from panda2020.claims.verdicts import RATIO, QuantityVerdict
 
-#: Verdict -> the variable of ``exhibits.css`` that has its colour.
+#: Verdict -> the variable of ``exhibits.css`` with its colour.
 COLOURS = {
     "supported": "--v-yes",
     "direction only": "--v-half",
@@ -34,7 +35,7 @@ class Axis:
     log: bool = False
 
     def at(self, value: float) -> float:
-        """The pixel of a value; values beyond the ends stand at the ends."""
+        """The pixel of a value; values beyond the ends are placed at the ends."""
         low, high, value = (math.log(max(v, 1e-12)) if self.log else v for v in (self.low, self.high, value))
         share = (value - low) / (high - low)
         return self.left + min(1.0, max(0.0, share)) * (self.right - self.left)
@@ -46,7 +47,7 @@ def colour(verdict: str) -> str:
 
 
 def span(values: Sequence[float], *, log: bool) -> tuple[float, float]:
-    """The ends of an axis that shows all the values, with some air; around the point of no effect, 0 or 1."""
+    """The ends of an axis that shows all the values with a margin, and includes the point of no effect, 0 or 1."""
     neutral = 1.0 if log else 0.0
     found = [v for v in (*values, neutral) if math.isfinite(v) and (v > 0 or not log)]
     low, high = min(found), max(found)
@@ -58,7 +59,7 @@ def span(values: Sequence[float], *, log: bool) -> tuple[float, float]:
 
 
 def reach(judged: QuantityVerdict, number: Number | None = None) -> list[float]:
-    """Every value that a drawing of a quantity has to show."""
+    """All values that a drawing of a quantity must show."""
     found = [] if judged.estimate is None else [judged.estimate.mean, *(judged.estimate.interval or ())]
     return [*found, *((number.low, number.high) if number else ())]
 
@@ -68,7 +69,9 @@ def interval_svg(
 ) -> str:
     """Our value as a dot and its interval as a bar; without an interval the dot is hollow.
 
-    ink: its colour (default: its verdict's). square: a square in place of the dot, for runs at the article's scale.
+    Args:
+        ink: colour (default: that of the verdict).
+        square: draw a square instead of the dot, for runs at the article's scale.
     """
     if judged.estimate is None:
         return ""
@@ -99,9 +102,9 @@ def paper_svg(number: Number, axis: Axis, y: float) -> str:
 
 
 def claim_svg(parts: Sequence[tuple[QuantityVerdict, Number | None]], *, alt: str, width: int = 150) -> str:
-    """The quantities of one claim, those of one unit on one axis: shaded where they support it, a diamond for the article.
+    """The quantities of one claim, with one axis per unit: the supporting range shaded, a diamond for the article.
 
-    Empty where nothing is measured.
+    Empty if nothing is measured.
     """
     shown = [(judged, number) for judged, number in parts if judged.estimate is not None]
     rows = []

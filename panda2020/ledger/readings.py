@@ -1,8 +1,8 @@
-"""Other readings of what the paper leaves open, as evidence to judge the same claims by (section 3 of the protocol).
+"""Other readings of points that the paper leaves open, as evidence for the same claims (section 3 of the protocol).
 
-The readout (spikes summed over T, or their mean), the leak, and for some networks the topology have more than one reading, and
-those that are recorded have runs of their own: role "snn-readout-mean" beside "snn", "reading B" of a network beside A. Runs of
-two readings are never mixed: under a reading a role has its runs of that reading alone, and is held against the default over the
+The readout (spikes summed over T, or their mean), the leak, and for some networks the topology have more than one reading.
+Recorded readings have their own runs: role "snn-readout-mean" beside "snn", "reading B" of a network beside A. Runs of
+two readings are never mixed: under a reading a role has only runs of that reading, and is compared with the default over the
 same networks, T and seeds.
 """
 
@@ -19,7 +19,7 @@ from panda2020.samples import DEFAULT, Conditions, entry_reading, own_reading
 #: Central statements that are judged under every reading.
 JUDGED = ("C1", "C3", "C4", "C5")
 
-#: What a role ends in, and how the reading is called.
+#: Ending of a role -> name of the reading.
 SUFFIXES = {
     "readout-sum": "readout: sum over T",
     "readout-mean": "readout: mean over T",
@@ -54,9 +54,11 @@ def recorded_readings(found: Evidence, conditions: Conditions = DEFAULT) -> Iter
 
 
 def of_suffix(found: Evidence, suffix: str) -> tuple[Evidence, Evidence]:
-    """The evidence with the runs of roles that end in ``suffix`` in the places of those that do not, and the default's over the
-    same networks, T and seeds. Roles that have no such run are as they were in both. Where a network has several roles under the
-    reading, as the tuned ANN and spiking network, a seed counts only if all of them are recorded."""
+    """The evidence with the roles that end in ``suffix`` in place of those without it, and the default over the same runs.
+
+    Both hold the same networks, T and seeds. Roles without such a run are unchanged in both. Where a network has several
+    roles under the reading, as the tuned ANN and spiking network, a seed counts only if all of them are recorded.
+    """
     ending = f"-{suffix}"
     of_reading = [run for run in found.runs if run.entry.role.endswith(ending)]
     partial = {_pair(run) for run in of_reading if run.record is None}
@@ -77,7 +79,10 @@ def of_suffix(found: Evidence, suffix: str) -> tuple[Evidence, Evidence]:
 
 
 def of_both_readings(found: Evidence, reading: str) -> Evidence:
-    """The evidence with, of networks that ``reading`` changes, the roles, T and seeds that are recorded under both readings."""
+    """The evidence restricted to what is recorded under both readings, for networks that ``reading`` changes.
+
+    The restriction applies to roles, T and seeds.
+    """
     both = (DEFAULT.reading, reading)
     have = [
         {place(run) for run in found.runs if run.record is not None and entry_reading(run.entry) == one}
@@ -92,7 +97,7 @@ def of_both_readings(found: Evidence, reading: str) -> Evidence:
 
 
 def place(run: Run) -> tuple[str, str, int | None, int]:
-    """What a run shares with its counterpart under another reading: network, role, T and seed."""
+    """The properties that a run shares with its counterpart under another reading: network, role, T and seed."""
     return run.entry.network, run.entry.role, steps_of(run.entry), seed_of(run.entry)
 
 
@@ -102,7 +107,7 @@ def _pair(run: Run) -> tuple[str, str | None, int]:
 
 
 def _position(run: Run, ending: str = "") -> Position:
-    """The same with the reading of the topology, the role without its ending."""
+    """``place`` with the reading of the topology, and the role without its ending."""
     entry = run.entry
     role = entry.role.removesuffix(ending) if ending else entry.role
     return entry.network, role, entry_reading(entry), steps_of(entry), seed_of(entry)

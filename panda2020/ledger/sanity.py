@@ -1,7 +1,7 @@
-"""Sanity checks on every recorded run (section 4 of the protocol): a table by check, and one by run that fails any.
+"""Sanity checks on every recorded run (section 4 of the protocol): a table by check, and a table of runs that fail any.
 
-A failed check does not void a run. It says what a comparison that rests on it may be about instead. Which comparisons do not
-count at all is decided by ``claims.admissibility``.
+A failed check does not invalidate a run. It says what a comparison with that run may measure instead. Which comparisons are
+excluded is decided by ``claims.admissibility``.
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ LEAST, MOST = 1.0, 100.0  # EE
 
 _WITH_ACTIVITY = ("train", "convert", "stdp")
 
-_SHORT = frozenset(contents.ONE_SEED)  # grids of short runs, which choose a recipe or draw a map
+_SHORT = frozenset(contents.ONE_SEED)  # grids of short runs for the choice of a recipe or for a map
 
 
 @dataclass(frozen=True)
 class SanityCheck:
-    """A question. means: what follows where the answer is yes.
+    """One check.
 
-    value: what it looks at, None where it cannot be asked. excess: how far that is beyond what raises the doubt, which is 0.
-    shown: the value in words.
+    Attributes:
+        means: consequence of a positive answer.
+        value: the checked value, None if it does not exist.
+        excess: distance of the value beyond the limit; positive values raise the doubt.
+        shown: the value in words.
     """
 
     name: str
@@ -51,7 +54,7 @@ def _underfitted(sample: Sample) -> float | None:
 
 
 def _late(sample: Sample) -> float | None:
-    """How late in the schedule the best validation epoch is, as a share of it."""
+    """Position of the best validation epoch, as a share of the schedule."""
     best, epochs = best_epoch(sample), len(validation(sample))
     return best / epochs if best is not None and epochs > 1 else None
 
@@ -70,19 +73,19 @@ def _efficiency(sample: Sample) -> float | None:
 
 
 def _rho(sample: Sample) -> float | None:
-    """How far the mean rho of the classes that are not the target is from 0, 1/2 and 1, where it chooses no rivals."""
+    """Distance of the mean rho of the non-target classes from the nearest of 0, 1/2 and 1, where it selects no rivals."""
     last = (own_result(sample).get("curve") or [{}])[-1]
     rho = last.get("rho_others") if isinstance(last, Mapping) else None
     return None if rho is None else min(abs(float(rho) - value) for value in (0.0, 0.5, 1.0))
 
 
 def _alarms(sample: Sample) -> float | None:
-    """What went wrong while STDP learnt: thresholds that ran away, rates off their target."""
+    """Number of alarms during STDP training: thresholds that diverge, rates off their target."""
     return float(len(sample.record.result.get("alarms", ()))) if sample.record["task"] == "stdp" else None
 
 
 def _missing_numbers(sample: Sample) -> float:
-    """Values of the learning curve that do not exist, as what is not finite is kept."""
+    """Number of missing values in the learning curve; non-finite values are stored as missing."""
     curve = own_result(sample).get("curve", ())
     return float(
         sum(value is None for epoch in curve if isinstance(epoch, Mapping) for value in epoch.values())
@@ -183,7 +186,7 @@ CHECKS: tuple[SanityCheck, ...] = (
 
 
 def results_of(record: Record) -> list[tuple[str, Sample]]:
-    """(what its name is, sample) of a run's results, at its largest T; none of short runs that choose a recipe."""
+    """(name, sample) of a run's results, at its largest T; empty for short runs that choose a recipe."""
     if set(record.labels["tables"]) <= _SHORT:
         return []
     network, role = record.labels["network"], record.labels["role"]
@@ -202,7 +205,7 @@ def results_of(record: Record) -> list[tuple[str, Sample]]:
 
 
 def check_table(records: Iterable[Record]) -> pd.DataFrame:
-    """Every question: of how many results it can be asked, how many raise it, and which does most."""
+    """Every check: how many results it applies to, how many raise it, and the worst one."""
     everything = [place for record in records for place in results_of(record)]
     rows = []
     for check in CHECKS:
@@ -226,7 +229,7 @@ def check_table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def doubts_about(records: Iterable[Record]) -> list[str]:
-    """The doubts that the runs behind a verdict raise, each with how many results raise it and which does most."""
+    """The doubts raised by the runs behind a verdict, each with the number of results and the worst one."""
     table = check_table(records)
     said = []
     for _, row in table[table["raised by"] > 0].iterrows():
@@ -236,7 +239,7 @@ def doubts_about(records: Iterable[Record]) -> list[str]:
 
 
 def finding(table: pd.DataFrame) -> list[str]:
-    """What ``check_table`` says: a sentence per doubt that any result raises, and one for those that none does."""
+    """A sentence per doubt that any result raises, and one for the doubts that none raises, from ``check_table``."""
     names = table["doubt"].str.partition(":")[0]
     raised, asked = table["raised by"] > 0, table["asked of"] > 0
     said = [f"{name}: {row['raised by']} of {row['asked of']} results"

@@ -62,8 +62,11 @@ class Sensitivity:
 
     @property
     def counts(self) -> pd.DataFrame:
-        """One row per choice: how many claims have each verdict, of how many the choice was not asked because its runs are not
-        there, and how many verdicts differ from the default's."""
+        """One row per choice with the number of claims by verdict.
+
+        Also how many claims were not judged because the runs of the choice are missing, and how many verdicts differ from the
+        default's.
+        """
         rows = []
         for name, one in self.ledgers.items():
             unasked = sum(not self.asked(claim, name) for claim in one.judgements)
@@ -77,7 +80,7 @@ class Sensitivity:
 
     @property
     def movers(self) -> pd.DataFrame:
-        """The claims whose verdict is not the same everywhere: one row each, one column per choice. May be empty."""
+        """The claims whose verdict differs between choices, with one row each and one column per choice. May be empty."""
         rows = []
         for claim, judgement in self._default.judgements.items():
             if any(self.moved(claim, name) for name in self.ledgers):

@@ -1,4 +1,4 @@
-"""Move the tolerance and see which verdicts change: the claims whose sentence states a size, judged again in the page.
+"""Move the tolerance and see which verdicts change: claims with a stated size, judged again in the page.
 
 Without a script it is a table of verdicts under the protocol's tolerances.
 """
@@ -26,20 +26,20 @@ from .ledger import Judgement
 
 
 def movable(judgement: Judgement) -> bool:
-    """Whether a tolerance decides: a quantity that counts has an interval and a stated size with the article's number."""
+    """Whether a tolerance affects the verdict: a counted quantity has an interval and a size stated by the article's number."""
     return judgement.verdict != BY_CONSTRUCTION and any(
         _number(judgement, j) for j in judgement.conclusion.counted
     )
 
 
 def _number(judgement: Judgement, one: QuantityVerdict) -> Number | None:
-    """The article's number, where it sets the size of a judged quantity."""
+    """The article's number, if it sets the size of a judged quantity."""
     found = stated()[judgement.claim.id].number_of(one.quantity)
     return found if found and one.quantity.size is not None and (one.direction or one.size) else None
 
 
 def data(judgement: Judgement) -> list[dict[str, Any]]:
-    """What the page needs to judge a claim again: every counted quantity's answers, interval and stated size."""
+    """The data with which the page judges a claim again: every counted quantity's answers, interval and stated size."""
     parts: list[dict[str, Any]] = []
     for one in judgement.conclusion.counted:
         size = one.quantity.size
@@ -64,14 +64,14 @@ def data(judgement: Judgement) -> list[dict[str, Any]]:
 
 
 def without_tolerance(size: Range, *, ratio: bool) -> list[float | None]:
-    """The ends of a size without the protocol's tolerance; None where it is open."""
+    """The ends of a size without the protocol's tolerance; None for an open end."""
     low = size.low * FACTOR if ratio else size.low + WIDENED
     high = size.high / FACTOR if ratio else size.high - WIDENED
     return [end if math.isfinite(end) else None for end in (low, high)]
 
 
 def show_tolerance(*, results: str | Path | None = None) -> None:
-    """Display the claims whose size is stated, with two sliders for the tolerance."""
+    """Display the claims with a stated size, with two sliders for the tolerance."""
     found = {name: j for name, j in judged(tuple(claims()), results=results).items() if movable(j)}
     text = "\n".join(
         f"{words.signed(j.verdict)} {stated()[name].short}: {words.found(j)}" for name, j in found.items()

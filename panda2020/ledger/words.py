@@ -1,4 +1,4 @@
-"""The ledger in words: an estimate with its interval, what is missing, the scale. Page, command line and headline share them."""
+"""The ledger in words: estimates with intervals, missing runs, scale. Page, command line and headline share them."""
 
 from __future__ import annotations
 
@@ -28,44 +28,44 @@ T = TypeVar("T")
 
 
 def signed(verdict: str) -> str:
-    """A verdict as sign and word: "✔ supported"."""
+    """A verdict as sign and word, such as "✔ supported"."""
     return f"{SIGNS[verdict]} {verdict}"
 
 
 def mark(judgement: Judgement) -> str:
-    """A mark where a reading moves a verdict."""
+    """A mark if a reading changes a verdict."""
     return "*" if judgement.moved else ""
 
 
 def moved(judgement: Judgement) -> str:
-    """Under which readings a verdict is another: "readout: mean over T: open"."""
+    """The readings that change a verdict, such as "readout: mean over T: open"."""
     return "; ".join(f"{name}: {signed(verdict)}" for name, verdict in judgement.moved.items())
 
 
 def place(claim: Claim) -> str:
-    """Where in the article: "section 8.1, Table 8"."""
+    """The location in the article, such as "section 8.1, Table 8"."""
     if claim.where.startswith("footnote"):
         return f"{claim.where}, {claim.exhibit}"
     return f"section{'s' if ' and ' in claim.where else ''} {claim.where}, {claim.exhibit}"
 
 
 def command(claim: Claim, profile_name: str) -> str:
-    """The command that makes the verdict again."""
+    """The command that reproduces the verdict."""
     return f"python -m panda2020 claims {claim.id} --profile {profile_name}"
 
 
 def plain(what: str) -> str:
-    """A quantity's name with the networks' names as the article has them: our registry's VGG7-agd and VGG7-conv are its VGG7."""
+    """A quantity's name with the article's names of the networks: VGG7-agd and VGG7-conv in our registry are its VGG7."""
     return re.sub(r"\b(VGG7)-(agd|conv)\b", r"\1", what).replace("T = ", "T\u00a0=\u00a0")
 
 
 def measure(value: float, unit: str) -> str:
-    """A value with its unit: "−1.2 points"."""
+    """A value with its unit, such as "−1.2 points"."""
     return f"{number(value)} {unit}".strip()
 
 
 def estimate(judged: QuantityVerdict) -> str:
-    """Our value with its interval: "−1.2 points [−3 to 0.6]"."""
+    """Our value with its interval, such as "−1.2 points [−3 to 0.6]"."""
     found = judged.estimate
     if found is None:
         return NOTHING
@@ -76,7 +76,7 @@ def estimate(judged: QuantityVerdict) -> str:
 
 
 def basis(judged: QuantityVerdict) -> str:
-    """What the interval comes from."""
+    """The source of the interval."""
     found = judged.estimate
     if found is None:
         return NOTHING
@@ -94,31 +94,31 @@ def basis(judged: QuantityVerdict) -> str:
 
 
 def answers(judged: QuantityVerdict) -> str:
-    """The two answers in words: "direction shown, size another"; the reason where there are none."""
+    """The two answers in words, such as "direction shown, size another"; the reason if there are none."""
     said = [f"direction {judged.direction}"] if judged.direction else []
     said += [f"size {judged.size}"] if judged.size else []
     return ", ".join(said) or judged.reason
 
 
 def claimed(judged: QuantityVerdict) -> str:
-    """What the sentence claims of a quantity: "above 1, and 11.3 to 20"."""
+    """The sentence's claim about a quantity, such as "above 1, and 11.3 to 20"."""
     asked = (judged.quantity.direction, judged.quantity.size)
     return ", and ".join(str(one) for one in asked if one is not None)
 
 
 def bounds(judged: QuantityVerdict) -> str:
-    """Where these bounds come from."""
+    """The source of these bounds."""
     asked = (judged.quantity.direction, judged.quantity.size)
     return "; ".join(dict.fromkeys(one.reason for one in asked if one is not None))
 
 
 def role(judged: QuantityVerdict) -> str:
-    """What a quantity is in the verdict: "decides" or "shown beside"."""
+    """The role of a quantity in the verdict: "decides" or "shown beside"."""
     return "shown beside" if judged.quantity.beside else "decides"
 
 
 def found(judgement: Judgement) -> str:
-    """What was found, in one line: one or two estimates, else how many quantities have which verdict, else why there is none."""
+    """The result in one line: one or two estimates, else how many quantities have which verdict, else the reason for none."""
     parts = judgement.conclusion.parts
     counted = list(judgement.conclusion.counted or parts)
     measured = [j for j in counted if j.estimate is not None]
@@ -132,14 +132,14 @@ def found(judgement: Judgement) -> str:
 
 
 def shortened(reason: str, keep: int = 2) -> str:
-    """The first clauses of a reason, and how many more there are."""
+    """The first clauses of a reason, and the number of the others."""
     clauses = reason.split("; ")
     left = len(clauses) - keep
     return reason if left < 1 else f"{'; '.join(clauses[:keep])}; and {left} more"
 
 
 def behind(judgement: Judgement) -> str:
-    """What a verdict rests on: its runs and seeds, or that it is computed."""
+    """The evidence of a verdict: its runs and seeds, or that it is computed."""
     if judgement.records:
         runs, seeds = len(judgement.records), judgement.seeds
         text = f"{runs} run{'s' if runs > 1 else ''}"
@@ -148,14 +148,12 @@ def behind(judgement: Judgement) -> str:
 
 
 def planned(entries: Sequence[Entry]) -> list[str]:
-    """Runs in words, seeds joined: "SNN VGG5, T = 25: seeds 0, 1"."""
+    """Runs in words, with seeds joined, such as "SNN VGG5, T = 25: seeds 0, 1"."""
     rows: dict[str, list[int]] = {}
     for entry in entries:
         spec = entry.spec
         steps = getattr(getattr(spec, "input", None), "steps", None)
-        note = (
-            "" if entry.note in ("", "reading A") else f" ({entry.note})"
-        )  # A is the reading that is judged by default
+        note = "" if entry.note in ("", "reading A") else f" ({entry.note})"  # A is the default reading
         name = run_name(entry.network, entry.role, steps) + note
         rows.setdefault(name, []).append(int(spec.seed if hasattr(spec, "seed") else spec.ann.seed))
     return [
@@ -170,7 +168,7 @@ def duration(minutes: float) -> str:
 
 
 def images_behind(records: Iterable[Record]) -> list[str]:
-    """The images that some runs were trained and tested on, in words."""
+    """The training and test images of some runs, in words."""
     found = (DataConfig(**nearest(record["spec"], "data")) for record in records)
     return list(dict.fromkeys(data_in_words(data) for data in found))
 
@@ -196,7 +194,7 @@ def scale(profile_name: str) -> str:
 
 
 def _within(value: Any, kind: type[T]) -> Iterator[T]:
-    """Everything of a kind in nested dataclasses."""
+    """All objects of a kind in nested dataclasses."""
     if isinstance(value, kind):
         yield value
     elif is_dataclass(value):

@@ -1,4 +1,4 @@
-"""Figures 2 and 3 of the paper, and what stands beside them: measured curves and worked tables.
+"""Figures 2 and 3 of the paper, with measured curves and worked tables.
 
 Each ``draw_*`` function takes numbers that the library computed and returns a matplotlib figure; the other
 functions compute those numbers.
@@ -22,15 +22,15 @@ from snncore._check import whole
 from snncore.coding import poisson
 from snncore.neurons import LIF, NeuronState, fire, surrogate
 
-#: The time steps at which Figure 2B looks at the spike image unless told otherwise.
+#: Default time steps of Figure 2B.
 RATE_STEPS = (1, 5, 10, 25, 50, 100, 400)
 
-#: A hand-checkable input, on which the two orders of leak and reset part at the third step.
+#: An input that can be checked by hand; the two orders of leak and reset differ from its third step on.
 WORKED_CURRENT = (0.6, 0.6, 0.6, 0.0, 1.5, 0.0)
 
 WORKED_LEAK = 0.9
 
-#: The neurons of the worked table, by the heading of their columns.
+#: The neurons of the worked table, by column heading.
 FAMILIES = {
     "leak first": LIF(alpha=WORKED_LEAK),
     "reset first": LIF(alpha=WORKED_LEAK, order="reset-then-leak"),
@@ -39,7 +39,7 @@ FAMILIES = {
 
 
 def trace(current: Tensor, neuron: LIF) -> tuple[Tensor, Tensor]:
-    """Run ``neuron`` one step at a time, to see its membrane potential at every step.
+    """Run ``neuron`` one step at a time, to record its membrane potential at every step.
 
     Args:
         current: ``(T, ...)``.
@@ -69,7 +69,7 @@ def worked_table(current: Sequence[float] = WORKED_CURRENT) -> pd.DataFrame:
 
 
 def time_constants(alphas: Sequence[float]) -> pd.DataFrame:
-    """The time constant tau (in steps) that a leak alpha = exp(-1/tau) stands for, and its half-life."""
+    """The time constant tau (in steps) of a leak alpha = exp(-1/tau), and its half-life."""
     alpha = np.asarray(alphas, dtype=float)
     return pd.DataFrame(
         {"leak": alpha, "tau in steps": -1 / np.log(alpha), "half-life in steps": np.log(0.5) / np.log(alpha)}
@@ -100,7 +100,7 @@ def rate_images(images: Tensor, timesteps: Sequence[int], *, generator: torch.Ge
 
 
 def coding_error(images: Tensor, means: dict[int, Tensor]) -> pd.DataFrame:
-    r"""How far the mean spike image of T steps is from the pixels, beside what chance says.
+    r"""Distance between the mean spike image of T steps and the pixels, compared with its expectation.
 
     A pixel p spikes K ~ Binomial(T, p) times, so :math:`E[(K/T - p)^2] = p(1-p)/T`, and the spread of the
     mean over pixels follows from :math:`E[(K/T - p)^4] = p(1-p)\,(1 + 3 (T-2)\, p(1-p)) / T^3`.
@@ -136,8 +136,7 @@ def coding_error(images: Tensor, means: dict[int, Tensor]) -> pd.DataFrame:
 
 
 def converges(errors: pd.DataFrame, *, within: float = 4.0) -> bool:
-    """Whether the spike image converges to the pixels as chance says it must (the claim
-    ``coding-integrity``).
+    """Return whether the spike image converges to the pixels at the expected speed (the claim ``coding-integrity``).
 
     True if at every T the error is within ``within`` standard deviations of sqrt(p(1-p)/T), so that it falls
     as 1/sqrt(T), and it is smaller at the last T than at the first.
@@ -148,16 +147,16 @@ def converges(errors: pd.DataFrame, *, within: float = 4.0) -> bool:
 
 
 def input_gradient(current: Tensor, neuron: LIF) -> tuple[Tensor, Tensor, Tensor]:
-    """What backpropagation through time sends from the last step's spike to the input of every step.
+    """The gradient of the last step's spike with respect to the input of every step, by backpropagation through time.
 
-    With the reset held constant, Eq. 2-4 give dS[T]/dI[t] = psi(U[T]) alpha^(T-t), psi being Eq. 4.
+    With the reset held constant, Eq. 2-4 give dS[T]/dI[t] = psi(U[T]) alpha^(T-t), where psi is Eq. 4.
 
     Args:
         current: ``(T,)``.
         neuron: its parameters, without a refractory period.
 
     Returns:
-        The gradient by autograd, the one by that formula, and the potentials, each ``(T,)``.
+        The gradient by autograd, the gradient by that formula, and the potentials, each ``(T,)``.
     """
     neuron = replace(neuron, detach_reset=True)
     drive = current.double()[:, None].requires_grad_()
@@ -193,7 +192,7 @@ def draw_lif(inputs: Tensor, weights: Tensor, neuron: LIF) -> Figure:
     middle = figure.add_subplot(grid[1, 1], sharex=top)
     times, path = [], []
     for t in range(steps):
-        # What is left of U[t] after its spike stands at the same time: a vertical drop.
+        # U[t] before and after the reset share one time, which draws a vertical drop.
         after = 0.0 if neuron.reset == "hard" else float(potential[t]) - neuron.threshold
         times += [t, t] if spikes[t] else [t]
         path += [float(potential[t]), after] if spikes[t] else [float(potential[t])]
@@ -317,7 +316,7 @@ def draw_latency(image: Tensor, spikes: Tensor, frames: Sequence[int]) -> Figure
     Args:
         image: ``(C, H, W)`` in [0, 1].
         spikes: ``(T, C, H, W)`` from :func:`snncore.coding.latency`; pixels that never spike stay blank.
-        frames: the steps t at which to show what has spiked so far, t included.
+        frames: the steps t at which to show the spikes so far, t included.
     """
     figure = Figure(figsize=(1.25 * (len(frames) + 2) + 0.9, 1.75))
     grid = figure.subplots(1, len(frames) + 2, squeeze=False)[0]
@@ -375,7 +374,7 @@ def draw_unrolled(steps: int = 4) -> Figure:
 
 
 def draw_surrogate(neuron: LIF, gammas: Sequence[float] = ()) -> Figure:
-    """Figure 3B: the step function S(U), and Eq. 4 in place of its derivative, also for other dampings."""
+    """Figure 3B: the step function S(U), and its surrogate derivative (Eq. 4), also for other values of gamma."""
     figure = Figure(figsize=(7.6, 3.1))
     left, right = figure.subplots(1, 2)
     potential = torch.linspace(-0.5, 2.5, 601, dtype=torch.float64) * neuron.threshold
@@ -406,7 +405,7 @@ def draw_surrogate(neuron: LIF, gammas: Sequence[float] = ()) -> Figure:
 
 
 def draw_input_gradient(measured: Tensor, formula: Tensor, potential: Tensor, neuron: LIF) -> Figure:
-    """Beside Figure 3: the gradient that reaches each step's input, and the potentials it travelled along."""
+    """Supplement to Figure 3: the gradient that reaches each step's input, and the potentials along its path."""
     figure = Figure(figsize=(7.2, 3.8))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.2))
     steps = np.arange(1, len(potential) + 1)

@@ -1,4 +1,4 @@
-"""Runs: a frozen spec, its key, its execution, and the verified record that stays.
+"""Runs: a frozen spec, its key, its execution, and the verified record.
 
 ``collect(entries)`` gives the records behind an exhibit; the commands of ``python -m panda2020`` list,
 plan, make and verify them.
@@ -15,7 +15,7 @@ from .store import Busy, Record, RecordError, Store, StoreError
 
 register("train-head", "panda2020.tasks.train_head")
 
-# beside the kinds that ``spec.TASKS`` names itself
+# in addition to the kinds in ``spec.TASKS``
 register("binary", "panda2020.tasks.binary")
 
 register("gradients", "panda2020.tasks.gradients")

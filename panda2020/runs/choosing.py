@@ -1,4 +1,4 @@
-"""What a command was asked for: its stores, its runs, its records; anything else is one sentence."""
+"""Parse a command's request: its stores, its runs, its records. Any error is one sentence."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .executing import results_directory, runs_directory
 from .spec import from_dict, key
 from .store import Record, Store
 
-LARGEST_SEED = 2**32 - 1  # the largest that every random stream takes
+LARGEST_SEED = 2**32 - 1  # the largest seed that every random stream accepts
 
 
 class Usage(Exception):
-    """A request that cannot be understood, said in one sentence; exit code 2."""
+    """A request that cannot be understood; the message is one sentence, the exit code 2."""
 
 
 class Contents(Protocol):
-    """The runs of one paper: its tables, its profiles, and what is planned of them (``panda2020.contents``)."""
+    """The runs of one paper: its tables, its profiles, and its planned runs (``panda2020.contents``)."""
 
     @property
     def TABLES(self) -> Any:
@@ -51,7 +51,7 @@ def check_profile(options: argparse.Namespace) -> None:
 
 
 def entries_of(options: argparse.Namespace) -> list[Entry]:
-    """The runs that were asked for, by profile or by spec."""
+    """The requested runs, by profile or by spec."""
     if getattr(options, "spec", None) is not None:
         return [_from_spec(options)]
     if options.profile is None:
@@ -89,13 +89,13 @@ def _from_spec(options: argparse.Namespace) -> Entry:
     except ValueError as error:
         raise Usage(str(error)) from None
     for store in stores_of(options):
-        if (record := store.read(key(spec))) is not None:  # it has been made before: keep its labels
+        if (record := store.read(key(spec))) is not None:  # already recorded: keep its labels
             return Entry.labelled(spec, record.labels)
     return Entry(spec, network="", role=task, profile="custom", tables=())
 
 
 def work_directory(options: argparse.Namespace) -> Path:
-    """Where work in progress is kept."""
+    """The directory of work in progress."""
     return options.runs or runs_directory()
 
 
@@ -105,7 +105,7 @@ def stores_of(options: argparse.Namespace) -> list[Store]:
 
 
 def target(options: argparse.Namespace) -> Store:
-    """Where ``record`` writes: quick runs are never stored among the paper's results."""
+    """The store that ``record`` writes to. Quick runs are never stored among the paper's results."""
     if options.results is not None:
         if options.profile == "quick" and options.results.resolve() == results_directory().resolve():
             raise Usage("quick runs are not stored among the recorded results: leave out --results")
@@ -114,7 +114,7 @@ def target(options: argparse.Namespace) -> Store:
 
 
 def find(options: argparse.Namespace) -> Record:
-    """The one record whose key begins as asked."""
+    """The one record whose key begins as given."""
     if not re.fullmatch(r"[0-9a-f]{1,16}", options.key):
         raise Usage(f"a key is up to 16 hexadecimal digits, got {options.key!r}")
     places = [

@@ -1,4 +1,4 @@
-"""What the commands about runs do: list, show, plan, record, verify, import (``python -m panda2020``)."""
+"""The commands about runs: list, show, plan, record, verify, import (``python -m panda2020``)."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from .spec import SpecError, key, task_of, to_dict
 from .store import Record, RecordError, Store, StoreError, discard_finished
 from .verifying import Verdict, verify
 
-#: What ends in one sentence: the first by what was asked, the second by what there is.
+#: Errors that end in one sentence: the first are errors of the request, the second of the environment.
 REQUESTS = (Usage, SpecError)
 FAILURES = (
     RecordError,
     StoreError,
     provenance.ProvenanceError,
     OSError,
-)  # the last: no data set, a full disk
+)  # OSError: no data set, a full disk
 
 MOST_THREADS = max(64, os.cpu_count() or 1)
 
-#: command -> what one may type, shown under its help.
+#: Command -> examples, shown in its help.
 EXAMPLES = {
     "list": ("list", "list --profile laptop", "list --json > records.json"),
     "show": ("show 0123", "show 0123 --json"),
@@ -57,12 +57,16 @@ EXAMPLES = {
 
 
 def examples(lines: Sequence[str]) -> str:
-    """The examples of a command as they stand under its help."""
+    """The examples in the help of a command."""
     return "examples:\n" + "\n".join(f"  {PROGRAM} {words}" for words in lines)
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add the commands about runs to a parser's. common: the options that every command has."""
+    """Add the commands about runs to a parser.
+
+    Args:
+        common: the options that all commands share.
+    """
 
     def command(name: str, act: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(
@@ -200,7 +204,7 @@ def show_runs(options: argparse.Namespace) -> int:
 
 
 def plan_runs(options: argparse.Namespace) -> int:
-    """Print which runs are planned, and which of them are missing."""
+    """Print the planned runs, and which of them are missing."""
     store = target(options)
     total = missing = done = measured = 0.0
     found = look_up(entries_of(options), lambda entry: [store])
@@ -261,7 +265,9 @@ def _record(options: argparse.Namespace, commit: provenance.Commit) -> int:
     store, entries = target(options), _with_key(options, entries_of(options))
     store.check_writable()
     for task in {task_of(entry.spec) for entry in entries}:
-        sources.of_task(task)  # of the code as it is loaded now: hours later, files on disk may have changed
+        sources.of_task(
+            task
+        )  # hash the loaded code now, because files on disk may change during hours of computing
     found = look_up(entries, lambda entry: [store]).values()
     done = [key(one.entry.spec) for one in found if one.record is not None]
     discard_finished(work_directory(options), done)
@@ -284,11 +290,11 @@ def _record(options: argparse.Namespace, commit: provenance.Commit) -> int:
         print(f"done  {line(record)}", flush=True)
         return record
 
-    def failed(entry: Entry, error: Exception) -> None:  # which must not keep the others from being made
+    def failed(entry: Entry, error: Exception) -> None:  # a failed run must not stop the others
         if options.debug or not isinstance(error, (ValueError, *FAILURES)):
             traceback.print_exception(error)
         print(f"failed: {key(entry.spec)} {entry}: {error}", file=sys.stderr, flush=True)
-        if torchrun.asked() > 1:  # nobody knows where the other processes are: torchrun ends them
+        if torchrun.asked() > 1:  # the state of the other processes is unknown, so torchrun ends them
             raise SystemExit(1)
 
     due = [one.entry for one in found if one.due(renew=options.stale)]
@@ -313,7 +319,7 @@ def _check_processes(options: argparse.Namespace, gpus: int) -> None:
 
 
 def _with_key(options: argparse.Namespace, entries: list[Entry]) -> list[Entry]:
-    """The one run whose key begins as asked, or all of them where no key was given."""
+    """The one run whose key begins as given, or all runs without a key."""
     if options.key is None:
         return entries
     if options.spec is not None:
@@ -331,7 +337,7 @@ def _say(text: str) -> None:
 
 
 def _checked(options: argparse.Namespace) -> provenance.Commit:
-    """The commit to record from, if what was asked makes sense."""
+    """The commit to record from, after a check of the options."""
     if not options.minutes > 0:
         raise Usage(f"--minutes must be above 0, got {options.minutes:g}")
     if options.threads is not None and not 1 <= options.threads <= MOST_THREADS:
@@ -404,12 +410,12 @@ def verify_runs(options: argparse.Namespace) -> int:
 
 
 def _epoch_minutes(record: Record) -> float:
-    """What one epoch, or step, of the run took, on the machine that recorded it."""
+    """Time of one epoch, or step, of the run, on the machine that recorded it."""
     return float(record.provenance["seconds"] / len(record.result["curve"]) / 60)
 
 
 def _witnesses(records: Sequence[Record]) -> list[Record]:
-    """One record per task and network family, the one that took the least time per epoch; the quickest first."""
+    """One record per task and network family, the one with the fastest epoch; the fastest first."""
 
     def cost(record: Record) -> tuple[float, str]:
         return _epoch_minutes(record), record.key
@@ -421,7 +427,7 @@ def _witnesses(records: Sequence[Record]) -> list[Record]:
 
 
 def _log(options: argparse.Namespace, record: Record, verdict: Verdict, out: TextIO) -> None:
-    """Add the outcome to the log beside the recorded results, and say whether that was done."""
+    """Add the outcome to the log beside the recorded results, and print whether that was done."""
     results = options.results or results_directory()
     if options.no_log:
         print("  not logged: --no-log", file=out)
@@ -434,7 +440,7 @@ def _log(options: argparse.Namespace, record: Record, verdict: Verdict, out: Tex
 
 
 def import_runs(options: argparse.Namespace) -> int:
-    """Take over records."""
+    """Import records."""
     failed = 0
     for file in options.files:
         try:

@@ -1,4 +1,4 @@
-"""Are the sources in use those that made a record, or, where they have changed, does a re-run agree?"""
+"""Freshness of records: are the current sources those of the record, or, if they have changed, does a re-run agree?"""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ CURRENT, CONFIRMED, OLDER = "current", "confirmed", "older"
 
 @dataclass(frozen=True)
 class Standing:
-    """state: ``CURRENT``; ``CONFIRMED``, where the code has changed since and a re-run under the sources in use agrees; or
-    ``OLDER``. why: in one sentence, unless it is current. witnesses: keys of the records whose re-run confirms it.
+    """The freshness of a record.
+
+    Attributes:
+        state: ``CURRENT``; ``CONFIRMED`` if the code has changed since and a re-run with the current sources agrees; or
+            ``OLDER``.
+        why: the reason in one sentence, unless it is current.
+        witnesses: keys of the records whose re-run confirms it.
     """
 
     state: str
@@ -25,15 +30,15 @@ class Standing:
 
 
 def freshness(record: Record) -> str:
-    """The state of a record, see ``Standing``."""
+    """The state of a record; see ``Standing``."""
     return standing(record).state
 
 
 def standing(record: Record) -> Standing:
-    """Compare the sources of a record with those in use, and where they differ, look into the log beside the record.
+    """Compare the sources of a record with the current ones, and if they differ, read the log beside the record.
 
-    A record is confirmed by the last re-run of its own, or else by the witnesses of its task and network family, if all of
-    them agree. A record whose sources cannot be named, or that differed from their commit, is older whatever the log says.
+    A record is confirmed by its own last re-run, or else by the witnesses of its task and network family, if all of
+    them agree. A record whose sources are unknown, or differed from their commit, is older in any case.
     """
     made = record.provenance
     found, reason = sources.of_record(made["source"])

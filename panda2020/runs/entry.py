@@ -1,4 +1,4 @@
-"""An entry: a spec and where in the paper it belongs."""
+"""An entry: a spec and its place in the paper."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """One run behind an exhibit. The labels are stored with the run but are no part of its key.
+    """One run behind an exhibit. The labels are stored with the run but are not part of its key.
 
-    ``network`` is the registry name, ``role`` what the run stands for ("ann", "snn", ...), ``tables`` the
-    exhibits that show it, ``profile`` its scale ("quick" runs are never stored among the paper's results), ``note`` free
-    text for readers, and ``interpretation`` which of several ways to read the paper's words the network follows.
+    Attributes:
+        spec: the spec.
+        network: the registry name.
+        role: the purpose of the run ("ann", "snn", ...).
+        tables: the exhibits that show it.
+        profile: its scale ("quick" runs are never stored among the paper's results).
+        note: free text for readers.
+        interpretation: the reading of the paper's words that the network follows.
     """
 
     spec: Any
@@ -50,7 +55,7 @@ class Entry:
 
 
 def with_interpretation(labels: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The labels of a record; the older ones say their network's interpretation in the note alone, as "reading B"."""
+    """The labels of a record. Older records state their network's interpretation only in the note, as "reading B"."""
     if "interpretation" in labels:
         return labels
     return {**labels, "interpretation": str(labels.get("note", "")).removeprefix("reading ") or "A"}

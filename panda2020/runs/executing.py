@@ -1,4 +1,4 @@
-"""From entries to records: look them up, or execute what is missing."""
+"""From entries to records: look them up, or execute the missing ones."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ CONFIRMED, OLDER = "recorded-confirmed", "recorded-by-older-sources"
 
 
 class MissingRuns(LookupError):
-    """Runs that an exhibit needs and nobody has recorded. ``entries`` and ``minutes`` say which and how long
-    they take.
+    """Runs that an exhibit needs and that are not recorded.
+
+    Attributes:
+        entries: the runs.
+        minutes: their estimated time.
     """
 
     def __init__(self, message: str, entries: list[Entry], minutes: float) -> None:
@@ -44,12 +47,12 @@ class OutOfTime(RuntimeError):
 
 
 def results_directory() -> Path:
-    """``results/``: the recorded runs of the paper's tables."""
+    """The directory ``results/`` of the recorded runs of the paper's tables."""
     return provenance.home() / "results"
 
 
 def runs_directory() -> Path:
-    """``runs/``: the user's own runs, work directories and cached weights."""
+    """The directory ``runs/`` of the user's own runs, work directories and cached weights."""
     return provenance.home() / "runs"
 
 
@@ -59,11 +62,12 @@ def remake_command(entry: Entry) -> str:
 
 
 def command_of(record: Record) -> str:
-    """The command that makes a record's run again, into ``remade/``; made from its labels, as records keep the command of
-    their day.
+    """The command that makes a record's run again, into ``remade/``.
+
+    It is made from the labels, because records hold the command of their time.
     """
     spec, labels = record["spec"], record.labels
-    if not spec:  # a benchmark, which is no run
+    if not spec:  # a benchmark, not a run
         return str(record.provenance["command"])
     if labels["profile"] == "custom" or not labels["tables"]:
         return (
@@ -85,12 +89,17 @@ def execute(
     renew: bool = False,
     wait: bool = True,
 ) -> Record:
-    """Execute one run and store its record; return the stored one if another process has been faster.
+    """Execute one run and store its record. If another process was faster, return the stored record.
 
-    ``renew`` lets the new record take the place of one made by older sources. Raise ``Busy`` where another
-    process holds the run and ``wait`` is False, ``RecordError`` for a result that cannot be stored, and
-    whatever the task raises; the work directory ``runs/work/<key>/`` then stays, and the next attempt goes on
-    from its checkpoints.
+    On an error the work directory ``runs/work/<key>/`` stays, and the next attempt continues from its checkpoints.
+
+    Args:
+        renew: let the new record replace one made by older sources.
+        wait: wait for another process that holds the run.
+
+    Raises:
+        Busy: another process holds the run and ``wait`` is False.
+        RecordError: a result that cannot be stored.
     """
     name, task = key(entry.spec), task_of(entry.spec)
     store.check_writable()
@@ -103,7 +112,7 @@ def execute(
         source, modules = sources.of_task(task)
         machine = provenance.machine(device)
         resumed = prepare(work, {"source": source, "machine": machine})
-        if not resumed:  # what a record says to have made was made then, not taken from an earlier run
+        if not resumed:  # so that everything in a record was made in this attempt, not in an earlier run
             weights_file(entry.spec, work).unlink(missing_ok=True)
         if device == "cpu" and _mixes_precision(to_dict(entry.spec)):
             warn_unless_bfloat16_pays()
@@ -151,15 +160,20 @@ def collect(
     device: str = "cpu",
     progress: bool = True,
 ) -> list[Record]:
-    """The records behind ``entries``, in order, each tagged "live", "recorded", "recorded-confirmed" or
-    "recorded-by-older-sources".
+    """The records behind ``entries``, in order, each with a tag.
 
-    Records of the paper's profiles are looked for in ``results`` and then, unless ``own_runs`` is False, in
-    ``runs``; "quick" ones in ``runs`` alone. With ``run_missing``, what is missing is executed into ``runs``,
-    and so are quick runs whose sources have changed. "live" is a run from ``runs`` with the sources in use
-    now. Without ``run_missing`` raise ``MissingRuns``, which lists what is missing and how long it would
-    take; raise ``OutOfTime`` before a run that would not fit into ``max_minutes``, and ``RecordError`` for a
-    record that must not be used.
+    The tag is "live", "recorded", "recorded-confirmed" or "recorded-by-older-sources". Records of the paper's profiles are
+    looked up in ``results`` and then, unless ``own_runs`` is False, in ``runs``; "quick" ones only in ``runs``. "live" is a
+    run from ``runs`` with the current sources.
+
+    Args:
+        run_missing: execute missing runs into ``runs``, and also quick runs whose sources have changed.
+        max_minutes: time limit for that; None for no limit.
+
+    Raises:
+        MissingRuns: records are missing and ``run_missing`` is False; lists them and their estimated time.
+        OutOfTime: the next run would not fit into ``max_minutes``.
+        RecordError: a record that must not be used.
     """
     entries = list(entries)
     if max_minutes is not None and not max_minutes >= 0:
@@ -197,7 +211,7 @@ def collect(
 
 
 def tagged(record: Record, public: Store, entry: Entry) -> Record:
-    """The record as an exhibit that asks for ``entry`` shows it; ``public`` holds the recorded runs."""
+    """The record with the tag and labels for ``entry``. ``public`` holds the recorded runs."""
     found = standing(record)
     here = RECORDED if record.path.parent == public.directory else LIVE
     tag = {"current": here, "confirmed": CONFIRMED, "older": OLDER}[found.state]
@@ -216,9 +230,7 @@ def _missing(entries: list[Entry]) -> MissingRuns:
 
 
 def prepare(work: Path, stamp: Mapping[str, Any]) -> bool:
-    """Keep what an interrupted attempt left if it was made under the same conditions; say whether there is
-    anything.
-    """
+    """Keep the files of an interrupted attempt if it ran under the same conditions. Return whether there are any."""
     file = work / "stamp.json"
     try:
         same = json.loads(file.read_text()) == stamp
@@ -231,7 +243,7 @@ def prepare(work: Path, stamp: Mapping[str, Any]) -> bool:
 
 
 def _mixes_precision(spec: Any) -> bool:
-    """Whether anything in a spec trains in mixed precision."""
+    """Return whether any part of a spec trains in mixed precision."""
     if isinstance(spec, Mapping):
         return spec.get("mixed_precision") is True or any(map(_mixes_precision, spec.values()))
     return isinstance(spec, list) and any(map(_mixes_precision, spec))

@@ -1,4 +1,4 @@
-"""Take over records that another machine has made."""
+"""Import records from another machine."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from .store import Record, RecordError, Store
 def import_record(file: Path, *, store: Store, repository: Path, commit: str) -> Record:
     """Copy one record with its arrays into ``store``, unchanged.
 
-    Raise ``RecordError`` unless the record is intact, names ``commit`` (40 hexadecimal digits), and the hash
-    of its sources is the one that this repository gives for that commit.
+    Args:
+        file: the record.
+        store: the target.
+        repository: the git repository of the sources.
+        commit: 40 hexadecimal digits.
+
+    Raises:
+        RecordError: a record that is damaged or names another commit, or whose hash of the sources differs from the one
+            that the repository gives for the commit.
     """
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
         raise RecordError(f"the commit must be given as 40 hexadecimal digits, got {commit!r}")

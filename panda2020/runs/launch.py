@@ -1,9 +1,9 @@
-"""Start this process again under an allocator that keeps its memory.
+"""Start this process again with an allocator configuration that keeps its memory.
 
-A training step frees and takes the same large tensors again and again. glibc hands every block above 32 MiB
-(and, until it has adapted, above 128 KiB) back to the kernel and page-faults it in anew, which alone can
-double the time of a step. glibc reads these settings only while a process starts, so a command that trains
-replaces itself once by the same command with them set.
+A training step frees and allocates the same large tensors again and again. glibc returns every block above 32 MiB
+(and, until it has adapted, above 128 KiB) to the kernel and page-faults it in again, which alone can
+double the time of a step. glibc reads these settings only when a process starts, so a command that trains
+replaces itself once by the same command with the settings.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ TUNED = {
 
 
 def tuned_environment() -> dict[str, str]:
-    """This process's environment with the settings added; what the user has set stays as it is."""
+    """This process's environment with the settings added; existing values are kept."""
     return {**TUNED, **os.environ}
 
 
 def relaunch_with_tuned_malloc() -> None:
-    """Replace this process by the same command with the settings, unless they are there already.
+    """Replace this process by the same command with the settings, unless they are already set.
 
-    Call it first thing in a program's ``__main__``, before torch is imported. It does nothing where the C
-    library is not glibc, for which the settings mean nothing.
+    Call it first in a program's ``__main__``, before torch is imported. It does nothing if the C
+    library is not glibc, for which the settings have no meaning.
     """
     if platform.libc_ver()[0] != "glibc" or all(name in os.environ for name in TUNED):
         return

@@ -1,4 +1,4 @@
-"""What made a record: commit, sources, machine, libraries, threads."""
+"""The provenance of a record: commit, sources, machine, libraries, threads."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PROTOCOL_VERSION = 1  # of the evaluation protocol (book/protocol.md) that a record is made under
+PROTOCOL_VERSION = 1  # version of the evaluation protocol (book/protocol.md) for new records
 
 
 class ProvenanceError(RuntimeError):
-    """It cannot be said what made the run; the message says how to help."""
+    """The provenance of the run is unknown; the message says how to give it."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """``sha``: 40 hexadecimal digits or None. ``dirty``: None where it cannot be known. ``note`` says why."""
+    """The commit of the sources.
+
+    Attributes:
+        sha: 40 hexadecimal digits or None.
+        dirty: None if unknown.
+        note: the reason, if a field is None.
+    """
 
     sha: str | None
     dirty: bool | None
@@ -31,9 +37,7 @@ class Commit:
 
 
 def home() -> Path:
-    """The directory that holds ``results/`` and ``runs/``: SNNCORE_HOME, or the source tree, or else the
-    current directory.
-    """
+    """The directory of ``results/`` and ``runs/``: SNNCORE_HOME, or the source tree, or else the current directory."""
     if "SNNCORE_HOME" in os.environ:
         return Path(os.environ["SNNCORE_HOME"])
     tree = source_tree()
@@ -41,16 +45,19 @@ def home() -> Path:
 
 
 def source_tree() -> Path:
-    """The directory that holds the package."""
+    """The directory that contains the package."""
     return Path(__file__).resolve().parents[2]
 
 
 @functools.cache
 def commit(given: str | None = None) -> Commit:
-    """The commit of the sources, once per process: from git, or else ``given``, or else SNNCORE_COMMIT.
+    """The commit of the sources, determined once per process: from git, or else ``given``, or else SNNCORE_COMMIT.
 
-    Dirty means that Python files of the package differ from the commit or are unknown to it; notes, results
-    and everything else may change. Raise ``ProvenanceError`` where a given commit contradicts git or is none.
+    Dirty means that Python files of the package differ from the commit or are untracked; notes, results
+    and everything else may change.
+
+    Raises:
+        ProvenanceError: a given commit that contradicts git or is not a commit.
     """
     given = given or os.environ.get("SNNCORE_COMMIT") or None
     if given is not None and not re.fullmatch(r"[0-9a-f]{40}", given):
@@ -95,7 +102,7 @@ def _git(tree: Path, *words: str) -> str:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """The part of the provenance that the numbers may depend on besides spec and sources."""
+    """The part of the provenance that the numbers may depend on, in addition to spec and sources."""
     import torch
 
     from snncore import kernels
@@ -115,7 +122,7 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str | None]:
-    """Python and the libraries that compute."""
+    """Versions of Python and of the numerical libraries."""
     out: dict[str, str | None] = {"python": platform.python_version()}
     for name in ("torch", "torchvision", "numpy"):
         try:
@@ -124,15 +131,13 @@ def versions() -> dict[str, str | None]:
             out[name] = None
     import torch
 
-    out["torch"] = str(
-        torch.__version__
-    )  # with the build, "+cpu" or "+cu128", which the metadata may leave out
+    out["torch"] = str(torch.__version__)  # with the build, "+cpu" or "+cu128", which the metadata may omit
     return out
 
 
 @functools.cache
 def cpu_model() -> str:
-    """The name the processor gives itself."""
+    """The processor's name."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -142,7 +147,7 @@ def cpu_model() -> str:
 
 @functools.cache
 def _cpu_generation() -> str:
-    """Family and model, since virtual machines call many processors by one name."""
+    """Family and model, because virtual machines use one name for many processors."""
     with contextlib.suppress(OSError):
         text = Path("/proc/cpuinfo").read_text()
         numbers = [re.search(rf"^{name}\s*: (\d+)$", text, re.MULTILINE) for name in ("cpu family", "model")]
@@ -153,16 +158,14 @@ def _cpu_generation() -> str:
 
 
 def same_kind(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """What differs between two machines so that equal bits cannot be asked for; empty on the same kind of
-    machine.
-    """
+    """The differences between two machines that prevent bit-identical results; empty on the same kind of machine."""
     differing = [name for name in ("device_name", "cpu", "threads") if one[name] != other[name]]
     differing += ["processes"] * (one.get("processes", 1) != other.get("processes", 1))
     return differing + [name for name in ("torch",) if one["versions"][name] != other["versions"][name]]
 
 
 def usable_cores() -> int:
-    """Threads to compute with: OMP_NUM_THREADS, or else the cores that this process may use."""
+    """Number of threads to use: OMP_NUM_THREADS, or else the number of cores that this process may use."""
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
         return max(1, int(os.environ["OMP_NUM_THREADS"]))
     if hasattr(os, "sched_getaffinity"):
@@ -172,9 +175,7 @@ def usable_cores() -> int:
 
 @contextlib.contextmanager
 def deterministic() -> Iterator[None]:
-    """Ask torch for deterministic kernels where it has them (it warns where it has none), and for float32 that is
-    float32 on a GPU too; restored on leaving.
-    """
+    """Context with deterministic kernels (torch warns if one does not exist), and with full float32 precision on a GPU."""
     import torch
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -185,10 +186,12 @@ def deterministic() -> Iterator[None]:
     short = torch.backends.cudnn.allow_tf32
     # use_deterministic_algorithms(True, warn_only=True) also loads the compiler, which takes seconds
     torch.set_deterministic_debug_mode("warn")
-    # filling new tensors with NaN is an aid to debugging that costs a pass over each of them
+    # filling new tensors with NaN only helps debugging, and costs a pass over each of them
     checks.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False  # ten bits of a weight would move balanced thresholds
+    torch.backends.cudnn.allow_tf32 = (
+        False  # TF32 keeps ten bits of a weight, which would change balanced thresholds
+    )
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Which runs are recorded, which are due, and the one loop that makes those that are."""
+"""Which runs are recorded, which are due, and the one loop that makes the due ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAM = "python -m panda2020"
 
 @dataclass(frozen=True)
 class Found:
-    """What the stores hold of one run: its record, or why the record must not be used, or neither."""
+    """The state of one run in the stores: its record, or why the record must not be used, or neither."""
 
     entry: Entry
     record: Record | None = None
@@ -26,7 +26,7 @@ class Found:
 
     @property
     def state(self) -> str:
-        """ "missing", "unreadable", "older" (made by older sources, and no re-run confirms it) or "done"."""
+        """ "missing", "unreadable", "older" (made by older sources, and not confirmed by a re-run) or "done"."""
         if self.error is not None:
             return "unreadable"
         if self.record is None:
@@ -34,13 +34,17 @@ class Found:
         return "older" if freshness(self.record) == OLDER else "done"
 
     def due(self, *, renew: bool) -> bool:
-        """Whether the run is still to be made. renew: also where an older record would be replaced."""
+        """Whether the run must be made.
+
+        Args:
+            renew: also replace an older record.
+        """
         return self.state in (("missing", "older") if renew else ("missing",))
 
 
 @dataclass
 class Work:
-    """What the loop did. stopped: why it stopped before the end, in words, if it did."""
+    """The result of the loop. stopped: the reason for an early stop, in words, if any."""
 
     records: dict[str, Record] = field(default_factory=dict)
     failed: list[Entry] = field(default_factory=list)
@@ -53,12 +57,12 @@ def minutes(spec: Any) -> float:
 
 
 def memory(spec: Any) -> float:
-    """Estimated largest memory of a run in MiB."""
+    """Estimated peak memory of a run in MiB."""
     return float(task_module(task_of(spec)).memory(spec))
 
 
 def look_up(entries: Iterable[Entry], places: Callable[[Entry], Sequence[Store]]) -> dict[str, Found]:
-    """Key -> what the first of an entry's places that has the run says of it; each run once, in order."""
+    """The state of each run by key, from the first of an entry's places that has it; each run once, in order."""
     found: dict[str, Found] = {}
     for entry in entries:
         if (name := key(entry.spec)) not in found:
@@ -86,13 +90,18 @@ def make(
 ) -> Work:
     """Make the runs in order, and stop before the first that would not fit into ``max_minutes``.
 
-    A run is expected to take its estimate times what those before it took of theirs. say: told what begins, ends or is left
-    to another process. failed: told of a run that fails, and the others go on; without it the error is raised.
+    The expected time of a run is its estimate, scaled by the ratio of measured to estimated time of the runs before it.
+
+    Args:
+        say: called with a message when a run begins, ends or is left to another process.
+        failed: called for a run that fails, and the loop continues; None raises the error.
     """
     work, began, worked, estimated = Work(), time.perf_counter(), 0.0, 0.0
     estimates = [minutes(entry.spec) for entry in due]
     for number, (entry, estimate) in enumerate(zip(due, estimates, strict=True), 1):
-        pace = worked / estimated if worked > 1 else 1  # this machine's minutes in one estimated, once known
+        pace = (
+            worked / estimated if worked > 1 else 1
+        )  # minutes on this machine per estimated minute, once known
         expected, rest = estimate * pace, sum(estimates[number - 1 :]) * pace
         left = max_minutes - (time.perf_counter() - began) / 60
         if expected > left:
@@ -120,11 +129,11 @@ def make(
 
 
 def record_commands(entries: Iterable[Entry]) -> tuple[str, ...]:
-    """What records these runs: one command per exhibit, which makes all of its missing runs, these among them."""
+    """Commands that record these runs: one per exhibit, which makes all of its missing runs."""
     groups = dict.fromkeys((entry.profile, table) for entry in entries for table in entry.tables[:1])
     return tuple(f"{PROGRAM} record --profile {profile} --table {table}" for profile, table in groups)
 
 
 def listed(entries: Iterable[Entry]) -> list[str]:
-    """One line for each run: key, what it is, estimated minutes."""
+    """One line for each run: key, description, estimated minutes."""
     return [f"  {key(entry.spec)}  {entry}, about {minutes(entry.spec):.1f} min" for entry in entries]

@@ -1,4 +1,4 @@
-"""What a record must look like, checked before anything in it is used."""
+"""The schema of records, checked before anything in a record is used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class Artifact(Struct, forbid_unknown_fields=True):
-    """One set of arrays beside the record."""
+    """One set of arrays stored beside the record."""
 
     file: str
     sha256: Hash
@@ -22,7 +22,7 @@ class Artifact(Struct, forbid_unknown_fields=True):
 
 
 class Labels(Struct, forbid_unknown_fields=True):
-    """Where in the paper the run belongs."""
+    """The run's place in the paper."""
 
     network: str
     role: str
@@ -33,14 +33,14 @@ class Labels(Struct, forbid_unknown_fields=True):
 
 
 class Source(Struct):
-    """The sources that made it."""
+    """The sources of the run."""
 
     sha256: str
     version: int = 1
 
 
 class Provenance(Struct):
-    """What made the run, as far as it is used."""
+    """The provenance fields that are used."""
 
     source: Source
     seconds: Annotated[float, Meta(ge=0)]
@@ -61,7 +61,7 @@ class Data(Struct):
 
 
 class Result(Struct):
-    """What every task's result has."""
+    """The fields that the results of all tasks share."""
 
     curve: Annotated[list[dict[str, Any]], Meta(min_length=1)]
     data: Data
@@ -85,7 +85,11 @@ class Whole(Struct, forbid_unknown_fields=True):
 
 
 def parse(content: bytes) -> Any:
-    """JSON in UTF-8, each name once, finite numbers only, not too deep; raise ``ValueError`` saying what is wrong."""
+    """Parse JSON in UTF-8 with unique names, finite numbers and limited depth.
+
+    Raises:
+        ValueError: anything else; the message says what is wrong.
+    """
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_finite)
     except UnicodeDecodeError:
@@ -97,7 +101,11 @@ def parse(content: bytes) -> Any:
 
 
 def check(data: Any) -> None:
-    """Raise ``ValueError``, naming the place, unless the data has the fields and types of a record."""
+    """Check that the data has the fields and types of a record.
+
+    Raises:
+        ValueError: names the place that does not.
+    """
     try:
         msgspec.convert(data, Whole)
     except msgspec.ValidationError as error:

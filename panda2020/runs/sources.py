@@ -1,20 +1,20 @@
-"""The hash of the sources behind a run, version 2: the definitions that decide its numbers, not the files they stand in.
+"""The hash of the sources behind a run, version 2: it covers the definitions that decide its numbers, not whole files.
 
-Imports are followed through the syntax tree from the task's module, inside functions too, so nothing is executed.
-`from package import name` leads to the submodule of that name, or else to the package's own `__init__`; an
-`__init__` that Python merely passes through on the way to a submodule is not counted, and neither is what stands
-under `if TYPE_CHECKING:`. The store of the runs (``runs`` but for its tasks) is not followed: it hands a task its
-spec and takes what comes back, and decides no number.
+Imports are followed through the syntax tree from the task's module, also inside functions, so nothing is executed.
+``from package import name`` leads to the submodule of that name, or else to the package's own ``__init__``. An
+``__init__`` that Python only passes through on the way to a submodule is not counted, and neither is code
+under ``if TYPE_CHECKING:``. The store of the runs (``runs`` without its tasks) is not followed: it gives a task its
+spec and receives the result, and decides no number.
 
-The hash is SHA-256 over the sorted top-level statements of these modules. Whatever decides no number is left out:
-names of modules, imports, comments, layout, docstrings, arguments of what is raised, annotations of arguments and
-results (those of fields stay, as specs are read by them), estimates (functions named ``minutes`` or ``memory``), ``__all__`` and
-the table of tasks. So a definition may move from one module to another, and a message may be reworded. An import
-cannot be told from another one of the same name: a test holds that no two definitions of a closure share a public
-name, but for what every task has to offer.
+The hash is SHA-256 over the sorted top-level statements of these modules. Parts that decide no number are omitted:
+names of modules, imports, comments, layout, docstrings, arguments of raised errors, annotations of arguments and
+results (those of fields stay, because specs are read by them), estimates (functions named ``minutes`` or ``memory``),
+``__all__`` and the table of tasks. So a definition may move from one module to another, and a message may be reworded. An
+import cannot be distinguished from another one of the same name. A test therefore checks that no two definitions of a
+closure share a public name, except for the interface of a task.
 
-Records of schema 1 hold version 1, which hashed whole files with their names. ``results/sources.json`` says which
-hash of version 2 the same sources have; it was made from the history, and a test makes it again.
+Records of schema 1 hold version 1, which hashed whole files with their names. ``results/sources.json`` maps these
+hashes to version 2. It was made from the git history, and a test makes it again.
 """
 
 from __future__ import annotations
@@ -37,19 +37,17 @@ VERSION = 2
 
 TABLE = "sources.json"
 
-PACKAGES = ("snncore", "panda2020")  # whose modules count, beside the task's own package
+PACKAGES = ("snncore", "panda2020")  # packages whose modules count, in addition to the task's own package
 
-STORES = ("snncore.runs", "panda2020.runs")  # which are not followed
+STORES = ("snncore.runs", "panda2020.runs")  # not followed
 
-FORMER = "snncore.runs.tasks"  # where the tasks were, inside a store
+FORMER = "snncore.runs.tasks"  # former location of the tasks, inside a store
 
-Reader = Callable[
-    [str], "str | None"
-]  # "snncore/neurons.py" -> its text, or None where there is no such file
+Reader = Callable[[str], "str | None"]  # "snncore/neurons.py" -> its text, or None if there is no such file
 
 
 def disk_reader(top: str) -> Reader:
-    """Read the sources that Python would import, for ``PACKAGES``, as far as they are there, and ``top``."""
+    """Read the sources that Python would import, for ``PACKAGES`` (if present) and ``top``."""
     roots = {}
     for name in {*PACKAGES, top}:
         found = importlib.util.find_spec(name)
@@ -73,7 +71,11 @@ def disk_reader(top: str) -> Reader:
 
 
 def git_reader(repository: Path, commit: str) -> Reader:
-    """Read the sources as ``commit`` has them; raise ``ValueError`` where the repository does not know it."""
+    """Read the sources at ``commit``.
+
+    Raises:
+        ValueError: the repository does not have the commit.
+    """
 
     def git(*words: str) -> str:
         done = subprocess.run(
@@ -88,8 +90,10 @@ def git_reader(repository: Path, commit: str) -> Reader:
 
 
 def closure(module: str, read: Reader, *, stores: Sequence[str] = STORES) -> dict[str, str]:
-    """The texts of ``module`` and of all it imports from its own package and from ``PACKAGES`` but not from ``stores``, by
-    dotted name, sorted.
+    """The texts of ``module`` and of all its imports from its own package and ``PACKAGES``, without ``stores``, by sorted name.
+
+    Raises:
+        ValueError: the module is not found.
     """
     tops = {*PACKAGES, module.split(".")[0]}
     found: dict[str, str] = {}
@@ -120,14 +124,14 @@ def closure(module: str, read: Reader, *, stores: Sequence[str] = STORES) -> dic
 
 
 def hash_closure(texts: dict[str, str]) -> str:
-    """SHA-256 over the normalised definitions of the modules, wherever they stand."""
+    """SHA-256 over the normalised definitions of the modules, independent of their location."""
     return hashlib.sha256(
         "\n".join(sorted(d for text in texts.values() for d in definitions(text))).encode()
     ).hexdigest()
 
 
 def definitions(text: str) -> list[str]:
-    """The top-level statements of one module, each written out without what decides no number."""
+    """The top-level statements of one module as text, without the parts that decide no number."""
     tree = _Essential().visit(ast.parse(text))
     return [_write(statement) for statement in tree.body if not _names_only(statement)]
 
@@ -136,21 +140,19 @@ def definitions(text: str) -> list[str]:
 def of_task(task: str) -> tuple[str, tuple[str, ...]]:
     """Hash and module names of the sources of ``task``, as this process has loaded them.
 
-    Read once per process, and all of the modules are imported then and there: editing a file while a run goes
-    on changes neither what the run computes nor what its record says.
+    They are read once per process, and all modules are imported at that time. So editing a file during a run
+    changes neither the computation nor the hash in its record.
     """
     task_module(task)
     texts = closure(TASKS[task], disk_reader(TASKS[task].split(".")[0]))
     for name in texts:
-        with contextlib.suppress(
-            ImportError
-        ):  # a module that cannot be imported here cannot be used by the run either
+        with contextlib.suppress(ImportError):  # a module that cannot be imported here is not used by the run
             importlib.import_module(name)
     return hash_closure(texts), tuple(texts)
 
 
 def at_commit(task: str, repository: Path, commit: str) -> str:
-    """Hash of the sources of ``task`` as ``commit`` has them, where its module may still have had its former name."""
+    """Hash of the sources of ``task`` at ``commit``, where its module may have its former name."""
     task_module(task)
     read = git_reader(repository, commit)
     former = f"{FORMER}.{TASKS[task].rpartition('.')[2]}"
@@ -159,7 +161,7 @@ def at_commit(task: str, repository: Path, commit: str) -> str:
 
 
 def of_record(source: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Hash of version 2 of the sources that a record's ``provenance.source`` names, or None, and why there is none."""
+    """Hash of version 2 for the sources named by a record's ``provenance.source``; or None, and the reason."""
     version = source.get("version", 1)
     if version == VERSION:
         return source["sha256"], ""
@@ -178,7 +180,7 @@ def of_record(source: Mapping[str, Any]) -> tuple[str | None, str]:
 
 
 def table() -> dict[str, str]:
-    """Hash of version 1 -> hash of version 2 of the same sources, from ``results/sources.json``; empty without it."""
+    """Hash of version 1 -> hash of version 2 of the same sources, from ``results/sources.json``; empty without that file."""
     file = provenance.home() / "results" / TABLE
     if not file.is_file():
         return {}
@@ -197,7 +199,7 @@ def _inside(stores: Sequence[str], name: str) -> bool:
 
 
 class _Essential(ast.NodeTransformer):
-    """Leaves out of a module what decides no number (see the top of this file)."""
+    """Removes the parts of a module that decide no number (see the module's docstring)."""
 
     def visit_Import(self, node: ast.Import) -> None:
         return None
@@ -227,7 +229,7 @@ class _Essential(ast.NodeTransformer):
 
 
 def _names_only(node: ast.stmt) -> bool:
-    """Whether a top-level statement estimates time or memory, lists names to export, or says where the tasks are."""
+    """Return whether a top-level statement only estimates time or memory, lists exported names, or registers tasks."""
     if isinstance(node, ast.FunctionDef):
         return node.name in ("minutes", "memory")
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):

@@ -1,11 +1,12 @@
 """A run is its spec: a frozen dataclass, its canonical JSON, and the key made from that.
 
-The canonical form leaves out every field that equals its default, so that a new option whose default means
+The canonical form omits every field that equals its default, so that a new option whose default means
 "as before" does not change the keys of old runs. Floats are written by ``repr`` (exact), names are sorted,
 -0.0 is 0.0, and NaN is refused.
 
-msgspec checks types, both of JSON and of specs made in code. It refuses unknown fields of its own structs only, so each
-dataclass has a struct beside it (``_struct_for``); here are also the sentences, as msgspec's do not say what it got.
+msgspec checks the types of JSON and of specs made in code. It refuses unknown fields only for its own structs, so each
+dataclass has a corresponding struct (``_struct_for``). The error sentences are made here, because msgspec's do not state
+the value.
 """
 
 from __future__ import annotations
@@ -32,28 +33,32 @@ TASKS: dict[str, str] = {
 }
 
 
-#: Fields that specs call by another name than the code: the keys of recorded runs are made from it.
+#: Fields with a different name in specs than in the code; the keys of recorded runs depend on the name in specs.
 STORED = {"alpha": "leak"}
 
-#: What fields of these names may be at most, so that no spec asks for more memory than any machine has.
+#: Largest values of fields with these names, so that no spec needs more memory than a machine can have.
 LARGEST = {"steps": 100_000, "batch_size": 100_000, "batch": 100_000, "size": 4_096}
 
-_FINITE = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]  # which NaN is not
+_FINITE = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]  # excludes NaN
 
 
 class SpecError(ValueError):
-    """A spec that cannot be understood, said in one sentence."""
+    """A spec that cannot be understood; the message is one sentence."""
 
 
 def register(task: str, module: str) -> None:
-    """Add a kind of run: ``module`` is imported when a run of the kind is first met."""
+    """Add a kind of run. ``module`` is imported when a run of this kind is first used."""
     if TASKS.get(task, module) != module:
         raise SpecError(f"task {task!r} is already {TASKS[task]}, so it cannot become {module}")
     TASKS[task] = module
 
 
 def task_module(task: str) -> Any:
-    """The module that runs ``task``; raise ``SpecError`` for an unknown one."""
+    """The module that runs ``task``.
+
+    Raises:
+        SpecError: an unknown task.
+    """
     if task not in TASKS:
         raise SpecError(f"task must be one of {', '.join(map(repr, TASKS))}, got {task!r}")
     return importlib.import_module(TASKS[task])
@@ -74,9 +79,7 @@ def to_dict(spec: Any) -> dict[str, Any]:
 
 
 def from_dict(task: str, data: Mapping[str, Any]) -> Any:
-    """The spec that ``to_dict`` wrote: strict about names and types; a field that is absent takes its
-    default.
-    """
+    """Read the output of ``to_dict``. Names and types are strict; a missing field takes its default."""
     return _spec_in(_convert(data, task_module(task).Spec, task))
 
 
@@ -91,7 +94,7 @@ def canonical(spec: Any) -> str:
 
 
 def key(spec: Any) -> str:
-    """16 hexadecimal digits that name the run."""
+    """The key of a run, 16 hexadecimal digits."""
     return hashlib.sha256(canonical(spec).encode()).hexdigest()[:16]
 
 
@@ -101,12 +104,12 @@ def dumps(value: Any) -> str:
 
 
 class _Unreadable:
-    """Stands for an annotation that no value of a spec may have."""
+    """Replaces an annotation that no value of a spec may have."""
 
 
 @functools.cache
 def _struct_for(kind: type) -> type[msgspec.Struct]:
-    """The struct that msgspec reads in the place of a dataclass: the same fields, under the names of records."""
+    """The msgspec struct for a dataclass: the same fields, with their names in records."""
     hints = typing.get_type_hints(kind)
     fields: list[Any] = []
     for field in dataclasses.fields(kind):
@@ -123,7 +126,7 @@ def _struct_for(kind: type) -> type[msgspec.Struct]:
 
 
 def _annotation(hint: Any, most: int | None = None) -> Any:
-    """A field's annotation as msgspec is to read it."""
+    """A field's annotation for msgspec."""
     args = typing.get_args(hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _struct_for(hint)
@@ -141,7 +144,7 @@ def _annotation(hint: Any, most: int | None = None) -> Any:
 
 
 def _convert(data: Any, kind: type, path: str) -> msgspec.Struct:
-    """The fields of ``kind`` in ``data``; raise ``SpecError`` with the place, what it must be, and what it is."""
+    """Read the fields of ``kind`` from ``data``; raise ``SpecError`` with the place, the allowed values and the value."""
     if not isinstance(data, Mapping):
         raise SpecError(f"{path} must be the fields of {kind.__qualname__}, got {data!r}")
     try:
@@ -151,7 +154,7 @@ def _convert(data: Any, kind: type, path: str) -> msgspec.Struct:
 
 
 def _sentence(said: str, value: Any, hint: Any, path: str) -> str:
-    """What msgspec said, with the annotation and the value at that place."""
+    """msgspec's error as a sentence, with the annotation and the value at that place."""
     said, _, place = said.partition(" - at `$")
     name = ""
     for field, index in re.findall(r"\.(\w+)|\[(\d+)\]", place):
@@ -189,7 +192,7 @@ def _name(hint: Any) -> str:
 
 
 def _spec_in(value: Any) -> Any:
-    """The dataclass that a struct stands for."""
+    """The dataclass for a struct."""
     if isinstance(value, msgspec.Struct):
         found = {name: getattr(value, name) for name in value.__struct_fields__}
         return value.kind(**{n: _spec_in(v) for n, v in found.items() if v is not msgspec.UNSET})  # type: ignore[attr-defined]
@@ -213,7 +216,7 @@ def _checked(spec: Any, path: str = "") -> msgspec.Struct:
 
 
 def _raw(value: Any, path: str) -> Any:
-    """A value of a spec made in code as msgspec takes it; NumPy's numbers become Python's."""
+    """A value of a spec made in code, as msgspec needs it; NumPy numbers become Python numbers."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _checked(value, path)
     if isinstance(value, tuple | list):
@@ -228,7 +231,7 @@ def _raw(value: Any, path: str) -> Any:
 
 
 def _plain(value: Any, *, omit: bool) -> Any:
-    """A checked value as JSON data; ``omit`` leaves out fields that equal their default."""
+    """A checked value as JSON data; ``omit`` omits fields that equal their default."""
     if not isinstance(value, msgspec.Struct):
         return [_plain(item, omit=omit) for item in value] if isinstance(value, tuple) else _spec_in(value)
     kind: type = value.kind  # type: ignore[attr-defined]
@@ -243,7 +246,7 @@ def _plain(value: Any, *, omit: bool) -> Any:
 
 @functools.cache
 def _default_text(kind: type, name: str) -> str | None:
-    """A field's default as JSON, in the type of its annotation; None without one."""
+    """A field's default as JSON, in the type of its annotation; None without a default."""
     field = next(f for f in dataclasses.fields(kind) if f.name == name)
     if not _default(field):
         return None

@@ -1,8 +1,8 @@
-"""Records on disk: written whole or not at all, verified at every read, never lost to a second writer.
+"""Records on disk: written completely or not at all, verified at every read, never overwritten by a second writer.
 
 A store is a directory: ``results/`` (the paper's, committed) or ``runs/`` (the user's own). The schema is in
 ``results/README.md``. A record is ``<key>.json``; its arrays are
-``<key>.<name>-<hash8>.npz``, named by content, so that nobody ever overwrites a file that a record points to.
+``<key>.<name>-<hash8>.npz``, named by content, so that no writer overwrites a file that a record refers to.
 Files are written under a temporary name in the same directory, synced, and then linked or renamed, arrays
 first.
 """
@@ -36,14 +36,14 @@ from .spec import dumps, from_dict, key
 
 SCHEMA = 2
 
-READABLE = (1, 2)  # 1 has another hash of the sources, see ``sources.of_record``
+READABLE = (1, 2)  # schema 1 has an older hash of the sources, see ``sources.of_record``
 
 FIELDS = ("schema", "key", "task", "spec", "labels", "result", "provenance", "artifacts", "sha256")
 
 
 LARGEST = 64 * 2**20  # bytes of a record, or of one of its sets of arrays
 
-LEFT_AFTER = 60  # seconds without a change, after which a file under a temporary name is nobody's
+LEFT_AFTER = 60  # after this many seconds without a change, a temporary file is abandoned
 
 
 class RecordError(RuntimeError):
@@ -60,13 +60,13 @@ class Busy(RuntimeError):
 
 @dataclass(frozen=True)
 class Record:
-    """A verified record. ``record["result"]`` reads the JSON; ``collect`` sets what follows ``path``."""
+    """A verified record. ``record["result"]`` reads the JSON; ``collect`` sets the fields after ``path``."""
 
     data: Mapping[str, Any]
     path: Path
     tag: str | None = None  # "live" | "recorded" | "recorded-confirmed" | "recorded-by-older-sources"
     shown_as: Mapping[str, Any] | None = None  # the labels of the entry that asked for this record
-    why: str = ""  # in one sentence, why the sources in use are not those that made it
+    why: str = ""  # one sentence: why the current sources are not those of the record
     witnesses: tuple[str, ...] = ()  # keys of the records whose re-run confirms it
 
     def __getitem__(self, name: str) -> Any:
@@ -83,7 +83,7 @@ class Record:
 
     @property
     def labels(self) -> Mapping[str, Any]:
-        """Of the entry that asked for the record, or else as stored."""
+        """The labels of the entry that asked for the record, or else the stored ones."""
         return with_interpretation(self.data["labels"] if self.shown_as is None else self.shown_as)
 
     @property
@@ -95,7 +95,11 @@ class Record:
         return self.data["provenance"]
 
     def artifact(self, name: str) -> dict[str, np.ndarray]:
-        """The named arrays, verified once more; raise ``RecordError`` for an unknown name."""
+        """The named arrays, verified again.
+
+        Raises:
+            RecordError: an unknown name, or arrays that cannot be read.
+        """
         import numpy as np
 
         if name not in self.data["artifacts"]:
@@ -113,7 +117,7 @@ class Record:
             raise RecordError(f"{self.path} has arrays {name!r} that cannot be read ({error})") from None
 
     def tagged(self, tag: str, labels: Mapping[str, Any] | None = None, **more: Any) -> Record:
-        """The same record as an exhibit shows it; more: ``why`` and ``witnesses``."""
+        """A copy of the record for an exhibit, with its tag and labels. more: ``why`` and ``witnesses``."""
         return replace(self, tag=tag, shown_as=labels, **more)
 
 
@@ -124,21 +128,23 @@ def seal(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def same_numbers(one: Record, other: Record) -> bool:
-    """Whether two records hold the same results and arrays, times aside."""
+    """Return whether two records hold the same results and arrays, without times."""
     arrays = ({name: item["sha256"] for name, item in r["artifacts"].items()} for r in (one, other))
     return dumps(timeless(one.result)) == dumps(timeless(other.result)) and next(arrays) == next(arrays)
 
 
 def timeless(value: Any) -> Any:
-    """``value`` without what differs between two equal runs: everything named ``seconds``."""
+    """``value`` without the fields that differ between two equal runs: all fields named ``seconds``."""
     if isinstance(value, Mapping):
         return {name: timeless(item) for name, item in value.items() if name != "seconds"}
     return [timeless(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def plain(value: Any, path: str = "result") -> Any:
-    """Plain JSON data; raise ``RecordError`` naming the place of what cannot be stored (NaN, tensors,
-    objects).
+    """Convert to plain JSON data.
+
+    Raises:
+        RecordError: names the place of a value that cannot be stored (NaN, tensors, objects).
     """
     if value is None or isinstance(value, (bool, str)):
         return value
@@ -158,13 +164,13 @@ def plain(value: Any, path: str = "result") -> Any:
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The arrays as an npz file with the same bytes wherever and whenever it is made."""
+    """The arrays as an npz file, with the same bytes everywhere."""
     import numpy as np
 
     out = io.BytesIO()
     with zipfile.ZipFile(
         out, "w", zipfile.ZIP_STORED
-    ) as file:  # compressed bytes would depend on the zlib at hand
+    ) as file:  # compressed bytes would depend on the version of zlib
         for name in sorted(arrays):
             array = io.BytesIO()
             np.lib.format.write_array(array, np.asarray(arrays[name]), version=(1, 0), allow_pickle=False)
@@ -192,8 +198,10 @@ class Store:
         return self.directory / f"{key}.json"
 
     def read(self, key: str) -> Record | None:
-        """The record, or None where there is none; raise ``RecordError`` where it is torn, edited, misnamed
-        or disputed.
+        """The record, or None if there is none.
+
+        Raises:
+            RecordError: a record that is torn, edited, misnamed or disputed.
         """
         if conflicts := sorted(self.directory.glob(f"{key}.conflict-*.json")):
             raise RecordError(
@@ -211,14 +219,14 @@ class Store:
                 return self._verified(self.path(key), text)
             except RecordError as error:
                 refusal = error
-            # a newer record may have taken the place of this one, and its arrays, while it was being read
+            # a newer record may have replaced this one, and its arrays, during the read
             with contextlib.suppress(OSError):
                 if self.path(key).read_bytes() == text:
                     break
         raise refusal
 
     def read_all(self) -> tuple[list[Record], list[RecordError]]:
-        """All readable records and what is wrong with the others."""
+        """All readable records, and the errors of the others."""
         records, errors = [], []
         for name in self.all_keys():
             try:
@@ -229,11 +237,11 @@ class Store:
         return records, errors
 
     def check_writable(self) -> None:
-        """Raise ``StoreError`` now rather than after hours of computing."""
+        """Raise ``StoreError`` now, not after hours of computing, if the store cannot be written."""
         self._remove(self._temporary("probe", b"").name)
 
     def remove_leftovers(self, key: str) -> None:
-        """Remove what killed writers of this run, and killed probes, left half written; not what may still be growing."""
+        """Remove half-written files of killed writers of this run, and of killed probes, but not files that may still grow."""
         for pattern in (f".{key}.*.part", ".probe.*.part"):
             for left in self.directory.glob(pattern):
                 with contextlib.suppress(OSError):
@@ -247,12 +255,17 @@ class Store:
         *,
         supersede: Record | None = None,
     ) -> Record:
-        """Store the record ``data`` (all fields but ``artifacts`` and ``sha256``; of this schema if it names none) with its
-        arrays.
+        """Store the record ``data`` with its arrays.
 
-        The first valid record of a key stays. Where one is there already, an equal result is dropped and the
-        stored record returned; a different one is kept beside it, and ``RecordError`` names both.
-        ``supersede`` is an older record that this one may replace.
+        The first valid record of a key stays. If there is one already, an equal result is dropped and the
+        stored record returned; a different one is kept beside it, and the error names both.
+
+        Args:
+            data: all fields except ``artifacts`` and ``sha256``; the schema defaults to the current one.
+            supersede: an older record that this one may replace.
+
+        Raises:
+            RecordError: a different result for the same run.
         """
         key = data["key"]
         packed = {name: pack(arrays) for name, arrays in sorted((artifacts or {}).items())}
@@ -284,9 +297,9 @@ class Store:
         if self._link(self.path(key), text):
             return record
 
-        try:  # whatever else disputes it: a run that agrees with the record is no further dispute
+        try:  # a run that agrees with the record adds no dispute, even if another one does
             stored = self._verified(self.path(key), self.path(key).read_bytes())
-        except (RecordError, OSError):  # unreadable, so it cannot be said that they are equal: keep both
+        except (RecordError, OSError):  # unreadable, so equality is unknown: keep both
             stored = None
         if stored is not None and same_numbers(stored, record):
             return stored
@@ -320,7 +333,7 @@ class Store:
                 os.fsync(file.fileno())
             os.chmod(file.name, 0o644)
         except OSError as error:
-            if file is not None:  # on a full disk it would keep others from writing
+            if file is not None:  # on a full disk it would prevent other writes
                 self._remove(file.name)
             raise StoreError(f"records cannot be written into {self.directory} ({error.strerror})") from None
         return file
@@ -330,7 +343,7 @@ class Store:
         self._sync()
 
     def _link(self, path: Path, content: bytes) -> bool:
-        """Give the content its name unless the name is taken; atomic, so that of two writers one wins."""
+        """Give the content its name unless the name exists. This is atomic, so one of two writers wins."""
         temporary = self._temporary(path.name, content).name
         try:
             os.link(temporary, path)
@@ -344,7 +357,7 @@ class Store:
         return True
 
     def _sync(self) -> None:
-        if os.name == "nt":  # where a directory cannot be opened
+        if os.name == "nt":  # Windows cannot open directories
             return
         handle = os.open(self.directory, os.O_RDONLY)
         try:
@@ -358,8 +371,10 @@ class Store:
 
 
 def verified(path: Path, data: Any) -> Record:
-    """The record in ``data`` as read from ``path``; raise ``RecordError`` unless everything in it holds
-    together.
+    """The record in ``data`` as read from ``path``.
+
+    Raises:
+        RecordError: fields that do not fit each other.
     """
     if not isinstance(data, dict) or sorted(data) != sorted(FIELDS):
         raise RecordError(f"{path} is no record: its fields are not {', '.join(FIELDS)}")
@@ -393,7 +408,11 @@ def verified(path: Path, data: Any) -> Record:
 
 
 def _content(path: Path) -> bytes:
-    """A file's bytes; raise ``RecordError`` for a pipe or device, which might never end, and for one that is too large."""
+    """A file's bytes.
+
+    Raises:
+        RecordError: a pipe or device, which might never end, or a file that is too large.
+    """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise RecordError(f"{path} is not a regular file")
@@ -415,24 +434,26 @@ def _artifact_bytes(path: Path, item: Mapping[str, Any]) -> bytes:
 
 @contextlib.contextmanager
 def lock(runs: Path, key: str, *, wait: bool = True) -> Iterator[Path]:
-    """Hold the run ``key`` and give its work directory, ``runs/work/<key>/``; raise ``Busy`` if held and not
-    ``wait``.
+    """Hold the run ``key`` and return its work directory, ``runs/work/<key>/``.
 
-    The lock dies with the process, kill -9 included; the directory stays for the next one to go on from.
+    The lock ends with the process, even after kill -9. The directory stays, and the next process continues in it.
+
+    Raises:
+        Busy: another process holds the run and ``wait`` is False.
     """
     work = runs / "work" / key
     held = FileLock(work / "lock", mode=0o644, poll_interval=0.01)
     for attempt in range(100):
         try:
             work.mkdir(parents=True, exist_ok=True)
-            held.acquire(timeout=-1 if wait else 0)  # which notices where the holder has removed the file
+            held.acquire(timeout=-1 if wait else 0)  # detects if the holder has removed the file
             break
         except Timeout:
             raise Busy(f"another process is executing the run {key}") from None
         except OSError as error:
             if attempt == 99 or not isinstance(error, (FileNotFoundError, FileExistsError)):
                 raise StoreError(f"the work directory {work} cannot be written ({error.strerror})") from None
-            time.sleep(0.001)  # its holder removes the directory just now, or another makes it anew
+            time.sleep(0.001)  # the holder is removing the directory, or another process is creating it
     try:
         yield work
     finally:
@@ -440,7 +461,7 @@ def lock(runs: Path, key: str, *, wait: bool = True) -> Iterator[Path]:
 
 
 def empty(work: Path) -> None:
-    """Remove everything in a held work directory but its lock."""
+    """Remove everything in a held work directory except its lock."""
     for path in work.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -449,17 +470,17 @@ def empty(work: Path) -> None:
 
 
 def discard(work: Path) -> None:
-    """Remove a held work directory; whoever waits for its lock will notice and make a new one."""
+    """Remove a held work directory. A process that waits for its lock notices this and makes a new one."""
     empty(work)
     with contextlib.suppress(
         OSError
-    ):  # a newcomer may have made its lock in it already; Windows keeps what is open
+    ):  # another process may already have created its lock there; Windows cannot remove open files
         (work / "lock").unlink()
         work.rmdir()
 
 
 def discard_finished(runs: Path, keys: Iterable[str]) -> None:
-    """Remove the work directories of runs that are recorded: of recorders killed between the record and the tidying up."""
+    """Remove the work directories of recorded runs, whose recorders were killed before they could clean up."""
     for name in keys:
         if (runs / "work" / name).is_dir():
             with contextlib.suppress(Busy), lock(runs, name, wait=False) as work:

@@ -1,8 +1,8 @@
-"""Runs under ``torchrun``: the first process keeps the records, the others compute along with it.
+"""Runs under ``torchrun``: the first process keeps the records, the others compute with it.
 
-The first process does all that a single one does. Before a task begins it tells the others which, and they execute the same
-spec in the same work directory; training shares every batch among them (``snncore.processes``), and what is not training is
-done by each.
+The first process does everything that a single process does. Before a task begins it tells the others which task, and they
+execute the same spec in the same work directory. Training shares every batch among them (``snncore.processes``); all other
+parts are computed by each process.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from .spec import SpecError, from_dict, key, task_module, task_of, to_dict
 
 
 def asked() -> int:
-    """How many processes ``torchrun`` has started; 1 without it."""
+    """Number of processes that ``torchrun`` has started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextlib.contextmanager
 def group(device: str) -> Iterator[bool]:
-    """Join the processes that ``torchrun`` has started; True in the first of them, or in a single one.
+    """Join the processes that ``torchrun`` has started. True in the first of them, or in a single process.
 
-    Each takes a GPU of its own where ``device`` is "cuda". The others leave when the first does (``follow``).
+    With ``device`` "cuda" each process uses its own GPU. The others end when the first ends (``follow``).
     """
     if asked() == 1:
         yield True
@@ -42,11 +42,11 @@ def group(device: str) -> Iterator[bool]:
     yield first
     if first:
         _tell(None)
-    torch.distributed.destroy_process_group()  # not after an error: the others may wait, until torchrun ends them
+    torch.distributed.destroy_process_group()  # not after an error: the others may be waiting, and torchrun ends them
 
 
 def run_task(spec: Any, *, work: Path, device: str, progress: bool) -> Outcome:
-    """Execute a task here, and in the other processes too where there are any."""
+    """Execute a task here, and in the other processes if there are any."""
     from snncore.processes import wait_for_all
 
     task = task_of(spec)
@@ -54,12 +54,12 @@ def run_task(spec: Any, *, work: Path, device: str, progress: bool) -> Outcome:
         raise SpecError(f"task 'stdp' must run in one process, as it has no batches to share, got {asked()}")
     _tell((task, to_dict(spec), str(work.resolve())))
     outcome: Outcome = task_module(task).execute(spec, work=work, device=device, progress=progress)
-    wait_for_all()  # none may still write into the work directory
+    wait_for_all()  # until no process writes into the work directory
     return outcome
 
 
 def follow(device: str) -> int:
-    """What a process that is not the first does: execute what it is told to, until it is told that there is no more."""
+    """The loop of every process but the first: execute the tasks that the first process sends, until there are no more."""
     from snncore.processes import wait_for_all
 
     while (told := _tell(None)) is not None:
@@ -78,7 +78,7 @@ def follow(device: str) -> int:
 
 
 def _tell(what: Any) -> Any:
-    """What the first process says; the others give None."""
+    """The first process's message; the others pass None."""
     from snncore.processes import first_says
 
     return first_says(what)

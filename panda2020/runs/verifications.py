@@ -1,8 +1,8 @@
-"""The public log of verifications: which records were run again, when, by which sources, and what came out.
+"""The public log of verifications: which records were run again, when, with which sources, and with what result.
 
-``results/verifications.jsonl`` has one JSON object per line, in the order of time; results/README.md lists its
-fields. A line is written by one call under a lock, so that two writers never mix, and carries the hash of its
-other fields, so that a torn or edited line is named when the log is read and never counted.
+``results/verifications.jsonl`` has one JSON object per line, in order of time; results/README.md lists its
+fields. Each line is written by one call under a lock, so that two writers never mix, and holds the hash of its
+other fields, so that a torn or edited line is reported when the log is read and never counted.
 """
 
 from __future__ import annotations
@@ -52,11 +52,15 @@ FIELDS = (*FORMER, "task", "family", "source")
 READABLE = {
     1: sorted(FORMER),
     SCHEMA: sorted(FIELDS),
-}  # schema 1 does not say by which sources a record was run again
+}  # schema 1 does not name the sources of the re-run
 
 
 def entry(record: Record, verdict: Verdict, *, commit: provenance.Commit) -> dict[str, Any]:
-    """What the log says of one verification that has just ended. commit: of the sources that ran the record again."""
+    """The log's fields for one finished verification.
+
+    Args:
+        commit: of the sources that ran the record again.
+    """
     now = sources.of_task(record["task"])[0]
     return seal(
         {
@@ -80,10 +84,10 @@ def entry(record: Record, verdict: Verdict, *, commit: provenance.Commit) -> dic
 
 
 def family(record: Record) -> str:
-    """The networks that one re-run may speak for: "VGG with BackRes, snn with stochmax".
+    """The network family for which one re-run counts, such as "VGG with BackRes, snn with stochmax".
 
-    Made from the labels: letters of the network's name, whether it has BackRes blocks, the first word of the role, and
-    whether stochmax is in it.
+    It is made from the labels: letters of the network's name, whether it has BackRes blocks, the first word of the role, and
+    whether the role contains stochmax.
     """
     network, words = record.labels["network"], record.labels["role"].split("-")
     letters = re.match(r"[A-Za-z]*", network)[0]  # type: ignore[index]
@@ -92,29 +96,32 @@ def family(record: Record) -> str:
 
 
 def append(file: Path, line: Mapping[str, Any]) -> None:
-    """Add one sealed ``entry`` to the log; whole or not at all. Raise ``StoreError`` where that cannot be done.
+    """Append one sealed ``entry`` to the log, completely or not at all.
 
-    After a line that was torn by a crash a new one begins, so that the torn one spoils nothing but itself.
+    After a line that a crash has torn, a new line begins, so that only the torn line is lost.
+
+    Raises:
+        StoreError: the log cannot be written.
     """
     try:
         with FileLock(file.with_name(f".{file.name}.lock"), mode=0o644) as held:
             try:
                 _append(file, dumps(line).encode() + b"\n")
             finally:
-                with contextlib.suppress(OSError):  # Windows keeps what is open
+                with contextlib.suppress(OSError):  # Windows cannot remove open files
                     Path(held.lock_file).unlink()
     except OSError as error:
         raise StoreError(f"{file} cannot be written ({error.strerror})") from None
 
 
 def _append(file: Path, content: bytes) -> None:
-    """Add the line, or leave the file as it was."""
+    """Append the line, or leave the file unchanged."""
     handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
     size = os.fstat(handle).st_size
     try:
         if size > 0:
             os.lseek(handle, size - 1, os.SEEK_SET)
-            content = (b"\n" if os.read(handle, 1) != b"\n" else b"") + content  # after a line that is torn
+            content = (b"\n" if os.read(handle, 1) != b"\n" else b"") + content  # after a torn line
         written = os.write(handle, content)
         os.fsync(handle)
         if written != len(content):
@@ -129,12 +136,12 @@ def _append(file: Path, content: bytes) -> None:
 
 
 def read(file: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The log's entries in their order, and a sentence for every line that cannot be used; both empty without a log."""
+    """The log's entries in order, and a sentence for every unusable line. Both are empty without a log."""
     if not file.exists():
         return [], []
     entries, faults = [], []
     for number, text in enumerate(file.read_bytes().splitlines(), 1):
-        if not text.strip():  # nothing was said, so nothing is lost
+        if not text.strip():  # an empty line holds no information
             continue
         try:
             line = json.loads(text)

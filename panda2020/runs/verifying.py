@@ -1,4 +1,4 @@
-"""Is a record true? Its first epoch is run again and compared."""
+"""Verify a record: run its first epoch again and compare."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ ABSOLUTE, RELATIVE = 0.05, 0.10  # on another kind of machine: five points of ac
 
 @dataclass(frozen=True)
 class Verdict:
-    """``exact`` says whether equal bits were asked for; ``machine`` what differs from the machine that
-    recorded; ``ran_on`` what the comparison ran on (``provenance.machine``).
+    """The result of a verification.
+
+    Attributes:
+        exact: whether equal bits were required.
+        machine: differences from the machine of the record.
+        ran_on: the machine of the comparison (``provenance.machine``).
     """
 
     agrees: bool
@@ -31,12 +35,16 @@ class Verdict:
 
 
 def verify(record: Record, *, runs: Path, device: str | None = None, progress: bool = True) -> Verdict:
-    """Run the first epoch of a record again, with its number of threads, and compare it with the stored
-    learning curve.
+    """Run the first epoch of a record again, with its number of threads, and compare it with the stored learning curve.
 
-    Bit for bit on the same kind of machine (device, CPU model, threads, version of torch); elsewhere numbers
-    may differ by 0.05 + 10 %, and counts that come with a ``total`` by 5 % of it. ``device`` defaults to the
-    record's, or the CPU where it is not there.
+    The comparison is bit for bit on the same kind of machine (device, CPU model, threads, version of torch). Elsewhere numbers
+    may differ by 0.05 + 10 %, and counts with a ``total`` by 5 % of it.
+
+    Args:
+        record: the record.
+        runs: directory of work in progress.
+        device: None means the record's device, or the CPU if that is not available.
+        progress: show a progress bar.
     """
     import torch
 
@@ -44,7 +52,7 @@ def verify(record: Record, *, runs: Path, device: str | None = None, progress: b
     if device is None:
         device = record.provenance["device"]
         if device != "cpu" and not torch.cuda.is_available():
-            device = "cpu"  # the verdict then says that the device differs
+            device = "cpu"  # the verdict then reports the different device
     work = runs / "work" / f"verify-{record.key}-{os.getpid()}"
     work.mkdir(parents=True)
     try:
@@ -66,9 +74,7 @@ def verify(record: Record, *, runs: Path, device: str | None = None, progress: b
 def compare(
     stored: Any, again: Any, *, exact: bool, path: str = "curve[0]", total: float | None = None
 ) -> list[str]:
-    """The places where two pieces of JSON data differ, as text; numbers within the tolerance count as equal
-    if not ``exact``.
-    """
+    """The differences between two pieces of JSON data, as text. Numbers within the tolerance count as equal unless ``exact``."""
     if isinstance(stored, Mapping) and isinstance(again, Mapping) and stored.keys() == again.keys():
         total = stored.get("total")
         pairs = [(f"{path}.{name}", stored[name], again[name]) for name in stored]

@@ -1,4 +1,4 @@
-"""Where trained weights are kept for the runs that start from them."""
+"""Storage of trained weights for runs that start from them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .spec import dumps, key, task_of
 
 
 def weights_file(spec: Any, work: Path) -> Path:
-    """The file for the weights that the run ``spec`` ends with, given the work directory of any run.
+    """The file for the final weights of the run ``spec``, given the work directory of any run.
 
-    The name holds the run's key and a hash of its sources and of the machine (``stamp.json`` in ``work`` says
-    which device, threads and versions), so weights trained by older code or elsewhere are never picked up.
+    The name holds the run's key and a hash of its sources and of the machine (device, threads and versions in ``stamp.json``
+    in ``work``), so weights trained by older code or elsewhere are never used.
     The file may not exist; write it through a temporary name and ``os.replace``. Deleting it loses only time.
     """
     folder = work.parent.parent / "weights"

@@ -57,8 +57,10 @@ def draw_settings(kernels: Mapping[str, np.ndarray], *, low: float, high: float)
 def draw_kernels(
     kernels: Mapping[str, np.ndarray], *, low: float, high: float, layer: str = "conv1"
 ) -> Figure:
-    """Up to 18 kernels (M, C, k, k) of a layer before (left) and after STDP (right), six a line, on one scale from ``low``
-    (black) to ``high`` (white). Three input channels are averaged; of more than three inputs the first is drawn.
+    """Up to 18 kernels (M, C, k, k) of a layer before (left) and after STDP (right), six a line.
+
+    All are on one scale from ``low`` (black) to ``high`` (white). Three input channels are averaged; of more than three the
+    first is drawn.
     """
     sides = {when: kernels[f"{layer}_{when}"][:18] for when in ("before", "after")}
     count = len(sides["after"])
@@ -77,7 +79,7 @@ def draw_kernels(
 
 
 def _draw_kernel(axis: Axes, kernel: np.ndarray, low: float, high: float) -> None:
-    """One kernel with a frame, which a white one on white paper needs."""
+    """One kernel with a frame, so that a white kernel is visible on white paper."""
     axis.imshow(kernel, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     axis.set(xticks=[], yticks=[])
     axis.grid(False)
@@ -91,7 +93,7 @@ def _two_lines(text: str) -> str:
 
 
 def draw_weights(kernels: Mapping[str, np.ndarray], *, low: float, high: float) -> Figure:
-    """Histograms of each layer's weights before and after STDP, over the range that the bounds allow."""
+    """Histograms of each layer's weights before and after STDP, over the range between the bounds."""
     layers = [name.removesuffix("_after") for name in kernels if name.endswith("_after")]
     fig, axes = plt.subplots(
         1, len(layers), figsize=(min(7.8, 3.2 * len(layers)), 2.6), sharey=True, squeeze=False
@@ -115,8 +117,10 @@ def draw_weights(kernels: Mapping[str, np.ndarray], *, low: float, high: float) 
 
 
 def curve_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Mean absolute weight change in every mini-batch, and weights at a bound after it, over images seen, by network and
-    layer. Mini-batches in which thresholds settle are left out."""
+    """Mean absolute weight change in every mini-batch, and share of weights at a bound after it, by network and layer.
+
+    Mini-batches in which only thresholds settle are omitted.
+    """
     rows = []
     for run in records:
         if run.labels["role"] != "stdp":
@@ -160,7 +164,7 @@ def draw_curve(curve: pd.DataFrame) -> Figure:
 
 
 def convergence_sentence(drift: pd.DataFrame) -> str:
-    """How like the final kernels those at about half of the images are, in words, from ``drift_table``."""
+    """A sentence on the cosine between the kernels at about half of the images and the final ones, from ``drift_table``."""
     last = int(drift["seen"].max())
     middle = max((seen for seen in set(drift["seen"]) if seen <= last / 2), default=0)
     found = drift[drift["seen"] == middle]["cosine"]
@@ -171,9 +175,11 @@ def convergence_sentence(drift: pd.DataFrame) -> str:
 
 
 def bound_sentence(curve: pd.DataFrame) -> str:
-    """How many weights of a layer stand at a bound after its last mini-batch, in words, from ``curve_table``."""
+    """A sentence on the share of a layer's weights at a bound after its last mini-batch, from ``curve_table``."""
     ends = curve.groupby(["network", "seed", "layer"], sort=False)["at a bound"].last()
-    return f"After the last mini-batch {ends.min():.0%} to {ends.max():.0%} of a layer's weights stand at a bound."
+    return (
+        f"After the last mini-batch {ends.min():.0%} to {ends.max():.0%} of a layer's weights are at a bound."
+    )
 
 
 def drift_table(records: Sequence[Record]) -> pd.DataFrame:

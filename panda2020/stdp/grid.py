@@ -1,4 +1,4 @@
-"""The runs behind the STDP chapters: Tables 6 and 12 share one STDP run per network, with both classifiers on top.
+"""The runs behind the STDP chapters. Tables 6 and 12 share one STDP run per network, with both classifiers.
 
 Roles: "stdp"; "ann", the same topology with the fully connected classifier, all ReLU, trained end to end (Table 6); and
 "ann-convnn" with the ConvNN classifier (Table 12). ANNs and classifiers have the same recipe, epochs and images.
@@ -26,10 +26,10 @@ BASELINES = {"6": "ann", "12": "ann-convnn"}  # table -> role of its ANNs
 
 
 def target(maps: int) -> float:
-    """Spikes per neuron and step at which a layer of ``maps`` maps aims.
+    """Target rate, in spikes per neuron and step, of a layer with ``maps`` maps.
 
-    The default where it asks for 60 % at most of what the maps leave each other, 1/M; else half of that, 1/72 for the
-    paper's 36 maps.
+    The default if it is at most 60 % of the rate that competition leaves each map, 1/M; otherwise half of 1/M, which is 1/72
+    for the paper's 36 maps.
     """
     return StdpConfig.target if StdpConfig.target * maps <= 0.6 else 0.5 / maps
 
@@ -70,13 +70,13 @@ def both(at: Place) -> Iterator[Entry]:
 
 @grid("6", networks=NETWORKS)
 def table6(at: Place) -> Iterator[Entry]:
-    """Table 6: STDP features read by FC1 and FC2, and the ANNs of the same topology."""
+    """Table 6: STDP features with FC1 and FC2 as classifier, and the ANNs of the same topology."""
     yield from both(at)
 
 
 @grid("12", networks=NETWORKS)
 def table12(at: Place) -> Iterator[Entry]:
-    """Table 12: the same STDP features read by ConvNN, and the ANNs of the same topology."""
+    """Table 12: the same STDP features with ConvNN as classifier, and the ANNs of the same topology."""
     yield from both(at)
 
 

@@ -1,4 +1,4 @@
-"""Table 6 in the article's own layout, and what STDP adds to kernels that have learnt nothing, with intervals."""
+"""Table 6 in the article's layout, and the gain of STDP over untrained kernels, with intervals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from snncore.topology import parameter_count
 from .grid import BASELINES, CLASSIFIERS
 from .tables import gaps, topologies
 
-#: What the features of STDP are compared with -> in words.
+#: Control that STDP is compared with -> its name in words.
 OTHERS = {"ANN": "its ANN", "random": "random kernels", "pixels": "raw pixels"}
 
 _LOOKS = {
@@ -35,8 +35,10 @@ _LOOKS = {
 def paired_runs(
     records: Sequence[Record], table: str
 ) -> dict[str, tuple[dict[int, Record], dict[int, Record]]]:
-    """Network -> its STDP runs and its ANNs by seed. Where any seed has both, only such seeds: a mean over five seeds beside a
-    difference over one would be of different networks."""
+    """STDP runs and ANNs of each network, by seed.
+
+    If any seed has both, only such seeds are used; otherwise means and differences would be over different seeds.
+    """
     places: dict[str, dict[str, dict[int, Record]]] = {}
     for place, seeds in by_place(records).items():
         places.setdefault(place.network, {})[place.role] = seeds
@@ -52,9 +54,11 @@ def paired_runs(
 
 
 def paper_layout(records: Sequence[Record], table: str = "6") -> pd.DataFrame:
-    """Table 6 as the article lays it out: a row per network, accuracy of ANN and STDP in per cent, how many points STDP is below,
-    EE of the whole network and of its spiking convolutions, parameters and compression; each with our 95 % interval and what the
-    article's text says of the cell. All numbers of a row are of the same seeds (``paired_runs``).
+    """Table 6 in the article's layout: a row per network.
+
+    Accuracy of ANN and STDP in per cent, loss of STDP in points, EE of the whole network and of its spiking convolutions,
+    parameters and compression; each with our 95 % interval and the article's words for the cell. All numbers of a row are
+    over the same seeds (``paired_runs``).
     """
     kind, exhibit = CLASSIFIERS[table], f"Table {table}"
     rows = []
@@ -98,8 +102,10 @@ def _efficiency(measured: Sequence[Sample], *, spiking_only: bool = False) -> Es
 
 
 def control_table(records: Sequence[Record], table: str = "6") -> pd.DataFrame:
-    """STDP minus its ANN, random kernels and raw pixels under the same classifier, in points: one row per network and control,
-    with the total interval (95 %) and the number of seeds that have both."""
+    """STDP minus its ANN, random kernels and raw pixels with the same classifier, in points.
+
+    One row per network and control, with the total interval (95 %) and the number of seeds that have both.
+    """
     rows = []
     places: dict[str, dict[str, dict[int, Record]]] = {}
     for place, seeds in by_place(records).items():
@@ -150,7 +156,7 @@ def draw_controls(table: pd.DataFrame) -> Figure:
 
 
 def control_sentences(table: pd.DataFrame) -> list[str]:
-    """Each difference with its interval and its own number of seeds, a sentence per control."""
+    """Each difference with its interval and its number of seeds, a sentence per control."""
     said = []
     for title, here in table.groupby("STDP minus", sort=False):
         found = "; ".join(

@@ -1,4 +1,4 @@
-"""Table 12 as the article lays it out, ours beside its words; and what either classifier gains on which features."""
+"""Table 12 in the article's layout, with our values and the article's words; and the gain of either classifier by features."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOOKS = {
 
 
 def layout12(records: Sequence[Record]) -> pd.DataFrame:
-    """Table 12: a row per network, accuracies in per cent, differences in points, ours and the article's words.
+    """Table 12: a row per network, accuracies in per cent, differences in points, our values and the article's words.
 
     Columns: "network", "ANN, %", "STDP, %", "STDP - ANN, points", "STDP - random kernels, points", "EE full", "largest EE full",
     "seeds".
@@ -77,7 +77,7 @@ def draw_gains(table: pd.DataFrame) -> Figure:
 
 
 def gain_sentences(table: pd.DataFrame) -> list[str]:
-    """What ConvNN gains, network by network and by kind of features."""
+    """Sentences on the gain of ConvNN, by network and kind of features."""
     return [
         f"{name}: ConvNN gains "
         + ", ".join(

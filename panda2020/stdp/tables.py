@@ -1,6 +1,6 @@
-"""Tables 6 and 12: STDP features under a classifier, beside untrained kernels, raw pixels and the end-to-end ANN.
+"""Tables 6 and 12: STDP features with a classifier, compared with untrained kernels, raw pixels and the end-to-end ANN.
 
-And what stands beside them in their chapters: choices, updates, rates, alarms, more images, stochmax on top.
+Also the further tables of these chapters: choices, updates, rates, alarms, more images, stochmax as classifier.
 """
 
 from __future__ import annotations
@@ -64,13 +64,20 @@ ENERGY = (
 
 
 def stdp_table(records: Sequence[Record], table: str) -> pd.DataFrame:
-    """One row per network of Table "6" or "12" (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``), means over seeds.
+    """One row per network of Table "6" or "12", means over seeds (views: ``ACCURACY``, ``DIFFERENCE``, ``ENERGY``).
 
-    STDP, random kernels, raw pixels: the same classifier on these features. Differences are STDP minus the other, in
-    points, paired by seed and test image, with their total intervals (95 %). compression: parameters of the plain
-    network of equal logical depth over these, whole and convolutions alone. EE under convention paper, int32 prices:
-    whole network ("full"), its bound if no neuron ever spiked ("full at most"), and spiking convolutions alone
-    ("conv"), which has no bound. Raises ``ValueError`` for another table, more than one profile, or a run given twice.
+    - STDP, random kernels, raw pixels: accuracy of the same classifier on these features.
+    - minus ...: STDP minus the other, in points, paired by seed and test image, with total intervals (95 %).
+    - compression: parameters of the plain network of equal logical depth divided by these, whole and convolutions alone.
+    - EE full: of the whole network, convention paper, int32 prices; "EE full at most" is its bound if no neuron ever spiked.
+    - EE conv: of the spiking convolutions alone, which has no bound.
+
+    Args:
+        records: runs of one profile.
+        table: "6" or "12".
+
+    Raises:
+        ValueError: another table, more than one profile, or a run given twice.
     """
     if table not in CLASSIFIERS:
         raise ValueError(f"table must be one of {', '.join(CLASSIFIERS)}, got {table!r}")
@@ -119,7 +126,7 @@ def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind
 def gaps(
     runs: Mapping[int, Record], anns: Mapping[int, Record], kind: str
 ) -> dict[str, statistics.Estimate | None]:
-    """STDP minus the ANN, random kernels and raw pixels in points; None without a pair."""
+    """STDP minus the ANN, random kernels and raw pixels, in points; None without a pair."""
     found = {seed: run.result["classifiers"][kind] for seed, run in runs.items()}
     others: dict[str, Mapping[int, Mapping[str, Any]]] = {
         "ANN": {seed: run.result for seed, run in anns.items() if seed in runs},
@@ -151,9 +158,9 @@ def _convolutions(topology: str, shape: tuple[int, int, int]) -> int:
 
 
 def update_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Weight updates per layer and image: a layer with n passes is updated in each of them (k x n, section 4.3).
+    """Weight updates per layer and image. A layer with n passes is updated in each of them (k x n, section 4.3).
 
-    steps x passes is the most there can be in one mini-batch: a pass without a spike in a step makes no update.
+    "steps x passes" is the largest possible number in one mini-batch: a pass without a spike in a step makes no update.
     """
     rows = []
     for run in records:
@@ -180,7 +187,7 @@ def update_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def rate_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Spikes per neuron and step on test images, by site, of learned and of untrained kernels."""
+    """Spikes per neuron and step on test images, by site, for learned and untrained kernels."""
     return pd.DataFrame(
         [
             {
@@ -199,9 +206,9 @@ def rate_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def gain_table(records: Sequence[Record]) -> pd.DataFrame:
-    """How often the last convolution is updated with and without unrolling: ResNet2x2 over ResNet2, by seed.
+    """Updates of the last convolution with and without unrolling: ResNet2x2 over ResNet2, by seed.
 
-    Empty where one of the two is not there.
+    Empty if one of the two is missing.
     """
     table = update_table(records)
     rows = []
@@ -215,8 +222,11 @@ def gain_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def alarm_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Per STDP run: what was reported while it was trained, its least and most active spiking site on test images, the
-    largest share of maps of a layer that were silent at the end, of weights at one bound, and at either."""
+    """Problems of each STDP run.
+
+    The warnings during training; its least and most active spiking site on test images; and at the end the largest share, over
+    layers, of silent maps, of weights at one bound, and of weights at either bound.
+    """
     rows = []
     for run in records:
         if run.labels["role"] not in ("stdp", "stdp-more"):
@@ -243,9 +253,9 @@ def alarm_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def samples_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Accuracy on the profile's unlabelled images and on twice as many, paired by seed and test image; FC1 and FC2.
+    """Accuracy on the profile's unlabelled images and on twice as many, paired by seed and test image, with FC1 and FC2.
 
-    One row per network that has both. "more minus fewer" is in points, its total interval (95 %).
+    One row per network that has both. "more minus fewer" is in points, with its total interval (95 %).
     """
     places = by_place(records)
     rows = []
@@ -304,8 +314,8 @@ def stochmax_table(records: Sequence[Record]) -> pd.DataFrame:
 def classifier_table(records: Sequence[Record]) -> pd.DataFrame:
     """FC1 and FC2 against ConvNN on the same features, one row per network and kind of features.
 
-    "ConvNN minus FC" is in points, paired by seed and test image, its total interval (95 %). "on training
-    images" tells a classifier that has not learnt from one that does not carry over.
+    "ConvNN minus FC" is in points, paired by seed and test image, with its total interval (95 %). "on training images"
+    separates a classifier that has not learnt from one that does not generalise.
     """
     rows = []
     for (name, _, _, _), runs in by_place(r for r in records if r.labels["role"] == "stdp").items():
@@ -333,9 +343,9 @@ def classifier_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def gap_table(six: Sequence[Record], twelve: Sequence[Record]) -> pd.DataFrame:
-    """How far STDP stays behind the ANN of the same topology under either classifier, in points: records of both tables.
+    """Gap between STDP and the ANN of the same topology for either classifier, in points, from the records of both tables.
 
-    One row per network that has a pair in both, over the seeds that have; "change" is negative where ConvNN makes the gap
+    One row per network that has a pair in both, over the seeds that have both. "change" is negative if ConvNN makes the gap
     smaller.
     """
     full = {
@@ -366,7 +376,7 @@ def _with_both(records: Sequence[Record], roles: Sequence[str]) -> list[Record]:
 
 
 def choices_table(config: StdpConfig) -> pd.DataFrame:
-    """What the article names about STDP without a formula or a value, and what was chosen, read off ``config``."""
+    """STDP choices that the article names without a formula or a value, with the choice in ``config``."""
     units = {
         "absolute": "a constant",
         "trace": "times the mean trace",
@@ -410,10 +420,9 @@ def choices_table(config: StdpConfig) -> pd.DataFrame:
 
 
 def finding(records: Sequence[Record], table: str, name: str) -> tuple[str, list[Record]] | None:
-    """One sentence on a network of Table "6" or "12" against its controls and its ANN, and the runs it rests on.
+    """One sentence on a network of Table "6" or "12" against its controls and its ANN, and the runs behind it.
 
-    Each difference is over all seeds that have both sides.
-    None where the network was not trained with STDP.
+    Each difference is over all seeds that have both sides. None if the network was not trained with STDP.
     """
     runs = [
         r for r in records if r.labels["network"] == name and r.labels["role"] in ("stdp", BASELINES[table])
@@ -446,7 +455,7 @@ def _paired(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, An
 
 
 def _known(values: Sequence[float | None]) -> float:
-    """The mean of what was measured."""
+    """The mean of the measured values."""
     return _mean([value for value in values if value is not None])
 
 

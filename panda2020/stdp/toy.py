@@ -1,6 +1,6 @@
-"""STDP in seconds, one layer on scikit-learn's digits: what the offset of Eq. 5 does, and whether maps have to compete.
+"""STDP in seconds, one layer on scikit-learn's digits: the effect of the offset of Eq. 5 and of competition between maps.
 
-Small enough to be trained while a chapter is read; nothing here is a result of the paper's networks.
+The layer is small enough to train while a chapter is read. Nothing here is a result of the paper's networks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from snncore.neurons import LIF
 from snncore.stdp import COMPETITIONS, StdpConfig
 from snncore.stdp_layers import StdpWarning, Trained, train_layerwise
 
-#: One layer without competition, so that nothing but the offset decides where the weights go.
+#: One layer without competition, so that only the offset decides how the weights change.
 ALONE = StdpConfig(steps=20, settle=0, eta=0.06, tau=20.0, competition="none")
 
 #: Ways to choose the offset; "own pairs" is the library's.
@@ -33,7 +33,7 @@ OFFSETS: Mapping[str, StdpConfig] = {
     "mean trace of the map's own pairs": ALONE,
 }
 
-#: How maps compete, all else as in the library's default; faster, since there are few images.
+#: Kinds of competition, with the library's defaults otherwise; a higher learning rate, because there are few images.
 RIVALS: Mapping[str, StdpConfig] = {
     kind: StdpConfig(steps=20, settle=0, eta=0.03, competition=kind) for kind in COMPETITIONS
 }
@@ -43,8 +43,13 @@ ALIKE = 0.9  # cosine from which two kernels count as the same
 
 @dataclass(frozen=True)
 class Toy:
-    """table: one row per setting (and seed); kernels: per setting, (M, C, k, k) of the first seed, "before" among them;
-    images: how many were learnt from."""
+    """Results of a toy experiment.
+
+    Attributes:
+        table: one row per setting (and seed).
+        kernels: (M, C, k, k) by setting, of the first seed; "before" is the start.
+        images: number of images learnt from.
+    """
 
     table: pd.DataFrame
     kernels: dict[str, Tensor]
@@ -52,9 +57,13 @@ class Toy:
 
 
 def alike(weights: Tensor, *, above: float = ALIKE) -> float:
-    """Share of the pairs of maps whose kernels have a cosine over ``above``; weights (M, C, k, k), M at least 2.
+    """Share of the pairs of maps whose kernels have a cosine above ``above``.
 
-    The mean of a kernel is taken off first: kernels of one sign alone are not the same feature.
+    The mean of a kernel is subtracted first, because two kernels of one sign need not be the same feature.
+
+    Args:
+        weights: (M, C, k, k), M at least 2.
+        above: the cosine.
     """
     if weights.dim() != 4 or len(weights) < 2:
         raise ValueError(f"weights must be (M, C, k, k) with at least two maps, got {tuple(weights.shape)}")
@@ -69,8 +78,11 @@ def offsets(
 ) -> Toy:
     """Train one layer per setting, from the same weights on the same images.
 
-    Columns: the setting, offset and its unit, tau, input rate; of the last mini-batch, the mean trace, spikes per neuron
-    and step, shares of weights at either bound; and what was reported. Counts below 1 raise ``ValueError``.
+    Columns: the setting, offset and its unit, tau, input rate; for the last mini-batch, the mean trace, spikes per neuron
+    and step, shares of weights at either bound; and the warnings.
+
+    Raises:
+        ValueError: a count below 1.
     """
     rows: list[dict[str, object]] = []
     kernels: dict[str, Tensor] = {}
@@ -105,7 +117,7 @@ def competitions(
     images: int = 200,
     seeds: tuple[int, ...] = (0, 1),
 ) -> Toy:
-    """Train one layer per kind of competition and seed; "alike" is the share of pairs of maps with the same kernel."""
+    """Train one layer per kind of competition and seed. "alike" is the share of pairs of maps with the same kernel."""
     rows: list[dict[str, object]] = []
     kernels: dict[str, Tensor] = {}
     for name, config in settings.items():
@@ -127,7 +139,7 @@ def competitions(
 
 
 def alarms() -> list[str]:
-    """What is reported while layers with a threshold far too high and far too low are trained, nothing adapting."""
+    """Warnings while layers with a threshold far too high and far too low are trained without adaptation."""
     found = []
     for threshold in (1e6, 1e-6):
         config = replace(

@@ -27,7 +27,9 @@ def draw_layer_rates(table: pd.DataFrame) -> Figure:
         axes.set_title(f"{name}, T = {steps}", fontsize=10)
     for axes in grid[len(panels) :]:
         axes.axis("off")
-    grid[0].set_ylim(0, 1.08 * table[["softmax", "stochmax"]].max().max() or 1)  # all silent: still a scale
+    grid[0].set_ylim(
+        0, 1.08 * table[["softmax", "stochmax"]].max().max() or 1
+    )  # a valid axis even if all are silent
     grid[0].legend(fontsize=9)
     figure.supylabel("spikes per neuron and step", fontsize=10)
     return figure
@@ -36,7 +38,7 @@ def draw_layer_rates(table: pd.DataFrame) -> Figure:
 def draw_rho(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> Figure:
     """``rho`` of some networks side by side; a row is the class of the image, a column the class that is kept.
 
-    The scale reaches as far below one half as the smallest or above it as the largest value off the diagonal does.
+    The colour scale is symmetric about one half and covers all values off the diagonal.
     """
     figure = Figure(figsize=(3.9 * min(2, len(matrices)), 3.7 * -(-len(matrices) // 2)), layout="constrained")
     grid = figure.subplots(-(-len(matrices) // 2), min(2, len(matrices)), squeeze=False).flatten()
@@ -64,7 +66,7 @@ def draw_rho(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> Figu
 
 
 def draw_toy(curves: pd.DataFrame) -> Figure:
-    """``stochmax_toy.toy_curves``: rho by epoch (others solid, target dashed), and test accuracy, per reading."""
+    """``toy.toy_curves``: rho by epoch (others solid, target dashed), and test accuracy, by reading."""
     figure = Figure(figsize=(7.8, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     colours = [PALETTE[name] for name in ("black", "orange", "purple", "blue", "green")]
@@ -84,8 +86,10 @@ def draw_toy(curves: pd.DataFrame) -> Figure:
 
 
 def draw_masks(scores: np.ndarray, rho: np.ndarray, kept: np.ndarray, *, target: int) -> Figure:
-    """One draw of Eq. 7, (K,) each: scores of the classes and their retain probabilities, then the shares of softmax and those of
-    stochmax, in which the classes that are not ``kept`` have none."""
+    """One draw of Eq. 7, (K,) each: scores of the classes, their retain probabilities, and the shares of softmax and stochmax.
+
+    Classes that are not ``kept`` have no share in stochmax.
+    """
     soft = np.exp(scores - scores.max())
     shares = (soft / soft.sum(), soft * kept / (soft * kept).sum())
     figure = Figure(figsize=(7.4, 2.5), layout="constrained")
@@ -116,8 +120,10 @@ def draw_masks(scores: np.ndarray, rho: np.ndarray, kept: np.ndarray, *, target:
 
 
 def draw_rho_course(table: pd.DataFrame) -> Figure:
-    """``tables.rho_course``, a panel per network and T: rho of the target and of the other classes, mean over seeds, with bands
-    from the smallest to the largest. At one half, which the entropy term alone asks for, is a line."""
+    """``layouts.rho_course``, a panel per network and T: rho of the target and of the other classes, mean over seeds.
+
+    Bands reach from the smallest to the largest seed. A line marks one half, which the entropy term alone favours.
+    """
     panels = list(table.groupby(["network", "T"], sort=False))
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -150,8 +156,10 @@ def draw_rho_course(table: pd.DataFrame) -> Figure:
 
 
 def draw_variants(table: pd.DataFrame) -> Figure:
-    """``tables.variant_table``: validation accuracy with its 95 % interval left, rho of the other classes right; collapsed runs
-    are hollow."""
+    """``tables.variant_table``: validation accuracy with its 95 % interval left, rho of the other classes right.
+
+    Collapsed runs are hollow.
+    """
     figure = Figure(figsize=(7.6, 0.32 * len(table) + 1.0), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for i, (_, row) in enumerate(table.iterrows()):

@@ -1,4 +1,4 @@
-"""The runs behind Tables 10 and 11: the stochmax classifier beside softmax, and the variants of its loss."""
+"""The runs behind Tables 10 and 11: stochmax and softmax as classifiers, and the variants of the stochmax loss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ALONE = (
     ("psi_gradient", "local"),
 )  # unbiased, so estimator bias cannot explain the outcome
 
-#: What Eq. 7 leaves open, one answer each: role -> options of ``stochmax.StochmaxConfig`` besides the defaults.
+#: Variants of the open points of Eq. 7: role -> options of ``stochmax.StochmaxConfig`` that differ from the defaults.
 STOCHMAX_VARIANTS: Mapping[str, tuple[tuple[str, bool | float | str], ...]] = {
     "variant-alone-kept": _ALONE,
     "variant-alone-drawn": (*_ALONE, ("target_kept", False)),
@@ -45,15 +45,15 @@ def table10(at: Place) -> Iterator[Entry]:
 
 @grid("11", networks=TABLE_11, steps="11")
 def table11(at: Place) -> Iterator[Entry]:
-    """Table 11: VGG5 and VGG3x2-v2 with stochmax, and the runs of Table 8 they are compared with."""
+    """Table 11: VGG5 and VGG3x2-v2 with stochmax, and the runs of Table 8 for comparison."""
     yield from both_heads(at)
 
 
 @grid("10-variants", networks=("VGG3",), steps="10", first_steps=True, one_seed=True)
 def stochmax_variants(at: Place) -> Iterator[Entry]:
-    """Table 10's network at its smallest T under other answers to what Eq. 7 leaves open (``STOCHMAX_VARIANTS``).
+    """Table 10's network at its smallest T with other choices for the open points of Eq. 7 (``STOCHMAX_VARIANTS``).
 
-    The runs of Table 10 that they are compared with come first, with softmax and with the default stochmax.
+    The runs of Table 10 for comparison come first, with softmax and with the default stochmax.
     """
     softmax, stochmax = both_heads(at)
     yield softmax

@@ -1,4 +1,4 @@
-"""Tables 10 and 11 as the article lays them out, ours beside its words; and the course of rho."""
+"""Tables 10 and 11 in the article's layout, with our values and the article's words; and rho over the epochs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def paper_layout(records: Sequence[Record], *, table: str, energy: bool) -> pd.D
         soft, stoch = heads["softmax"], heads["stochmax"]
         if reading != "A" or not stoch:
             continue
-        # the text does not say which T its numbers are of; they stand beside the first
+        # the text does not say the T of its numbers; they are shown with the first
         said = {c: "" if name in named else cell(f"Table {table}", name, c) for c in ("gain", "EE ratio")}
         named.add(name)
         both = sorted(soft.keys() & stoch.keys())
@@ -80,12 +80,12 @@ def rho_course(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def shortest(course: pd.DataFrame) -> pd.DataFrame:
-    """Of a ``rho_course``, every network at its smallest T."""
+    """The rows of a ``rho_course`` for each network's smallest T."""
     return course[course["T"] == course.groupby("network")["T"].transform("min")]
 
 
 def rho_sentences(table: pd.DataFrame) -> list[str]:
-    """Where rho of the other classes ends, over all runs of a ``rho_course``."""
+    """Final rho of the other classes, over all runs of a ``rho_course``."""
     if table.empty:
         return []
     last = table[table["epoch"] == table.groupby(["network", "T", "seed"])["epoch"].transform("max")]

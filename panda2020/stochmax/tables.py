@@ -1,4 +1,4 @@
-"""Tables 10 and 11, softmax against stochmax; what rho learnt; and the figures of the stochmax chapter.
+"""Tables 10 and 11, softmax against stochmax; the learnt rho; and the tables of the stochmax chapter.
 
 The pairs of a row share network, T, seed, data and recipe; only the head differs.
 """
@@ -59,7 +59,11 @@ _COLOURS = {"softmax": PALETTE["blue"], "stochmax": PALETTE["orange"]}
 
 
 def pairs(records: Sequence[Record]) -> dict[tuple[str, str, int], dict[str, dict[int, Record]]]:
-    """(network, reading, T) -> head -> seed -> run, in the order of the records; raises ``ValueError`` as ``by_place`` does."""
+    """(network, reading, T) -> head -> seed -> run, in the order of the records.
+
+    Raises:
+        ValueError: as ``by_place``.
+    """
     found: dict[tuple[str, str, int], dict[str, dict[int, Record]]] = {}
     for place, seeds in by_place(records, roles=tuple(_ROLES)).items():
         assert place.steps is not None
@@ -71,11 +75,14 @@ def pairs(records: Sequence[Record]) -> dict[tuple[str, str, int], dict[str, dic
 def heads_table(records: Sequence[Record]) -> pd.DataFrame:
     """One row per network, reading and T (views: ``ACCURACY``, ``ENERGY``).
 
-    softmax, stochmax: mean accuracy over seeds; where both heads are recorded, over those seeds that both have, and so for all
-    other means. difference: stochmax minus softmax in points, paired by seed and test image,
-    with its two intervals (95 %). EE: against the ANN of the same shape, mean over seeds, convention paper, int32 prices;
-    "EE ratio" is the mean of the paired ratios, and "EE ratio physical", "EE ratio full" the same under the other conventions.
-    rate: spikes per neuron and step over all spiking neurons. Where one head is missing its cells are empty.
+    - softmax, stochmax: mean accuracy over seeds. If both heads are recorded, this and all other means are over the seeds that
+      both have.
+    - difference: stochmax minus softmax in points, paired by seed and test image, with its two intervals (95 %).
+    - EE: against the ANN of the same shape, mean over seeds, convention paper, int32 prices. "EE ratio" is the mean of the
+      paired ratios; "EE ratio physical" and "EE ratio full" are the same under the other conventions.
+    - rate: spikes per neuron and step over all spiking neurons.
+
+    Cells of a missing head are empty.
     """
     rows = []
     for (name, reading, steps), heads in pairs(records).items():
@@ -100,7 +107,7 @@ def heads_table(records: Sequence[Record]) -> pd.DataFrame:
                 for a, b in zip(stoch, soft, strict=True)
             ]
             row["EE ratio" if convention == "paper" else f"EE ratio {convention}"] = mean_or_none(ratios)
-        # a network that never spikes has no rate to divide by
+        # a network that never spikes has rate 0, so there is no ratio
         rates = [_rate(a) / _rate(b) for a, b in zip(stoch, soft, strict=True) if _rate(b) > 0]
         row["rate ratio"] = mean_or_none(rates) if len(rates) == len(both) else None
         row["origin"] = origin([run for runs in used.values() for run in runs])
@@ -119,9 +126,9 @@ def _rate(record: Record) -> float:
 def equal_accuracy(table: pd.DataFrame) -> pd.DataFrame:
     """Stochmax at the smallest T that reaches the accuracy of softmax at the largest T, from a ``heads_table``.
 
-    Only T that as many pairs of runs have as any other T are compared. One row per network. The gain is the ratio of both EE,
-    of which a lower T has most; "not reached" where no T of stochmax gets there. Networks without softmax runs, or without
-    stochmax runs, are left out.
+    Only T with the largest number of pairs of runs are compared. One row per network. The gain is the ratio of the two EE, most
+    of which comes from a lower T; "not reached" if no T of stochmax suffices. Networks without softmax runs, or without
+    stochmax runs, are omitted.
     """
     rows = []
     for (name, reading), here in table.groupby(["network", "reading"], sort=False):
@@ -154,9 +161,9 @@ def equal_accuracy(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def layer_rates(records: Sequence[Record]) -> pd.DataFrame:
-    """Spikes per neuron and step of every spiking site under both heads, mean over the seeds that have both.
+    """Spikes per neuron and step of every spiking site for both heads, mean over the seeds that have both.
 
-    One row per network, T and site; networks without a pair are left out.
+    One row per network, T and site; networks without a pair are omitted.
     """
     rows = []
     for (name, reading, steps), heads in pairs(records).items():
@@ -174,7 +181,8 @@ def layer_rates(records: Sequence[Record]) -> pd.DataFrame:
 def rho(records: Sequence[Record]) -> np.ndarray:
     """Retain probability of class k (column) for test images of class i (row), mean over stochmax runs, (K, K).
 
-    Raises ``ValueError`` for no runs, and for a run without stochmax.
+    Raises:
+        ValueError: no runs, or a run without stochmax.
     """
     if not records or any("rho" not in record.result for record in records):
         raise ValueError("records must be stochmax runs, at least one")
@@ -182,7 +190,7 @@ def rho(records: Sequence[Record]) -> np.ndarray:
 
 
 def class_pairs(matrix: np.ndarray, classes: Sequence[str], *, count: int = 3) -> pd.DataFrame:
-    """The pairs of classes that rho keeps most and least as each other's rivals: the mean of both directions."""
+    """The pairs of classes with the highest and the lowest rho as each other's rivals; the mean of both directions."""
     both = (matrix + matrix.T) / 2
     ranked = sorted(
         ((float(both[i, k]), classes[i], classes[k]) for i in range(len(classes)) for k in range(i)),
@@ -199,8 +207,11 @@ def class_pairs(matrix: np.ndarray, classes: Sequence[str], *, count: int = 3) -
 
 
 def health_table(records: Sequence[Record]) -> pd.DataFrame:
-    """rho at the end of training, run by run: of the target, of other classes, the share of classes kept, and whether the run
-    has collapsed (``stochmax.collapsed``) in its last epoch. Softmax runs are left out."""
+    """rho at the end of training, run by run.
+
+    Columns: rho of the target, rho of other classes, the share of classes kept, and whether the run has collapsed
+    (``stochmax.collapsed``) in its last epoch. Softmax runs are omitted.
+    """
     rows = []
     for record in records:
         if "rho" not in record.result:
@@ -220,7 +231,7 @@ def health_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-#: Role of a run of ``grid.stochmax_variants`` -> its answer to what Eq. 7 leaves open.
+#: Role of a run of ``grid.stochmax_variants`` -> its variant of Eq. 7.
 VARIANTS: Mapping[str, str] = {
     "snn": "softmax",
     "snn-stochmax": "DropMax, q = p (the default)",
@@ -235,10 +246,13 @@ VARIANTS: Mapping[str, str] = {
 
 
 def variant_table(records: Sequence[Record]) -> pd.DataFrame:
-    """One row per run of ``grid.stochmax_variants``: accuracy on validation images after the last epoch with its interval
-    (95 %, Wilson), rho on training images in the last epoch, and how the run has collapsed, if it has. No test images.
+    """One row per run of ``grid.stochmax_variants``.
 
-    Raises ``ValueError`` for a role that is none of ``VARIANTS``.
+    Accuracy on validation images after the last epoch with its interval (95 %, Wilson), rho on training images in the last
+    epoch, and the kind of collapse, if any. Test images are not used.
+
+    Raises:
+        ValueError: a role that is not in ``VARIANTS``.
     """
     rows = []
     for record in records:
@@ -268,7 +282,7 @@ def variant_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def variant_sentences(table: pd.DataFrame) -> list[str]:
-    """What a ``variant_table`` says on the default and on the readings that rest on cross-entropy alone."""
+    """A summary of a ``variant_table``: the default, and the readings with cross-entropy alone."""
     found = []
     for name in (VARIANTS["variant-alone-kept"], VARIANTS["variant-alone-drawn"]):
         for _, row in table[table["reading"] == name].iterrows():
@@ -288,7 +302,7 @@ def variant_sentences(table: pd.DataFrame) -> list[str]:
         )
         return found
     gap = best["validation"] - ours["validation"]
-    # of two independent shares; the pairs of single images are not recorded for validation images
+    # for two independent shares, because single images are not recorded for validation
     error = sum(row["validation"] * (1 - row["validation"]) / row["images"] for row in (best, ours)) ** 0.5
     told = "more" if gap > 2 * error else "less"
     found.append(
@@ -314,7 +328,7 @@ def readings_table(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list[Record]] | None:
-    """One sentence on stochmax against softmax for a network at one T, and its runs; None where there is no pair."""
+    """One sentence on stochmax against softmax for a network at one T, and its runs; None if there is no pair."""
     heads = pairs(records).get((name, "A", steps))
     both = sorted(heads["stochmax"].keys() & heads["softmax"].keys()) if heads else []
     if not heads or not both:

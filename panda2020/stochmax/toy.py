@@ -1,7 +1,7 @@
-"""Stochmax in seconds: does learning rho degenerate, and how biased is each gradient of psi?
+"""Stochmax in seconds: does the learnt rho degenerate, and how biased is each gradient of psi?
 
-Two questions that Eq. 7 raises and the paper does not answer, put to one hidden layer on scikit-learn's
-digits and to a fixed problem whose exact answer is known.
+Eq. 7 raises these two questions and the paper does not answer them. They are tested on one hidden layer on scikit-learn's
+digits and on a fixed problem whose exact answer is known.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from snncore import _check
 from snncore.data import DataConfig, load, to_unit
 from snncore.stochmax import DROPMAX, Softmax, Stochmax, StochmaxConfig, collapsed, sampled_loss
 
-_ALONE = StochmaxConfig(psi_gradient="local", kl=0.0, entropy=0.0)  # unbiased: no estimator is to blame
+_ALONE = StochmaxConfig(
+    psi_gradient="local", kl=0.0, entropy=0.0
+)  # unbiased, so the estimator cannot explain the outcome
 
 READINGS: Mapping[str, StochmaxConfig | None] = {
     "softmax": None,
@@ -37,18 +39,18 @@ def toy_curves(
     learning_rate: float = 3e-3,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Train ``64 -> hidden (ReLU) -> head`` on the digits per reading, with equal weights and batches.
+    """Train ``64 -> hidden (ReLU) -> head`` on the digits for each reading, with equal weights and batches.
 
     Args:
         readings: a name for each head; ``None`` is softmax.
         epochs: passes over 1000 images, batches of 50.
-        hidden: features the head reads.
+        hidden: number of features that the head reads.
         learning_rate: of Adam.
         seed: of images, weights, batches and masks.
 
     Returns:
         One row per reading and epoch: ``reading, epoch``; the log of the head's loss averaged over the epoch
-        (of softmax only ``cross_entropy``); ``collapsed``, judged by these means, "no" if not; and
+        (only ``cross_entropy`` for softmax); ``collapsed``, judged by these means, "no" if not; and
         ``accuracy_logits, accuracy_rho``, the test accuracy in percent (360 images) by either inference rule.
 
     Raises:
@@ -121,24 +123,25 @@ def estimator_bias(
 ) -> pd.DataFrame:
     """Gradients of the cross-entropy of Eq. 7, averaged over ``draws`` masks, against those of all 2^K masks.
 
-    The problem: one input, target 0, logits o and psi drawn once from N(0, ``spread``^2), in float64.
+    The problem: one input, target 0, logits o and psi drawn once from a normal distribution with standard deviation ``spread``,
+    in float64.
 
     Args:
         estimators: configurations to compare; each is measured against ``"exact"`` with the same other
-        fields.
+            fields.
         classes: K, from 2 to 10.
-        spread: standard deviation of logits; large values are a confident network.
+        spread: standard deviation of logits; large values mean a confident network.
         draws: masks per estimator, at least 2.
         seed: of problem and masks.
 
     Returns:
-        One row per estimator. For the gradient by psi: ``bias``, the length of (mean - exact) over that of
-        exact; ``error``, the standard error of that bias, to tell bias from chance; ``spread``, the standard
+        One row per estimator. For the gradient with respect to psi: ``bias``, the length of (mean - exact) over that of
+        exact; ``error``, the standard error of that bias, to separate bias from chance; ``spread``, the standard
         deviation of a single draw over the length of exact; ``cosine`` between mean and exact. And
-        ``bias_logits``, ``error_logits``, the same for the gradient by o.
+        ``bias_logits``, ``error_logits``, the same for the gradient with respect to o.
 
     Raises:
-        ValueError: a value outside what is named above.
+        ValueError: a value outside the ranges above.
     """
     _check.between("classes", _check.whole("classes", classes, least=2), 2, 10)
     _check.positive("spread", spread)
@@ -161,7 +164,7 @@ def estimator_bias(
 def _gradients(
     problem: Tensor, draws: int, config: StochmaxConfig, generator: torch.Generator | None
 ) -> Tensor:
-    """Gradient of each draw by o and psi, ``(2, draws, K)``: copies in a batch, whose mean is undone."""
+    """Gradient of each draw with respect to o and psi, ``(2, draws, K)``, from copies in a batch; the batch mean is reversed."""
     copies = problem.expand(-1, draws, -1).clone().requires_grad_()
     target = torch.zeros(draws, dtype=torch.int64)
     loss, _ = sampled_loss(copies[0], copies[1], target, config=config, generator=generator)

@@ -1,5 +1,6 @@
-"""The kinds of run, one module each: ``Spec``, ``execute``, ``first_epoch`` and ``minutes`` (see
-``panda2020.runs.outcome``).
+"""The kinds of run, one module each: ``Spec``, ``execute``, ``first_epoch`` and ``minutes``.
+
+See ``panda2020.runs.outcome``.
 """
 
 from __future__ import annotations

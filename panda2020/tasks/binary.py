@@ -1,4 +1,4 @@
-"""Task "binary": a network of binary weights and activations trained end to end, then measured (section 9.2)."""
+"""Task "binary": train a network of binary weights and activations end to end, then measure it (section 9.2)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ from . import train
 
 @dataclass(frozen=True)
 class Spec(train.Spec):
-    """A training run whose weights are binary, but for the first layer's and the classifier's.
+    """A training run with binary weights, except those of the first layer and the classifier.
 
-    network: LIF neurons of leak 0; input: the image itself for one step, InputConfig("direct", steps=1). Then activations
-    are 0 or 1, once per image. scale: of binary weights, see ``binary.binary_weight``.
+    Attributes:
+        network: LIF neurons with alpha 0.
+        input: the image itself for one step, InputConfig("direct", steps=1). Then activations are 0 or 1, once per image.
+        scale: of binary weights, see ``binary.binary_weight``.
     """
 
     scale: str = "mean"
@@ -46,7 +48,7 @@ class Spec(train.Spec):
 
 
 def build(spec: Spec, splits: Splits) -> Network:
-    """The untrained network of a run; real weights drawn as in a spiking run of the seed, then seen as binary."""
+    """The untrained network of a run. Its real weights are drawn as in a spiking run of the seed, then made binary."""
     return binarise(train.build(spec, splits), scale=spec.scale)
 
 
@@ -97,19 +99,19 @@ def first_epoch(spec: Spec, *, work: Path, device: str, progress: bool) -> dict[
 
 
 def minutes(spec: Spec) -> float:
-    """Estimated wall time on two CPU cores: that of a spiking run of one step."""
+    """Estimated wall time on two CPU cores, as for a spiking run of one step."""
     return train.minutes(spec)
 
 
 def memory(spec: Spec) -> float:
-    """Estimated largest memory in MiB, that of a spiking run of one step."""
+    """Estimated peak memory in MiB, as for a spiking run of one step."""
     return train.memory(spec)
 
 
 def _trained(
     spec: Spec, splits: Splits, *, work: Path, device: str, progress: bool
 ) -> tuple[Network, list[dict[str, Any]]]:
-    """The network after training and its learning curve; from weights kept by an earlier attempt if any."""
+    """The network after training and its learning curve, from stored weights of an earlier attempt if there are any."""
     network = build(spec, splits).to(device)
     kept = weights.weights_file(spec, work)
     if kept.exists():

@@ -1,4 +1,4 @@
-"""Task "convert": an ANN turned into a spiking network by threshold balancing, simulated up to the largest T."""
+"""Task "convert": convert an ANN to a spiking network by threshold balancing, and simulate it up to the largest T."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ CALIBRATION_BYTES = (
 class Spec:
     """Everything that decides the numbers of a conversion.
 
-    ann: the training run whose network is converted; its input code is "real" or "poisson-mean", and the
-    spiking network is signed exactly if it is. Its seed also draws the Poisson input.
-    conversion: how thresholds are balanced, on the first training images.
-    steps: every T at which accuracy and spikes are read out of one simulation.
-    test: how many of the run's test images are simulated, its first ones; None for all.
-    batch_size: images coded together.
+    Attributes:
+        ann: the training run whose network is converted. Its input code is "real" or "poisson-mean", and the spiking network
+            is signed if and only if it is. Its seed also draws the Poisson input.
+        conversion: how thresholds are balanced, on the first training images.
+        steps: every T at which accuracy and spikes are read out, in one simulation.
+        test: number of first test images that are simulated; None for all.
+        batch_size: images coded together.
     """
 
     ann: train.Spec
@@ -65,12 +66,12 @@ class Spec:
 
     @property
     def seed(self) -> int:
-        """The ANN's, which draws everything else as well."""
+        """The seed of the ANN, which also draws everything else."""
         return self.ann.seed
 
 
 def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
-    """Train the ANN or take its kept weights, balance, simulate, and compare with the ANN image by image."""
+    """Train the ANN or load its weights, balance, simulate, and compare with the ANN image by image."""
     splits = load(spec.ann.data)
     check_convertible(train.build(spec.ann, splits))  # before hours of training
     ann, curve = train.train_or_load(spec.ann, splits, work=work, device=device, progress=progress)
@@ -167,7 +168,7 @@ def minutes(spec: Spec) -> float:
 
 
 def memory(spec: Spec) -> float:
-    """Estimated largest memory in MiB: training, and the packed spikes of one layer that the calibration keeps."""
+    """Estimated peak memory in MiB: training, and the packed spikes of one layer during calibration."""
     channels, size = train._shape(spec.ann.data)
     values = max(math.prod(p.out_shape) for p in plan(spec.ann.topology, (channels, size, size), "if"))
     blocks = 2 if spec.conversion.shared else 1
@@ -176,7 +177,7 @@ def memory(spec: Spec) -> float:
 
 
 def _coder(spec: Spec) -> InputConfig:
-    """Poisson spikes, or the image itself where the first layers stay ReLU; the number of steps comes later."""
+    """Poisson spikes, or the image itself if the first layers stay ReLU. The number of steps is set later."""
     code = "direct" if spec.conversion.relu_layers else "poisson"
     return InputConfig(code, signed=spec.ann.input.signed, steps=1)
 
@@ -188,7 +189,7 @@ def _counts(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _read(snapshot: Snapshot, reference: Snapshot) -> dict[str, Any]:
-    """Everything about one T: accuracy, its paired difference to the ANN, activity, agreement."""
+    """Results at one T: accuracy, its paired difference from the ANN, activity, agreement."""
     snn, ann = snapshot.hits, reference.hits
     same = snapshot.scores.argmax(1) == reference.scores.argmax(1)
     return {

@@ -1,4 +1,4 @@
-"""Task "gradients": the beginning of a training run, with the gradients of shared weights split by unrolling step (Fig 5)."""
+"""Task "gradients": the start of a training run, with the gradients of shared weights by unrolling step (Fig 5)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from . import train
 class Spec:
     """Everything that decides the numbers of a measurement.
 
-    run: the training run whose network is followed; its seed also draws the spikes behind the gradients.
-    epochs: leave the run's recipe after this many of its epochs; measured before training and after each.
-    images: gradients are those of the first so many training images, in batches of the recipe's size, two at least.
+    Attributes:
+        run: the training run whose network is measured; its seed also draws the spikes behind the gradients.
+        epochs: number of the run's epochs; gradients are measured before training and after each epoch.
+        images: number of first training images for the gradients, in at least two batches of the recipe's size.
     """
 
     run: train.Spec
@@ -47,7 +48,7 @@ class Spec:
 
     @property
     def seed(self) -> int:
-        """The run's, which draws everything."""
+        """The seed of the run, which draws everything."""
         return self.run.seed
 
     @property
@@ -62,9 +63,9 @@ class Spec:
 
 
 def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
-    """Train for some epochs; before and after each, the gradients' norms and cosines by unrolling step.
+    """Train for some epochs, and measure the norms and cosines of the gradients by unrolling step before and after each.
 
-    Taking gradients changes nothing in the training, so the network is the run's own. Nothing is tested on test images.
+    Measuring gradients does not change the training, so the network equals the run's own. Test images are not used.
     """
     splits = load(spec.run.data)
     network = train.build(spec.run, splits).to(device)
@@ -111,7 +112,7 @@ def minutes(spec: Spec) -> float:
 
 
 def memory(spec: Spec) -> float:
-    """Estimated largest memory in MiB, that of the run."""
+    """Estimated peak memory in MiB, that of the run."""
     return train.memory(spec.run)
 
 
@@ -140,7 +141,7 @@ def _trained(
 
 
 def _split(spec: Spec, network: Network, splits: Splits) -> dict[str, dict[str, list]]:
-    """Shared layer -> what ``Split`` keeps of its gradients."""
+    """``Split`` of the gradients by shared layer."""
     part = Part(splits.train.images[: spec.images], splits.train.labels[: spec.images])
     found = by_step(
         network, part, spec.run.input, batch_size=spec.run.training.batch_size, seed=spec.run.seed

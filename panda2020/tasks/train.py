@@ -1,4 +1,4 @@
-"""Task "train": an ANN or a spiking network trained end to end, then measured on the test images."""
+"""Task "train": train an ANN or a spiking network end to end, then measure it on the test images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from snncore.streams import stream
 from snncore.topology import SPIKING, Pass, plan
 from snncore.training import Evaluation, InputConfig, TrainingConfig, evaluate, kept_epoch, train
 
-SEEN = 2000  # training images on which a trained network's training accuracy is measured
+SEEN = 2000  # number of training images for the training accuracy
 
 RASTER_IMAGES, RASTER_NEURONS = 8, 64
 
@@ -32,15 +32,20 @@ EARLY = (
     5,
     10,
     15,
-)  # smaller T at which a network trained on Poisson spikes is read as well: how few steps are enough
+)  # smaller T at which a network trained on Poisson spikes is also read, to see how few steps are enough
 
 
 @dataclass(frozen=True)
 class Spec:
     """Everything that decides the numbers of a training run.
 
-    topology: network string, at the width it is run at. data: images used. network: neurons, initialisation, head.
-    input: code and T. training: the recipe. seed: weights, data order, spike code and masks, each from its own stream.
+    Attributes:
+        topology: network string, at the width of the run.
+        data: the images.
+        network: neurons, initialisation, head.
+        input: code and T.
+        training: the recipe.
+        seed: of weights, data order, spike code and masks, each from its own stream.
     """
 
     topology: str
@@ -66,7 +71,7 @@ def build(spec: Spec, splits: Splits) -> Network:
 def train_or_load(
     spec: Spec, splits: Splits, *, work: Path, device: str, progress: bool
 ) -> tuple[Network, list[dict[str, Any]]]:
-    """The run's network after training, and its learning curve; from weights kept by an earlier run if any."""
+    """The run's network after training, and its learning curve, from stored weights of an earlier run if there are any."""
     network = build(spec, splits).to(device)
     kept = weights.weights_file(spec, work)
     if kept.exists():
@@ -120,7 +125,7 @@ def execute(spec: Spec, *, work: Path, device: str, progress: bool) -> Outcome:
 
 
 def read_early(network: Network, splits: Splits, spec: Spec, *, device: str) -> dict[str, dict[str, Any]]:
-    """Accuracy on the test images after fewer steps than the network was trained for, by T; nothing without Poisson spikes."""
+    """Accuracy on the test images after fewer steps than in training, by T; empty without Poisson spikes."""
     if spec.input.code != "poisson":
         return {}
     found = {}
@@ -133,9 +138,9 @@ def read_early(network: Network, splits: Splits, spec: Spec, *, device: str) -> 
 
 
 def raster(network: Network, splits: Splits, spec: Spec, *, device: str) -> dict[str, np.ndarray]:
-    """Spikes of the first test images by site, uint8 (images, T, neurons): 64 neurons of each, evenly spaced.
+    """Spikes of the first test images by site, uint8 (images, T, neurons): 64 neurons of each site, evenly spaced.
 
-    Signed spikes are 255 for -1. Sites without time steps are left out, so an ANN has none.
+    Signed spikes are 255 for -1. Sites without time steps are omitted, so an ANN has none.
     """
     found: dict[str, np.ndarray] = {}
 
@@ -195,7 +200,7 @@ def minutes(spec: Spec) -> float:
 
 
 def memory(spec: Spec) -> float:
-    """Estimated largest memory in MiB: libraries, images, weights, and what a batch keeps for the way back."""
+    """Estimated peak memory in MiB: libraries, images, weights, and what a batch keeps for the backward pass."""
     channels, size = _shape(spec.data)
     shape = (channels, size, size)
     steps = 1 if spec.input.code in ("real", "poisson-mean") else spec.input.steps or 1
@@ -225,7 +230,7 @@ def counts(tested: Evaluation) -> dict[str, Any]:
 def measure_sites(
     plan: tuple[Pass, ...], sites: dict[str, SiteActivity], steps: int | None
 ) -> dict[str, Any]:
-    """Activity by site and, of a spiking network, T and border-exact accumulates: what energies follow from."""
+    """Activity by site and, for a spiking network, T and border-exact accumulates, from which energies are computed."""
     activity = {
         name: {"kind": site.kind, "rate": site.rate, "nonzero": site.nonzero} for name, site in sites.items()
     }
@@ -253,10 +258,10 @@ def mean_retain(network: Network, splits: Splits, spec: Spec, *, device: str) ->
 
 
 def fingerprint(network: Network) -> str:
-    """SHA-256 over all weights, in order: two runs with the same one are the same network, bit for bit."""
+    """SHA-256 over all weights, in order. Two runs with the same hash are the same network, bit for bit."""
     digest = hashlib.sha256()
     for name, value in network.state_dict().items():
-        if name.endswith(STATE_OF_NEURONS):  # no weight: the spec holds the neurons
+        if name.endswith(STATE_OF_NEURONS):  # not a weight: the spec holds the neurons
             continue
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -1,6 +1,6 @@
 """Task "train-head": a run of task "train" whose classifier has options (``NetworkConfig.head_options``).
 
-Options of a head are values of any type, which a spec cannot hold; here they are numbers, words and switches.
+Options of a head may have any type, which a spec cannot hold; here they are numbers, words and switches.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ execute, first_epoch, minutes = train.execute, train.first_epoch, train.minutes
 
 @dataclass(frozen=True)
 class HeadConfig(NetworkConfig):
-    """A network configuration with stochmax for a head, and its options as (name, value) pairs sorted by name."""
+    """A network configuration with a stochmax head, and its options as (name, value) pairs sorted by name."""
 
     head: str = "stochmax"
     head_options: tuple[tuple[str, bool | float | str], ...] = ()
@@ -40,5 +40,5 @@ class Spec(train.Spec):
 
 
 def memory(spec: Spec) -> float:
-    """Estimated largest memory in MiB, that of a run with any head."""
+    """Estimated peak memory in MiB, as for a run with any head."""
     return train.memory(spec)

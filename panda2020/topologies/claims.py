@@ -10,7 +10,7 @@ from panda2020.claims.registry import Finding, estimates
 
 RULES = ("drop", "top", "average")
 
-FIXED = "top-fixed"  # "top" chosen once and for all, not image by image
+FIXED = "top-fixed"  # "top" with fixed channels, not chosen per image
 
 
 @estimates("backres-limit", tables=("figure-1",))

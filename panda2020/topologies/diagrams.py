@@ -1,6 +1,6 @@
 """Diagrams drawn from the network objects: Figures 1, 4, 5 and 6, and any other network of the registry.
 
-Every box is one ``Pass`` of a plan, so shapes, neurons, parameters and unrolling are the network's own.
+Every box is one ``Pass`` of a plan, so shapes, neurons, parameters and unrolling come from the network itself.
 Passes that share weights have one colour and print their parameters once, so the printed numbers add up.
 """
 
@@ -49,13 +49,13 @@ _BACKRES: dict[str, Any] = {**_FORWARD, "color": PALETTE["green"], "linewidth": 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a box is: its left and lower edge."""
+    """Position of a box: its left and lower edge."""
 
     x: float
     y: float
 
     def at(self, across: float, up: float) -> tuple[float, float]:
-        """A point of the box in shares of its width and height."""
+        """A point of the box, given as shares of its width and height."""
         return self.x + across * WIDTH, self.y + up * HEIGHT
 
 
@@ -81,7 +81,11 @@ def draw_network(passes: Sequence[Pass], *, title: str = "", columns: int = 8) -
 
 
 def draw_networks(networks: Mapping[str, Sequence[Pass]], *, columns: int = 8) -> Figure:
-    """Several networks below each other, each under its title. Raises ``ValueError`` for none."""
+    """Several networks below each other, each under its title.
+
+    Raises:
+        ValueError: no network.
+    """
     if not networks:
         raise ValueError("networks must hold at least one plan, got none")
     lines = [math.ceil((len(passes) + 1) / columns) for passes in networks.values()]
@@ -111,10 +115,15 @@ def draw_networks(networks: Mapping[str, Sequence[Pass]], *, columns: int = 8) -
 def draw_conversion(
     ann: Sequence[Pass], snn: Sequence[Pass], *, thresholds: Mapping[str, float] | None = None
 ) -> Figure:
-    """Figure 4: the ReLU network above, the converted one below, a threshold for each unrolling step.
+    """Figure 4: the ReLU network above, the converted one below, with a threshold for each unrolling step.
 
-    thresholds: site -> balanced threshold, printed below the box beside its symbol. Raises ``ValueError``
-    where the two plans do not have the same sites or a threshold's site is unknown.
+    Args:
+        ann: plan of the ReLU network.
+        snn: plan of the converted network.
+        thresholds: balanced threshold by site, printed below the box beside its symbol.
+
+    Raises:
+        ValueError: the two plans have different sites, or a threshold's site is unknown.
     """
     if [p.site for p in ann] != [p.site for p in snn]:
         raise ValueError(f"snn must have the sites of ann, got {[p.site for p in snn]}")
@@ -141,9 +150,10 @@ def draw_conversion(
 
 
 def draw_gradients(passes: Sequence[Pass]) -> Figure:
-    """Figure 5: forward and the chain rule back; shared weights collect one gradient per unrolling step.
+    """Figure 5: the forward pass and the chain rule backwards; shared weights collect one gradient per unrolling step.
 
-    Raises ``ValueError`` for a network without a BackRes block.
+    Raises:
+        ValueError: a network without a BackRes block.
     """
     shared = [p for p in passes if p.unrolls > 1]
     if not shared:
@@ -200,7 +210,8 @@ def draw_gradients(passes: Sequence[Pass]) -> Figure:
 def draw_hybrid(passes: Sequence[Pass], *, steps: int = 3) -> Figure:
     """Figure 6: the ANN block runs once; the SNN block reads the same real X at each of ``steps`` time steps.
 
-    Raises ``ValueError`` unless the plan is ReLU layers, then spiking layers, then the classifier.
+    Raises:
+        ValueError: a plan other than ReLU layers, then spiking layers, then the classifier.
     """
     ann = [p for p in passes if p.neuron == "relu" and p.static]
     snn = [p for p in passes if p.neuron in ("lif", "if")]
@@ -307,7 +318,7 @@ def _colours(passes: Sequence[Pass]) -> dict[str, str]:
 def _chain(
     axes: Axes, passes: Sequence[Pass], x: float, y: float, columns: int, *, counted: bool = True
 ) -> dict[str, Place]:
-    """The input and all passes in order, wrapped after ``columns`` boxes; where every site is."""
+    """The input and all passes in order, wrapped after ``columns`` boxes. Returns the position of every site."""
     pitch = WIDTH + GAP
     places = {
         site: Place(x + (i % columns) * pitch, y - (i // columns) * LINE)
@@ -380,7 +391,7 @@ def _arc(
     *,
     above: bool = True,
 ) -> None:
-    """A curved arrow, as flat as its length asks for."""
+    """A curved arrow whose curvature falls with its length."""
     bend = min(0.35, 0.85 / math.dist(start, end)) * (-1 if above else 1)
     axes.add_patch(
         FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", shrinkA=0, shrinkB=0, **look)
@@ -407,7 +418,7 @@ def _frame(axes: Axes, place: Place, face: str, edge: str) -> None:
 
 
 def _box(axes: Axes, p: Pass, place: Place, colours: Mapping[str, str], *, count: bool) -> None:
-    """One pass: layer, shape, parameters where its weights appear first, and its neuron."""
+    """One pass: layer, shape, parameters (only at the first use of its weights), and its neuron."""
     colour = colours[p.layer]
     _frame(axes, place, colour + ("55" if p.unrolls > 1 else "22"), colour)
     centred: dict[str, Any] = {"ha": "center", "va": "center"}

@@ -1,4 +1,4 @@
-"""The runs beside Figure 1: how channels are matched, and how far unrolling goes."""
+"""The runs for Figure 1: how channels are matched, and the limits of unrolling."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ FIGURE_1 = (
 
 @grid("figure-1", networks=FIGURE_1)
 def figure1(at: Place) -> Iterator[Entry]:
-    """ANNs beside Figure 1: the ways to match channels against VGG8 (section 4), and how far unrolling goes (footnote 2)."""
+    """ANNs for Figure 1: ways to match channels against VGG8 (section 4), and the limits of unrolling (footnote 2)."""
     yield at.entry(at.standalone_ann(), "ann")

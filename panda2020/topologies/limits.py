@@ -1,4 +1,4 @@
-"""Unrolled networks against plain ones of equal depth: how far unrolling goes, and how channels are matched (beside Figure 1)."""
+"""Unrolled networks against plain networks of equal depth: the limits of unrolling, and how channels are matched (Figure 1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from panda2020.records import by_place, difference_estimate
 from panda2020.runs import Record
 from panda2020.statistics import Interval
 
-#: Unrolled network -> the plain one of equal logical depth, and what the pair tells.
+#: Unrolled network -> (plain network of equal logical depth, what the pair shows).
 PAIRS = {
     "VGG2x4c": ("VGG8c", "one convolution run 7 times"),
     "VGG2x8": ("VGG16c", "one convolution run 15 times"),
@@ -26,9 +26,9 @@ PAIRS = {
 
 
 def limit_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Accuracy of each unrolled ANN minus that of its plain one, in points, paired by seed and test image.
+    """Accuracy of each unrolled ANN minus that of its plain counterpart, in points, paired by seed and test image.
 
-    Columns: network, minus, what, points, low and high (total interval, 95 %), seeds. Pairs without a common seed are left out.
+    Columns: network, minus, what, points, low and high (total interval, 95 %), seeds. Pairs without a common seed are omitted.
     """
     runs = {place.network: seeds for place, seeds in by_place(records).items() if place.role == "ann"}
     rows = []
@@ -64,7 +64,7 @@ def draw_limits(table: pd.DataFrame) -> Figure:
 
 
 def limit_sentence(table: pd.DataFrame) -> str:
-    """Every difference with its interval."""
+    """A sentence with every difference and its interval."""
     found = "; ".join(
         f"{row['what']} {number(row['points'], '+.1f')} [{interval(Interval(row['low'], row['high']), '+.1f')}]"
         for _, row in table.iterrows()

@@ -10,7 +10,7 @@ from panda2020.networks import PaperNetwork, network, plain_of
 from snncore.energy import macs
 from snncore.topology import Pass, parameter_count, plan
 
-#: Columns of ``topology_table`` that say what a network is, and those that say why.
+#: Columns of ``topology_table`` that describe a network, and those that justify it.
 SHOWN = (
     "network",
     "reading",
@@ -29,9 +29,9 @@ LABELS = {"relu": "ReLU", "lif": "LIF", "if": "IF", "none": ""}
 
 
 def unrolled(passes: Sequence[Pass]) -> str:
-    """A plan in words, one entry per pass: ``conv1 64 · P · conv2 64 · conv2 64 · fc1 10``.
+    """Describe a plan in words, one entry per pass: ``conv1 64 · P · conv2 64 · conv2 64 · fc1 10``.
 
-    Neurons are named where they differ within the network; "M" is the mean over time.
+    Neurons are named if they differ within the network; "M" is the mean over time.
     """
     mixed = len({p.neuron for p in passes[:-1]}) > 1
     spiking = {p.site for p in passes if p.neuron in ("lif", "if")}
@@ -49,14 +49,15 @@ def unrolled(passes: Sequence[Pass]) -> str:
 def topology_table(
     networks: Iterable[PaperNetwork | str], *, input_shape: tuple[int, int, int] | None = None
 ) -> pd.DataFrame:
-    """The networks with all that follows from their topology strings.
-
-    networks: entries of ``networks.REGISTRY``, or names (reading "A"). input_shape: (C, H, W) in place of the
-    networks' own.
+    """A table of networks with everything that follows from their topology strings.
 
     Columns: parameters (weights, and the classifier's bias), and those of the convolutions alone; compression,
-    the parameters of the plain network of equal logical depth over these; MACs of one ANN inference (Eq. 8);
+    the parameters of the plain network of equal logical depth divided by these; MACs of one ANN inference (Eq. 8);
     unique layers and logical depth, both with the classifier; what fixes the topology and what is chosen.
+
+    Args:
+        networks: entries of ``networks.REGISTRY``, or names (reading "A").
+        input_shape: (C, H, W) in place of the networks' own.
     """
     rows = []
     for net in networks:

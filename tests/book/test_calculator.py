@@ -386,7 +386,7 @@ class TestBrowser:
             (
                 "topology",
                 "4C3 P P P P F10",
-                "Network: P must read maps of even height and width, got (4, 1, 1)",
+                "Network: P must follow maps of even height and width, got (4, 1, 1)",
             ),
             ("channels", "0", "Channels of the image must be a whole number of at least 1, got 0."),
             ("height", "8.5", "Height of the image must be a whole number of at least 1, got 8.5."),

@@ -355,7 +355,7 @@ def test_other_devices_leave_nan_in_the_last_spikes():
 def test_a_second_derivative_is_refused(dtype):
     leaf = draw(3, 4, dtype=dtype).requires_grad_()
     spikes, _ = fire(leaf, LIF())
-    with pytest.raises(RuntimeError, match="^fire can be differentiated only once, got create_graph=True"):
+    with pytest.raises(RuntimeError, match="^fire must be differentiated only once, got create_graph=True"):
         torch.autograd.grad((spikes * spikes).sum(), leaf, create_graph=True)
 
 

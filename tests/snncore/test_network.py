@@ -282,8 +282,8 @@ def test_who_reads_the_image_itself():
         ("4C3 F3", {"neuron": "tanh"}, "neuron must be one of"),
         ("4C3 F3", {"input_shape": (4, 4)}, r"input_shape must be \(channels, height, width\), got \(4, 4\)"),
         ("4C3 F3", {"input_shape": (0, 4, 4)}, "input_shape must be a whole number"),
-        ("P P P F3", {}, r"P must read maps of even height and width, got \(2, 1, 1\)"),
-        ("F4 P F3", {}, "P must read maps"),
+        ("P P P F3", {}, r"P must follow maps of even height and width, got \(2, 1, 1\)"),
+        ("F4 P F3", {}, "P must follow maps"),
         ("4C3 M F3", {"neuron": "relu"}, "M must follow spikes"),
         ("4C3 M M F3", {}, "M must follow spikes"),
         ("4C3+ F3", {}, r"a residual sum must join equal shapes, got \(2, 4, 4\) and \(4, 4, 4\) at '4C3\+'"),
@@ -299,7 +299,7 @@ def test_who_reads_the_image_itself():
         ("[1C3]x2:drop F3", {}, "a BackRes block must output the shape it reads"),
         ("[2C3 P]x2 F3", {}, "a BackRes block must output the shape it reads"),
         ("[F32]x2:top F3", {}, "a BackRes block must output the shape it reads"),
-        ("[5C3]x2:average F3", {}, ":average needs a multiple of 2 channels, got 5"),
+        ("[5C3]x2:average F3", {}, ":average must have a multiple of 2 channels, got 5"),
         ("[4C3 4C3+]x2:drop F3", {}, ":drop must read one layer, got a residual sum"),
         ("4C3:lif 4C3:relu F3", {}, "a ReLU layer must not read spikes: put M before conv2"),
         ("[2C3:relu 2C3:lif]x2 F3", {}, "a ReLU layer must not read spikes: put M before conv1.2"),
@@ -469,7 +469,7 @@ def test_the_mean_over_time_hands_real_values_on():
     spikes = lif_by_hand(conv_by_hand(x, w["layers.conv1.weight"]), LIF())
     h = F.conv2d(spikes.sum(0) / 6, w["layers.conv2.weight"], padding=1).relu().flatten(1)
     assert torch.allclose(net.features(x), h)
-    with pytest.raises(ValueError, match="run needs spikes at the classifier, got real values"):
+    with pytest.raises(ValueError, match="run must have spikes at the classifier, got real values"):
         net.run(x)
 
 
@@ -501,7 +501,7 @@ def test_chunks_of_time_from_a_static_image():
 
 
 def test_top_matching_cannot_be_streamed():
-    with pytest.raises(ValueError, match="run cannot use channel matching 'top'"):
+    with pytest.raises(ValueError, match="run must not use channel matching 'top'"):
         build("[4C3]x2:top F3").run(events(2, 1, 2, 4, 4).float())
 
 
