@@ -22,7 +22,8 @@ from torch.nn import functional as F
 from . import events
 from ._check import whole
 from .activity import ActivityProbe, SiteActivity
-from .conversion import BalancedHead, check_coder, scales
+from .balancing import check_coder
+from .conversion import BalancedHead, scales
 from .network import Network
 from .stepper import Coder, Neurons, Stepper, encode
 from .streams import stream

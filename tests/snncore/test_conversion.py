@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from snncore import conversion, kernels
+from snncore import balancing, kernels
 from snncore.activity import ActivityProbe
 from snncore.conversion import (
     BalancedHead,
@@ -143,7 +143,7 @@ def test_a_shared_threshold_is_the_largest_of_the_steps_of_its_layer(topology):
 
 def test_blocks_are_found_in_every_arrangement():
     net = ann("4C3 [4C3 4C3]x2 [4C3]x3 [4C3]x2 4C3 P P F8 F3")
-    blocks = conversion._blocks(net.plan[:-1])
+    blocks = balancing._blocks(net.plan[:-1])
     assert [len(block) for block in blocks] == [1, 4, 3, 2, 1, 1]
 
 
