@@ -35,8 +35,9 @@ TASKS: dict[str, str] = {
 #: Fields that specs call by another name than the code: the keys of recorded runs are made from it.
 STORED = {"alpha": "leak"}
 
-#: What fields of these names may be at most, so that no spec asks for more memory than any machine has.
-LARGEST = {"steps": 100_000, "batch_size": 100_000, "batch": 100_000, "size": 4_096}
+#: What fields of these names may be at most, so that no spec asks for more memory than any machine has; and a seed what
+#: every random stream takes.
+LARGEST = {"steps": 100_000, "batch_size": 100_000, "batch": 100_000, "size": 4_096, "seed": 2**32 - 1}
 
 _FINITE = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]  # which NaN is not
 
@@ -110,7 +111,7 @@ def _struct_for(kind: type) -> type[msgspec.Struct]:
     hints = typing.get_type_hints(kind)
     fields: list[Any] = []
     for field in dataclasses.fields(kind):
-        hint = _annotation(hints[field.name], LARGEST.get(field.name))
+        hint = _annotation(hints[field.name], LARGEST.get(field.name), 0 if field.name == "seed" else None)
         fields.append((field.name, hint, msgspec.UNSET) if _default(field) else (field.name, hint))
     return msgspec.defstruct(
         kind.__name__,
@@ -122,7 +123,7 @@ def _struct_for(kind: type) -> type[msgspec.Struct]:
     )
 
 
-def _annotation(hint: Any, most: int | None = None) -> Any:
+def _annotation(hint: Any, most: int | None = None, least: int | None = None) -> Any:
     """A field's annotation as msgspec is to read it."""
     args = typing.get_args(hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
@@ -130,7 +131,7 @@ def _annotation(hint: Any, most: int | None = None) -> Any:
     if hint is float:
         return _FINITE
     if hint is int and most is not None:
-        return Annotated[int, msgspec.Meta(le=most)]
+        return Annotated[int, msgspec.Meta(ge=least, le=most)]
     if hint in (int, bool, str, type(None)) or typing.get_origin(hint) is typing.Literal:
         return hint
     if typing.get_origin(hint) is tuple:
@@ -176,7 +177,8 @@ def _sentence(said: str, value: Any, hint: Any, path: str) -> str:
         return f"{path} needs the field {quoted[1]!r}"
     allowed = _name(hint)
     if re.search("[<>]=", said):
-        allowed = "finite" if isinstance(value, float) else f"at most {LARGEST[name]:,}"
+        allowed = "between 0 and" if name == "seed" else "at most"
+        allowed = "finite" if isinstance(value, float) else f"{allowed} {LARGEST[name]:,}"
     return f"{path} must be {allowed}, got {value!r}"
 
 
