@@ -110,9 +110,10 @@ def fire(
     where every step is one dense block; and the ``NeuronState`` after the last step. The membrane is float32 at
     least.
 
-    Raises ``ValueError`` for no time step or a state of another shape, and on a CPU ``FloatingPointError`` naming
-    the first step (from 0) whose current is NaN or infinite; on other devices the last spikes are NaN then, because
-    looking would wait for the device. A second derivative raises ``RuntimeError``.
+    Raises ``ValueError`` for no time step or a state of another shape, and on a CPU for a state with spikes other
+    than 0 and 1, and ``FloatingPointError`` naming the first step (from 0) whose current is NaN or infinite; on other
+    devices the last spikes are NaN then, because looking would wait for the device. A second derivative raises
+    ``RuntimeError``.
     """
     floating("current", current)
     if not isinstance(neuron, LIF):
@@ -138,6 +139,8 @@ def _scan(
     current: Tensor, neuron: LIF, steps: int | None, state: NeuronState | None
 ) -> tuple[Tensor, NeuronState]:
     membrane, before, held = (None, None, None) if state is None else state
+    if before is not None and before.device.type == "cpu" and (before * (1 - before)).any():  # or NaN
+        raise ValueError("state must have spikes of 0 and 1 alone, got other values")
     differentiable = torch.is_grad_enabled() and any(
         x is not None and x.requires_grad for x in (current, membrane)
     )

@@ -563,6 +563,14 @@ def test_a_state_of_another_kind_is_refused(change, words):
         fire(torch.ones(2, 3), LIF(refractory=1), state=state)
 
 
+@pytest.mark.parametrize("bad", [0.5, -1.0, 2.0, *BAD])
+@pytest.mark.parametrize("neuron", [LIF(), LIF(reset="hard"), LIF(refractory=1)])
+def test_a_state_whose_spikes_are_none_is_refused(neuron, bad):
+    state = NeuronState(torch.zeros(3), torch.tensor([0.0, 1.0, bad]), None)
+    with pytest.raises(ValueError, match="state must have spikes of 0 and 1 alone, got other values"):
+        fire(torch.ones(2, 3), neuron, state=state)
+
+
 def test_neurons_that_are_none_are_refused():
     with pytest.raises(ValueError, match="neuron must be a LIF, got str"):
         fire(torch.ones(2, 3), "lif")
