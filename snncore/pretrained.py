@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ._check import whole
+from ._check import between, flag, whole
 from .network import Network, NetworkConfig
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def load_pretrained(name: str, *, folder: str | Path | None = None) -> Pretraine
             input_shape=tuple(entry["input_shape"]),
             config=_config(entry["network"]),
             generator=torch.Generator().manual_seed(0),  # every weight is overwritten
-            static_input=entry["static_input"],
+            static_input=flag("static_input", entry["static_input"]),
         )
         network.load_state_dict(load(content))
         return Pretrained(
@@ -119,9 +119,9 @@ def load_pretrained(name: str, *, folder: str | Path | None = None) -> Pretraine
             tuple(entry["classes"]),
             entry["data"],
             entry["record"],
-            entry["recorded_accuracy"],
-            entry["accuracy"],
-            entry["test_images"],
+            between("recorded_accuracy", entry["recorded_accuracy"], 0, 1),
+            between("accuracy", entry["accuracy"], 0, 1),
+            whole("test_images", entry["test_images"]),
         )
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{place / INDEX} must say how {name!r} is built: {error!r}") from error

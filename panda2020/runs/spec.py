@@ -55,7 +55,7 @@ def register(task: str, module: str) -> None:
 
 def task_module(task: str) -> Any:
     """The module that runs ``task``; raise ``SpecError`` for an unknown one."""
-    if task not in TASKS:
+    if not isinstance(task, str) or task not in TASKS:
         raise SpecError(f"task must be one of {', '.join(map(repr, TASKS))}, got {task!r}")
     return importlib.import_module(TASKS[task])
 
