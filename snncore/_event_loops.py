@@ -1,6 +1,6 @@
 """The compiled loops of ``events``: integrate-and-fire neurons that are visited where spikes arrive.
 
-Numba compiles this file; only ``events`` imports it. Every array is flat. Maps are stored position by
+Numba compiles this file; only ``events``, ``stdp_events`` and ``peaks`` import it. Every array is flat. Maps are stored position by
 position with their channels innermost, in groups of 16: a group's potentials are one vector, and its spikes are
 one word of 16 bits. A spike adds the weights of its channel to the potentials around its position, one vector
 for each group and neighbour, so the time is proportional to the number of spikes, not to the size of the network.
@@ -335,3 +335,12 @@ def spike_bits(p, weights, source, constant, threshold, out):  # type: ignore[no
         else:
             _receive(p, weights, source[t], 0, potential, 0)
         _fire(potential, 0, len(potential), threshold, out[t], 0, counts)
+
+
+@compiled
+def count_positive(values, bins_per_unit, counts):  # type: ignore[no-untyped-def]
+    """Add the positive values to a histogram that begins at 0; what lies beyond its end goes into its last bin."""
+    last = len(counts) - 1
+    for value in values:
+        if value > 0:
+            counts[min(np.int64(np.float64(value) * bins_per_unit), last)] += 1

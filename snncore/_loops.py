@@ -1,6 +1,6 @@
 """The compiled loops of ``kernels``: part of a layer's neurons through all time steps, forward and backward.
 
-Numba compiles this file; only ``kernels`` and ``peaks`` import it. Arrays are flat, ``(T, n)`` or ``(n,)``, in float32, or in
+Numba compiles this file; only ``kernels`` imports it. Arrays are flat, ``(T, n)`` or ``(n,)``, in float32, or in
 uint16 if they hold the bits of bfloat16. Neurons do not interact, so any range of them can be computed alone and
 the numbers do not depend on how a layer is divided.
 
@@ -172,12 +172,3 @@ def backward(potential, by_spikes, by_last, out, by_first, start, stop, alpha, j
             by_drive = out[0][low : low + size]
             for i in range(size):
                 by_drive[i] = _narrow(total[i], by_drive[i])
-
-
-@compiled
-def count_positive(values, bins_per_unit, counts):  # type: ignore[no-untyped-def]
-    """Add the positive values to a histogram that begins at 0; what lies beyond its end goes into its last bin."""
-    last = len(counts) - 1
-    for value in values:
-        if value > 0:
-            counts[min(np.int64(np.float64(value) * bins_per_unit), last)] += 1

@@ -125,7 +125,7 @@ def fire(
         one dense block; and the ``NeuronState`` after the last step. The membrane is at least float32.
 
     Raises:
-        ValueError: no time step, or a state of another shape.
+        ValueError: no time step, a state of another shape, or (on a CPU) a state with spikes other than 0 and 1.
         FloatingPointError: NaN or infinity; on a CPU, it names the first step (from 0) with such a current. On other
             devices the last spikes become NaN instead, because a check would have to wait for the device.
         RuntimeError: a second derivative.
@@ -154,6 +154,8 @@ def _scan(
     current: Tensor, neuron: LIF, steps: int | None, state: NeuronState | None
 ) -> tuple[Tensor, NeuronState]:
     membrane, before, held = (None, None, None) if state is None else state
+    if before is not None and before.device.type == "cpu" and (before * (1 - before)).any():  # or NaN
+        raise ValueError("state must have spikes of 0 and 1 alone, got other values")
     differentiable = torch.is_grad_enabled() and any(
         x is not None and x.requires_grad for x in (current, membrane)
     )

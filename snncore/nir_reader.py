@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from ._check import one_of, positive, whole
+from ._check import flag, one_of, positive, whole
 from .network import READOUTS, Network, NetworkConfig
 from .neurons import LIF
 from .nir import package
@@ -39,6 +39,16 @@ def from_nir(graph: nir.NIRGraph, *, dt: float | None = None) -> Network:
     nir = package()
     if not isinstance(graph, nir.NIRGraph):
         raise ValueError(f"graph must be a nir.NIRGraph, got {type(graph).__name__}")
+    try:
+        return _network(graph, dt)
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        what = (str(error).splitlines() or [""])[0][:200]
+        raise ValueError(
+            f"graph must hold what NIR defines, got one that fails with {type(error).__name__}: {what}"
+        ) from error
+
+
+def _network(graph: nir.NIRGraph, dt: float | None) -> Network:
     known = _metadata(graph)
     if dt is None and "dt" not in known:
         raise ValueError("dt must be given for a graph whose metadata do not hold it, got None")
@@ -55,7 +65,7 @@ def from_nir(graph: nir.NIRGraph, *, dt: float | None = None) -> Network:
         input_shape=found.input_shape,
         config=NetworkConfig(neuron=known.get("neuron", "lif"), readout=readout),
         generator=torch.Generator().manual_seed(0),  # every weight is overwritten
-        static_input=bool(known.get("static_input", False)),
+        static_input=flag("static_input of the metadata", known.get("static_input", False)),
     )
     steps = whole("steps of the metadata", known.get("steps", 0)) if readout == "sum" else 1
     with torch.no_grad():
@@ -91,6 +101,8 @@ class _Reader:
         nir = package()
         self.nodes, self.dt = graph.nodes, dt
         edges = set(graph.edges)
+        if lost := sorted({name for edge in edges for name in edge} - self.nodes.keys()):
+            raise ValueError(f"edges must join nodes of the graph, got {', '.join(map(repr, lost))}")
         # nodes that return spikes to their own membrane are removed, so that the graph is a chain
         self.resets = {
             scale: (spikes, membrane)

@@ -45,7 +45,7 @@ class Percentile:
             self.counts = torch.cat([self.counts.view(-1, 2).sum(1), self.counts.new_zeros(_BINS // 2)])
             self.top *= 2
         if kernels.path(values.device.type) == "numba" and values.dtype == torch.float32:
-            from ._loops import count_positive  # compiles, so only where it is used
+            from ._event_loops import count_positive  # compiles, so only where it is used
 
             count_positive(values.detach().flatten().numpy(), _BINS / self.top, self.counts.numpy())
             return

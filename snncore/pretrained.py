@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ._check import whole
+from ._check import between, flag, whole
 from .network import Network, NetworkConfig
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def load_pretrained(name: str, *, folder: str | Path | None = None) -> Pretraine
             input_shape=tuple(entry["input_shape"]),
             config=_config(entry["network"]),
             generator=torch.Generator().manual_seed(0),  # every weight is overwritten
-            static_input=entry["static_input"],
+            static_input=flag("static_input", entry["static_input"]),
         )
         tensors = load(content)
         examples, labels = tensors.pop("examples"), tensors.pop("example_labels")
@@ -127,9 +127,9 @@ def load_pretrained(name: str, *, folder: str | Path | None = None) -> Pretraine
             tuple(entry["classes"]),
             entry["data"],
             entry["record"],
-            entry["recorded_accuracy"],
-            entry["accuracy"],
-            entry["test_images"],
+            between("recorded_accuracy", entry["recorded_accuracy"], 0, 1),
+            between("accuracy", entry["accuracy"], 0, 1),
+            whole("test_images", entry["test_images"]),
             examples,
             labels,
         )

@@ -433,6 +433,11 @@ def _require_finite(trained: Trained) -> None:
 
 def _require_images(images: Tensor) -> None:
     _require_floating("images", images)
+    if images.dtype not in (
+        torch.float32,
+        torch.float64,
+    ):  # in which small weight changes would round to nothing
+        raise ValueError(f"images must be float32 or float64 to learn from, got {images.dtype}")
     if images.dim() != 4 or images.numel() == 0:
         raise ValueError(
             f"images must be (N, C, H, W) with at least one image, got shape {tuple(images.shape)}"

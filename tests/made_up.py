@@ -25,6 +25,14 @@ MADE = {
     "date": "2026-01-01",
     "command": "remake",
 }
+#: The same as a record holds it.
+PROVENANCE = {
+    **MADE,
+    "source": {"sha256": "0" * 64, "modules": []},
+    "device": "cpu",
+    "cpu": "a CPU",
+    "versions": {"torch": "2"},
+}
 DATA = {"name": "cifar10", "train": 100, "validation": 10, "test": IMAGES, "size": None, "seed": 0}
 LONG = (10, 100, 250, 500, 2000)
 CLASSIFIERS = ("fc", "fc-stochmax", "convnn")

@@ -156,7 +156,7 @@ def missing_alt(page: BeautifulSoup) -> Iterator[str]:
         where = str(image.get("src") or image.get("data") or f"<{image.name}>")[:60]
         if not text and not image.get("aria-labelledby"):
             yield f"an image has no alt text: {where}"
-        elif IMAGE_FILE.fullmatch(text):
+        elif IMAGE_FILE.fullmatch(text) or text == Path(where).stem:
             yield f"an image has a file's name as its alt text: {text[:60]}"
 
 

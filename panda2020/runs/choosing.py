@@ -12,10 +12,9 @@ from typing import Any, Protocol
 from .confirming import freshness
 from .entry import Entry
 from .executing import results_directory, runs_directory
-from .spec import from_dict, key
+from .scheduling import obstacle
+from .spec import LARGEST, from_dict, key
 from .store import Record, Store
-
-LARGEST_SEED = 2**32 - 1  # the largest seed that every random stream accepts
 
 
 class Usage(Exception):
@@ -58,8 +57,8 @@ def entries_of(options: argparse.Namespace) -> list[Entry]:
         raise Usage("record needs --profile or --spec")
     check_profile(options)
     for seed in options.seeds or ():
-        if not 0 <= seed <= LARGEST_SEED:
-            raise Usage(f"--seeds must be between 0 and {LARGEST_SEED}, got {seed}")
+        if not 0 <= seed <= LARGEST["seed"]:
+            raise Usage(f"--seeds must be between 0 and {LARGEST['seed']}, got {seed}")
     if options.stage is not None and options.table:
         raise Usage("--stage stands without --table")
     contents = options.contents()
@@ -88,6 +87,8 @@ def _from_spec(options: argparse.Namespace) -> Entry:
         spec = from_dict(task, fields)
     except ValueError as error:
         raise Usage(str(error)) from None
+    if said := obstacle(spec):
+        raise Usage(said)
     for store in stores_of(options):
         if (record := store.read(key(spec))) is not None:  # already recorded: keep its labels
             return Entry.labelled(spec, record.labels)

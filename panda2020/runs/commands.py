@@ -21,7 +21,7 @@ from .confirming import freshness, standing
 from .entry import Entry
 from .executing import execute, results_directory
 from .importing import import_record
-from .scheduling import PROGRAM, Found, look_up, make, memory, minutes
+from .scheduling import PROGRAM, Found, look_up, make, memory, minutes, obstacle
 from .spec import SpecError, key, task_of, to_dict
 from .store import Record, RecordError, Store, StoreError, discard_finished
 from .verifying import Verdict, verify
@@ -133,6 +133,9 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         "--device", default="cpu", help="cpu or cuda (default: cpu); python -m bench.gpu_check checks a GPU"
     )
     sub.add_argument("--threads", type=int, help="CPU threads (default: OMP_NUM_THREADS or all usable cores)")
+    sub.add_argument(
+        "--memory", type=float, metavar="GIB", help="what a run may take (default: all that the device has)"
+    )
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
 
     sub = command(
@@ -271,9 +274,15 @@ def _record(options: argparse.Namespace, commit: provenance.Commit) -> int:
     found = look_up(entries, lambda entry: [store]).values()
     done = [key(one.entry.spec) for one in found if one.record is not None]
     discard_finished(work_directory(options), done)
-    unreadable = [one for one in found if one.error is not None]
-    for one in unreadable:
-        print(f"not started: {one.entry}: {one.error}", file=sys.stderr, flush=True)
+    due = [one.entry for one in found if one.due(renew=options.stale)]
+    most = provenance.memory_of(options.device) if options.memory is None else options.memory * 1024
+    obstacles = {key(entry.spec): said for entry in due if (said := obstacle(entry.spec, most=most))}
+    if options.spec is not None and obstacles:
+        raise Usage(f"{obstacles.popitem()[1]}; --memory GIB allows more")
+    kept_back = [(one.entry, str(one.error)) for one in found if one.error is not None]
+    kept_back += [(entry, obstacles[key(entry.spec)]) for entry in due if key(entry.spec) in obstacles]
+    for entry, reason in kept_back:
+        print(f"not started: {entry}: {reason}", file=sys.stderr, flush=True)
 
     def run(entry: Entry) -> Record:
         record = execute(
@@ -297,11 +306,11 @@ def _record(options: argparse.Namespace, commit: provenance.Commit) -> int:
         if torchrun.asked() > 1:  # the state of the other processes is unknown, so torchrun ends them
             raise SystemExit(1)
 
-    due = [one.entry for one in found if one.due(renew=options.stale)]
+    due = [entry for entry in due if key(entry.spec) not in obstacles]
     work = make(due, run, max_minutes=options.minutes, say=_say, failed=failed)
     if work.stopped:
         _say(f"stopped: {work.stopped}")
-    if wrong := [one.entry for one in unreadable] + work.failed:
+    if wrong := [entry for entry, _ in kept_back] + work.failed:
         print(f"error: {len(wrong)} runs failed: {'; '.join(map(str, wrong))}", file=sys.stderr)
     print(f"{len(work.records)} runs recorded in {store.directory}")
     return 1 if wrong else 0
@@ -342,6 +351,8 @@ def _checked(options: argparse.Namespace) -> provenance.Commit:
         raise Usage(f"--minutes must be above 0, got {options.minutes:g}")
     if options.threads is not None and not 1 <= options.threads <= MOST_THREADS:
         raise Usage(f"--threads must be between 1 and {MOST_THREADS}, got {options.threads}")
+    if options.memory is not None and not options.memory > 0:
+        raise Usage(f"--memory must be above 0, got {options.memory:g}")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", options.device):
         raise Usage(f"--device must be cpu or cuda, got {options.device!r}")
     commit = provenance.commit(options.commit)

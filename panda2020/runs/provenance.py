@@ -164,6 +164,17 @@ def same_kind(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return differing + [name for name in ("torch",) if one["versions"][name] != other["versions"][name]]
 
 
+def memory_of(device: str) -> float:
+    """Memory of the machine, or of a GPU, in MiB; infinite where the system does not say."""
+    if device.startswith("cuda"):
+        import torch
+
+        return float(torch.cuda.get_device_properties(device).total_memory / 2**20)
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
+    return float("inf")
+
+
 def usable_cores() -> int:
     """Number of threads to use: OMP_NUM_THREADS, or else the number of cores that this process may use."""
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():

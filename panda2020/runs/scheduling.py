@@ -61,6 +61,18 @@ def memory(spec: Any) -> float:
     return float(task_module(task_of(spec)).memory(spec))
 
 
+def obstacle(spec: Any, *, most: float = math.inf) -> str:
+    """In one sentence, why a run cannot be made: its networks make no sense, or it takes more than ``most`` MiB; else ""."""
+    try:
+        needed = memory(spec)
+        if needed > most:
+            return f"the run takes about {needed / 1024:,.1f} GiB of memory, more than the {most / 1024:,.1f} GiB it may take"
+        minutes(spec)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def look_up(entries: Iterable[Entry], places: Callable[[Entry], Sequence[Store]]) -> dict[str, Found]:
     """The state of each run by key, from the first of an entry's places that has it; each run once, in order."""
     found: dict[str, Found] = {}

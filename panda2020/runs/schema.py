@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -39,19 +39,27 @@ class Source(Struct):
     version: int = 1
 
 
+class Versions(Struct):
+    """The versions of libraries that are compared."""
+
+    torch: str | None
+
+
 class Provenance(Struct):
     """The provenance fields that are used."""
 
     source: Source
     seconds: Annotated[float, Meta(ge=0)]
-    threads: Annotated[int, Meta(ge=1, le=4096)] = 1
-    device: Annotated[str, Meta(pattern=r"^(cpu|cuda(:[0-9]+)?)$")] = "cpu"
-    device_name: str = ""
-    commit: str | None = None
-    dirty: bool | None = None
-    date: str = ""
-    command: str = ""
-    versions: dict[str, str | None] = {}
+    threads: Annotated[int, Meta(ge=1, le=4096)]
+    device: Annotated[str, Meta(pattern=r"^(cpu|cuda(:[0-9]+)?)$")]
+    device_name: str
+    cpu: str
+    commit: str | None
+    dirty: bool | None
+    date: str
+    command: str
+    versions: Versions
+    processes: Annotated[int, Meta(ge=1)] = 1
 
 
 class Data(Struct):
@@ -65,9 +73,15 @@ class Result(Struct):
 
     curve: Annotated[list[dict[str, Any]], Meta(min_length=1)]
     data: Data
-    accuracy: Annotated[float, Meta(ge=0, le=1)] | None = None
-    correct: Count | None = None
-    total: Count | None = None
+
+
+class Counts(Struct):
+    """How many images were right, wherever in a result that is said."""
+
+    accuracy: Annotated[float, Meta(ge=0, le=1)]
+    correct: Count
+    total: Annotated[int, Meta(ge=1)]
+    hits: Annotated[str, Meta(pattern=r"^[0-9a-f]+$")] | UnsetType = UNSET
 
 
 class Whole(Struct, forbid_unknown_fields=True):
@@ -82,6 +96,27 @@ class Whole(Struct, forbid_unknown_fields=True):
     provenance: Provenance
     artifacts: dict[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]+$")], Artifact]
     sha256: Hash
+
+
+class Verification(Struct):
+    """The fields of a line of the log of verifications; schema 1 has no task, family and source."""
+
+    schema: Literal[1, 2]
+    date: str
+    key: Key
+    record_sha256: Hash
+    commit: str | None
+    dirty: bool | None
+    sources: str
+    machine: dict[str, Any]
+    exact: bool
+    differing: list[str]
+    agrees: bool
+    differences: list[str]
+    sha256: Hash
+    task: str | UnsetType = UNSET
+    family: str | UnsetType = UNSET
+    source: str | UnsetType = UNSET
 
 
 def parse(content: bytes) -> Any:
@@ -106,10 +141,47 @@ def check(data: Any) -> None:
     Raises:
         ValueError: names the place that does not.
     """
+    _check_types(data, Whole)
+    _check_counts(data["result"], "$.result")
+
+
+def check_verification(data: Any) -> None:
+    """Check that the data has the types of a line of the log of verifications.
+
+    Raises:
+        ValueError: names the place that does not.
+    """
+    _check_types(data, Verification)
+
+
+def _check_types(data: Any, kind: type[Struct]) -> None:
     try:
-        msgspec.convert(data, Whole)
+        msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
+
+
+def _check_counts(value: Any, place: str) -> None:
+    """Raise ``ValueError`` where an accuracy is not the share of the images that were right."""
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            _check_counts(item, f"{place}[{number}]")
+    if not isinstance(value, dict):
+        return
+    for name, item in value.items():
+        _check_counts(item, f"{place}.{name}")
+    if "accuracy" not in value:
+        return
+    try:
+        counts = msgspec.convert(value, Counts)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error).replace("`$", f"`{place}")) from None
+    if counts.correct > counts.total or counts.accuracy != counts.correct / counts.total:
+        raise ValueError(
+            f"the accuracy {counts.accuracy!r} is not {counts.correct} of {counts.total} - at `{place}`"
+        )
+    if isinstance(counts.hits, str) and int(counts.hits, 16).bit_count() != counts.correct:
+        raise ValueError(f"the hits are not {counts.correct} images - at `{place}`")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -36,8 +36,9 @@ TASKS: dict[str, str] = {
 #: Fields with a different name in specs than in the code; the keys of recorded runs depend on the name in specs.
 STORED = {"alpha": "leak"}
 
-#: Largest values of fields with these names, so that no spec needs more memory than a machine can have.
-LARGEST = {"steps": 100_000, "batch_size": 100_000, "batch": 100_000, "size": 4_096}
+#: Largest values of fields with these names: no spec needs more memory than a machine can have, and every random stream
+#: accepts the seed.
+LARGEST = {"steps": 100_000, "batch_size": 100_000, "batch": 100_000, "size": 4_096, "seed": 2**32 - 1}
 
 _FINITE = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]  # excludes NaN
 
@@ -59,7 +60,7 @@ def task_module(task: str) -> Any:
     Raises:
         SpecError: an unknown task.
     """
-    if task not in TASKS:
+    if not isinstance(task, str) or task not in TASKS:
         raise SpecError(f"task must be one of {', '.join(map(repr, TASKS))}, got {task!r}")
     return importlib.import_module(TASKS[task])
 
@@ -113,7 +114,7 @@ def _struct_for(kind: type) -> type[msgspec.Struct]:
     hints = typing.get_type_hints(kind)
     fields: list[Any] = []
     for field in dataclasses.fields(kind):
-        hint = _annotation(hints[field.name], LARGEST.get(field.name))
+        hint = _annotation(hints[field.name], LARGEST.get(field.name), 0 if field.name == "seed" else None)
         fields.append((field.name, hint, msgspec.UNSET) if _default(field) else (field.name, hint))
     return msgspec.defstruct(
         kind.__name__,
@@ -125,7 +126,7 @@ def _struct_for(kind: type) -> type[msgspec.Struct]:
     )
 
 
-def _annotation(hint: Any, most: int | None = None) -> Any:
+def _annotation(hint: Any, most: int | None = None, least: int | None = None) -> Any:
     """A field's annotation for msgspec."""
     args = typing.get_args(hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
@@ -133,7 +134,7 @@ def _annotation(hint: Any, most: int | None = None) -> Any:
     if hint is float:
         return _FINITE
     if hint is int and most is not None:
-        return Annotated[int, msgspec.Meta(le=most)]
+        return Annotated[int, msgspec.Meta(ge=least, le=most)]
     if hint in (int, bool, str, type(None)) or typing.get_origin(hint) is typing.Literal:
         return hint
     if typing.get_origin(hint) is tuple:
@@ -179,7 +180,8 @@ def _sentence(said: str, value: Any, hint: Any, path: str) -> str:
         return f"{path} needs the field {quoted[1]!r}"
     allowed = _name(hint)
     if re.search("[<>]=", said):
-        allowed = "finite" if isinstance(value, float) else f"at most {LARGEST[name]:,}"
+        allowed = "between 0 and" if name == "seed" else "at most"
+        allowed = "finite" if isinstance(value, float) else f"{allowed} {LARGEST[name]:,}"
     return f"{path} must be {allowed}, got {value!r}"
 
 

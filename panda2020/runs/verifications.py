@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -19,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from . import provenance, sources
+from . import provenance, schema, sources
 from .spec import dumps
-from .store import Record, StoreError, seal
+from .store import Record, StoreError, read_file, seal
 
 if TYPE_CHECKING:
     from .verifying import Verdict
@@ -140,28 +139,38 @@ def read(file: Path) -> tuple[list[dict[str, Any]], list[str]]:
     if not file.exists():
         return [], []
     entries, faults = [], []
-    for number, text in enumerate(file.read_bytes().splitlines(), 1):
-        if not text.strip():  # an empty line holds no information
+    for number, text in enumerate(read_file(file).splitlines(), 1):
+        if not text.strip():  # nothing was said, so nothing is lost
             continue
         try:
-            line = json.loads(text)
-        except ValueError:
-            faults.append(f"{file.name} line {number} is torn: it is not complete JSON")
-            continue
-        if not isinstance(line, dict) or "schema" not in line:
-            faults.append(f"{file.name} line {number} is no verification: it names no schema")
-        elif line["schema"] not in tuple(READABLE):
-            known = " and ".join(map(str, READABLE))
-            faults.append(
-                f"{file.name} line {number} has schema {line['schema']!r}; this version reads {known}"
-            )
-        elif sorted(line) != READABLE[line["schema"]]:
-            wanted = ", ".join(READABLE[line["schema"]])
-            faults.append(f"{file.name} line {number} is no verification: its fields are not {wanted}")
-        elif seal(line)["sha256"] != line["sha256"]:
-            faults.append(
-                f"{file.name} line {number} was changed after it was written: its hash does not fit its content"
-            )
-        else:
-            entries.append(line)
+            entries.append(_entry(text))
+        except ValueError as error:
+            faults.append(f"{file.name} line {number} {error}")
     return entries, faults
+
+
+def _entry(text: bytes) -> dict[str, Any]:
+    """One line of the log; raise ``ValueError`` with what is wrong with it, beginning with a verb."""
+    try:
+        line = schema.parse(text)
+    except ValueError as error:
+        raise ValueError(f"is torn: {error}") from None
+    if not isinstance(line, dict) or "schema" not in line:
+        raise ValueError("is no verification: it names no schema")
+    if type(line["schema"]) is not int or line["schema"] not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise ValueError(f"has schema {line['schema']!r}; this version reads {known}")
+    if sorted(line) != READABLE[line["schema"]]:
+        wanted = ", ".join(READABLE[line["schema"]])
+        raise ValueError(f"is no verification: its fields are not {wanted}")
+    try:
+        whole = seal(line)["sha256"] == line["sha256"]
+    except ValueError:
+        raise ValueError("holds text that is no Unicode") from None
+    if not whole:
+        raise ValueError("was changed after it was written: its hash does not fit its content")
+    try:
+        schema.check_verification(line)
+    except ValueError as error:
+        raise ValueError(f"is no verification: {error}") from None
+    return line

@@ -178,16 +178,11 @@ def minutes(spec: Spec) -> float:
     """Estimated wall time on two CPU cores, from the multiply-accumulates of all images, steps and epochs."""
     channels, size = _shape(spec.data)
     steps = spec.input.steps if spec.input.code != "poisson-mean" else None
-    one = Network(
-        spec.topology,
-        input_shape=(channels, size, size),
-        config=spec.network,
-        generator=stream(0, "plan"),
-        static_input=spec.input.code in ("real", "poisson-mean", "direct"),
-    )
+    static = spec.input.code in ("real", "poisson-mean", "direct")
+    passes = plan(spec.topology, (channels, size, size), spec.network.neuron, static_input=static)
     # forward and backward cost three forward passes
     work = updates = 0.0
-    for p in one.plan:
+    for p in passes:
         repeats = 1 if p.static or steps is None else steps
         work += macs(p) * repeats
         updates += torch.Size(p.out_shape).numel() * (1 if p.once or steps is None else steps)

@@ -283,7 +283,19 @@ def test_a_style_sheet_that_loads_from_the_network_fails(book: Book) -> None:
 
 
 @pytest.mark.parametrize(
-    "markup", ['<img src="x.png">', '<img src="x.png" alt="">', '<img src="x.png" alt="  ">']
+    "markup",
+    [
+        '<img src="x.png">',
+        '<img src="x.png" alt="">',
+        '<img src="x.png" alt="  ">',
+        '<img src="x.png" alt="x.png">',
+        '<img src="figures/rates_by_layer.svg" alt="rates_by_layer">',
+        "<svg><path/></svg>",
+        '<svg role="img" aria-label=""><path/></svg>',
+        '<object data="a.svg"></object>',
+        '<embed src="a.svg">',
+        '<input type="image" src="a.png">',
+    ],
 )
 def test_an_image_without_alt_text_fails(markup: str) -> None:
     assert len(list(missing_alt(BeautifulSoup(markup, "html.parser")))) == 1

@@ -100,6 +100,35 @@ def test_a_fault_is_seen(tmp_path: Path, body: str, style: str, said: str):
     assert any(said in fault for fault in look(tmp_path, body, style=style))
 
 
+#: What asks for http://127.0.0.1:9/NAME without an address that a reader of the page's source would find.
+REQUESTS = {
+    "srcdoc": "<iframe title='x' srcdoc='&lt;img src=http://127.0.0.1:9/srcdoc&gt;'></iframe>",
+    "image-set": "<p style=\"background:image-set('http://127.0.0.1:9/image-set' 1x)\">x</p>",
+    "escape": "<p style='background:u\\72l(http://127.0.0.1:9/escape)'>x</p>",
+    "tab": "<img src='h&#9;ttp://127.0.0.1:9/tab' alt='x'>",
+    "fetch": "<script>fetch('http://127.0.0.1:9/fetch').catch(() => 0)</script>",
+    "split": "<script>fetch('htt' + 'p://127.0.0.1:9/split').catch(() => 0)</script>",
+    "import": "<script>import('http://127.0.0.1:9/import').catch(() => 0)</script>",
+    "image": "<script>new Image().src = 'http://127.0.0.1:9/image'</script>",
+    "beacon": "<script>navigator.sendBeacon('http://127.0.0.1:9/beacon')</script>",
+    "events": "<script>new EventSource('http://127.0.0.1:9/events')</script>",
+    "write": "<script>document.write('<img src=http://127.0.0.1:9/write>')</script>",
+    "filter": "<svg width='9' height='9'><filter id='f'><feImage href='http://127.0.0.1:9/filter'/></filter>"
+    "<rect width='9' height='9' filter='url(#f)'/></svg>",
+    "base": "<base href='http://127.0.0.1:9/'><img src='base' alt='x'>",
+}
+
+
+@pytest.mark.browser
+@looked_at
+def test_every_way_to_ask_for_something_is_seen(tmp_path: Path):
+    found = look(tmp_path, "".join(REQUESTS.values()))
+    for name in REQUESTS:
+        assert any(f"asks for http://127.0.0.1:9/{name}" in fault for fault in found), name
+    elsewhere = look(tmp_path, "<meta http-equiv='refresh' content='0;url=http://127.0.0.1:9/refresh'>")
+    assert any("asks for http://127.0.0.1:9/refresh" in fault for fault in elsewhere)
+
+
 @pytest.mark.browser
 @looked_at
 def test_a_wide_table_with_its_hint_is_sound(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from typing import Any
 
@@ -27,7 +28,10 @@ ANSWERS = (ValueError, FloatingPointError, FileNotFoundError)
 
 TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint8, torch.int64, torch.bool)
 
-MANY = settings(max_examples=100, deadline=None)
+#: How many examples each entry point gets; SNNCORE_EXAMPLES=2000 makes the long run.
+EXAMPLES = int(os.environ.get("SNNCORE_EXAMPLES", "100"))
+
+MANY = settings(max_examples=EXAMPLES, deadline=None)
 
 
 def answered(call: Any, *args: Any, **options: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_entry_points import EXAMPLES
 
 from snncore.network import Network
 from snncore.neurons import LIF, fire
@@ -28,7 +29,7 @@ TENSORS = st.builds(
 NET = Network("2C3 [2C3]x2 F3", input_shape=(1, 4, 4), generator=torch.Generator().manual_seed(0))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=2 * EXAMPLES)
 @given(text=st.one_of(st.text("0123C3PFMR[]x()+:relu lif\u0664\u3000", max_size=25), ANY))
 def test_topologies(text):
     try:
@@ -38,7 +39,7 @@ def test_topologies(text):
         assert "got" in str(error)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(fields=st.dictionaries(st.sampled_from(list(LIF.__dataclass_fields__)), ANY))
 def test_neurons(fields):
     try:
@@ -48,7 +49,7 @@ def test_neurons(fields):
         assert "got" in str(error)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(x=st.one_of(TENSORS, ANY), steps=st.one_of(st.none(), st.integers(-1, 3)))
 def test_networks(x, steps):
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_entry_points import MANY, answered, generator, names, numbers, tensors
+from test_entry_points import EXAMPLES, MANY, answered, generator, names, numbers, tensors
 from torch import Tensor
 
 from snncore import energy, hybrid
@@ -19,7 +19,7 @@ from snncore.neurons import LIF, NeuronState, fire, fire_reference, surrogate
 from snncore.topology import plan
 from snncore.training import InputConfig, TrainingConfig, evaluate, train
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=EXAMPLES * 3 // 5, deadline=None)
 
 
 @st.composite

@@ -305,5 +305,8 @@ def test_images_and_spikes_refused():
     for kind in (torch.uint8, torch.int64, torch.bool):
         with pytest.raises(ValueError, match="images must be a floating-point tensor"):
             train_layerwise("2C3 F2", IMAGES.to(kind), QUICK, generator=generator)
+    for kind in (torch.float16, torch.bfloat16):  # small weight updates would be lost to rounding
+        with pytest.raises(ValueError, match="images must be float32 or float64 to learn from, got torch"):
+            train_layerwise("2C3 F2", IMAGES.to(kind), QUICK, generator=generator)
     with pytest.raises(ValueError, match="layer must be one of 'conv1', got 'conv9'"):
         present(trained, "conv9", torch.zeros(3, 1, 1, 6, 6))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import IMAGES, World, hits
+from made_up import IMAGES, PROVENANCE, World, hits
 
 from panda2020 import contents
 from panda2020.claims.claims import claim, claims
@@ -52,7 +52,7 @@ def record(entry: Entry, results: Path, correct: int = 5000) -> Record:
             "spec": to_dict(entry.spec),
             "labels": entry.labels,
             "result": result | ({} if steps is None else {"steps": steps}),
-            "provenance": {"seconds": 1.0, "source": {"sha256": "0" * 64, "modules": []}},
+            "provenance": PROVENANCE,
         }
     )
 

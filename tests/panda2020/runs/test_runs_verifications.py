@@ -12,7 +12,7 @@ import runs_fake
 from runs_fake import Spec
 
 from panda2020 import __main__ as command_line
-from panda2020.runs import Store, StoreError, key, provenance, verifications
+from panda2020.runs import RecordError, Store, StoreError, key, provenance, verifications
 from panda2020.runs.store import seal
 from panda2020.runs.verifications import NAME, append, entry, read
 from panda2020.runs.verifying import Verdict
@@ -36,10 +36,27 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+WHOLE = {
+    "schema": verifications.SCHEMA,
+    "date": "2026-01-01T00:00:00+00:00",
+    "key": "0" * 16,
+    "record_sha256": "0" * 64,
+    "commit": COMMIT,
+    "dirty": False,
+    "sources": "current",
+    "machine": {},
+    "exact": True,
+    "differing": [],
+    "agrees": True,
+    "differences": [],
+    "task": "fake",
+    "family": "f",
+    "source": "s",
+}
+
+
 def line(**change):
-    return seal(
-        {**dict.fromkeys(verifications.FIELDS), "schema": verifications.SCHEMA, "key": "0" * 16, **change}
-    )
+    return seal({**WHOLE, **change})
 
 
 def test_verify_adds_what_it_found(home, capsys, monkeypatch):
@@ -101,7 +118,7 @@ def test_torn_edited_and_foreign_lines_are_named_and_not_counted(tmp_path):
     edited = whole.replace('"agrees":true', '"agrees":false')
     assert edited != whole
     later = json.dumps(line(schema=3))
-    former = json.dumps(seal({**dict.fromkeys(verifications.FORMER), "schema": 1, "agrees": True}))
+    former = json.dumps(seal({n: WHOLE.get(n) for n in verifications.FORMER} | {"schema": 1}))
     mixed = json.dumps(seal({**json.loads(former), "schema": 2}))
     log.write_text(
         former + "\n" + whole[:40] + "\n" + edited + f"{{}}\n{mixed}\n" + later + "\n" + whole + whole[:7]
@@ -119,9 +136,37 @@ def test_torn_edited_and_foreign_lines_are_named_and_not_counted(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (json.dumps(line(agrees="yes")), "is no verification: Expected `bool`, got `str` - at `$.agrees`"),
+        (json.dumps(line(differing=None)), "at `$.differing`"),
+        (json.dumps(line(machine=[])), "at `$.machine`"),
+        (json.dumps(line(key="../x")), "at `$.key`"),
+        (json.dumps(line(source=5)), "at `$.source`"),
+        (json.dumps(line(schema=True)), "has schema True"),
+        (json.dumps(line(schema=2.0)), "has schema 2.0"),
+        (json.dumps({**line(), "date": "\ud800"}), "holds text that is no Unicode"),
+        (json.dumps({**line(), "date": float("nan")}), "is torn: it holds NaN"),
+        (json.dumps(line())[:-1] + ', "agrees": false}', "is torn: it has a name twice"),
+        ("[" * 100_000, "is torn: it is nested too deep"),
+    ],
+)
+def test_lines_that_are_well_formed_and_wrong_are_named_and_not_counted(tmp_path, content, words):
+    (tmp_path / NAME).write_text(json.dumps(line()) + "\n" + content + "\n")
+    entries, (fault,) = read(tmp_path / NAME)
+    assert len(entries) == 1 and fault.startswith(f"{NAME} line 2 ") and words in fault and "\n" not in fault
+
+
+def test_a_log_that_never_ends_is_not_read(tmp_path):
+    (tmp_path / NAME).symlink_to("/dev/zero")
+    with pytest.raises(RecordError, match="is not a regular file"):
+        read(tmp_path / NAME)
+
+
 def _write_many(path, name):
     for number in range(40):
-        append(path, line(key=f"{name}-{number}", differences=["x" * 3000]))
+        append(path, line(family=f"{name}-{number}", differences=["x" * 3000]))
 
 
 def test_writers_at_the_same_time_lose_and_mix_nothing(tmp_path):
@@ -135,7 +180,7 @@ def test_writers_at_the_same_time_lose_and_mix_nothing(tmp_path):
     entries, faults = read(log)
     assert faults == [] and len(entries) == 120
     for name in "abc":  # in each writer's own order
-        assert [e["key"] for e in entries if e["key"][0] == name] == [f"{name}-{n}" for n in range(40)]
+        assert [e["family"] for e in entries if e["family"][0] == name] == [f"{name}-{n}" for n in range(40)]
 
 
 def test_a_write_that_fails_leaves_the_log_as_it_was(tmp_path, monkeypatch):
