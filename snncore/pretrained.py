@@ -123,7 +123,7 @@ def load_pretrained(name: str, *, folder: str | Path | None = None) -> Pretraine
             between("accuracy", entry["accuracy"], 0, 1),
             whole("test_images", entry["test_images"]),
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{place / INDEX} must say how {name!r} is built: {error!r}") from error
 
 
