@@ -167,6 +167,9 @@ def _scan(
         last_held = None
     else:
         wide = current.float() if current.dtype in (torch.float16, torch.bfloat16) else current
+        for x in (membrane, before):
+            if x is not None and torch.promote_types(x.dtype, wide.dtype) != wide.dtype:
+                raise ValueError(f"state must be of {wide.dtype} at most, as the current, got {x.dtype}")
         spikes, last_membrane, left = _Scan.apply(wide, membrane, before, held, neuron, steps, differentiable)
         spikes, last_held = spikes.to(current.dtype), left if neuron.refractory else None
     # a copy, so that in-place changes of the output do not change the state

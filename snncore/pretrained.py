@@ -133,7 +133,7 @@ def load_pretrained(name: str, *, folder: str | Path | None = None) -> Pretraine
             examples,
             labels,
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{place / INDEX} must say how {name!r} is built: {error!r}") from error
 
 

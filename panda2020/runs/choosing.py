@@ -85,6 +85,7 @@ def _from_spec(options: argparse.Namespace) -> Entry:
         raise Usage('--spec must be a JSON object with "task" and the fields of the run') from None
     try:
         spec = from_dict(task, fields)
+        key(spec)
     except ValueError as error:
         raise Usage(str(error)) from None
     if said := obstacle(spec):

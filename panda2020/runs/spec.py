@@ -96,7 +96,11 @@ def canonical(spec: Any) -> str:
 
 def key(spec: Any) -> str:
     """The key of a run, 16 hexadecimal digits."""
-    return hashlib.sha256(canonical(spec).encode()).hexdigest()[:16]
+    try:
+        return hashlib.sha256(canonical(spec).encode()).hexdigest()[:16]
+    except UnicodeEncodeError as error:
+        wrong = error.object[error.start : error.end]
+        raise SpecError(f"a spec must hold text that is Unicode, got {wrong!r}") from None
 
 
 def dumps(value: Any) -> str:

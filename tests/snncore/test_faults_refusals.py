@@ -200,3 +200,10 @@ def test_a_batch_in_the_place_of_time_does_not_meet_its_labels():
     first = SPIKES.transpose(0, 1)  # (N, T, ...) as other libraries have it
     with pytest.raises(ValueError, match=r"target must be int64 of shape \(6,\), got .* of shape \(4,\)"):
         net.head.loss(net.features(first), torch.arange(4))
+
+
+def test_a_state_wider_than_the_current_is_refused_where_it_cannot_be_computed():
+    state = NeuronState(torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), None)
+    for neuron in (LIF(refractory=1), LIF(reset="hard", refractory=2)):
+        with pytest.raises(ValueError, match=r"state must be of torch.float32 at most, .* got torch.float64"):
+            fire(torch.ones(2, 3), neuron, state=state)

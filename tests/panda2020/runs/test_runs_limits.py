@@ -56,6 +56,9 @@ HELD = r"the run takes about [\d,.]+ GiB of memory, more than the [\d,.]+ GiB it
         ({"data": {**DATA, "train": 10**12, "size": 32}}, HELD),
         ({"seed": -1}, "train.seed must be between 0 and 4,294,967,295, got -1"),
         ({"seed": 10**30}, f"train.seed must be between 0 and 4,294,967,295, got {10**30}"),
+        ({"task": []}, "task must be one of"),
+        ({"topology": "8C3 P F10\ud800"}, r"text that is Unicode, got '.ud800'|must be made of"),
+        ({"network": {"neuron": "lif", "head_options": [["\ud800", 1]]}}, "head"),
         ({"data": {**DATA, "seed": -1}}, "train.data.seed must be between 0 and"),
     ],
 )
