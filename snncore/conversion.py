@@ -60,8 +60,7 @@ class ConversionConfig:
             Percentiles below 100 come from a histogram, accurate to 1/32768 of the largest input.
         scale: factor on every threshold after balancing; below 1 it raises all rates (for small T).
         shared: use one threshold for all unrolling steps of a layer instead of one per step.
-        shared_as: how the shared threshold follows from those of the steps: their "max"imum, that of the "first" step, or
-            their "mean".
+        shared_as: the shared threshold: the "max"imum of those of the steps, that of the "first" step, or their "mean".
         relu_layers: number of first layers that stay ReLU and read the image itself ("direct" input).
     """
 
@@ -120,11 +119,8 @@ class BalancedHead(nn.Module):
 def check_convertible(ann: Network) -> None:
     """Check that threshold balancing can convert a network.
 
-    The network must be an ANN: ReLU in every layer, no batch normalisation, no replaced layer, no residual sum (it would
+    It must be an ANN: ReLU in every layer, no batch normalisation, no replaced layer, no residual sum (it would
     add rates in different units), and no channel matching "top" (it chooses channels over all time steps).
-
-    Args:
-        ann: the network.
 
     Raises:
         ValueError: names the first part of the network that cannot be converted.
@@ -203,9 +199,6 @@ def spiking(ann: Network, *, relu_layers: int = 0) -> Network:
         ann: the trained network; see ``check_convertible``.
         relu_layers: number of first layers that stay ReLU.
 
-    Returns:
-        A new network with the same weights.
-
     Raises:
         ValueError: no layer is left to spike, or any error of ``check_convertible``.
     """
@@ -271,11 +264,7 @@ def balance(
 
 
 def check_coder(network: Network, coder: Coder) -> None:
-    """Check that the first layer can read the coder's output in chunks of time.
-
-    Raises:
-        ValueError: the coder does not fit the network.
-    """
+    """Raise ``ValueError`` unless the first layer can read the coder's output in chunks of time."""
     wanted = "direct" if network.plan[0].static else "poisson"
     if coder.code != wanted:
         raise ValueError(f"coder must have code {wanted!r} for {network.topology.text!r}, got {coder.code!r}")
@@ -491,11 +480,7 @@ def set_thresholds(network: Network, thresholds: Mapping[str, float]) -> None:
 
 
 def thresholds_of(network: Network) -> dict[str, float]:
-    """The balanced thresholds of a converted network by site.
-
-    Raises:
-        ValueError: a network that is not balanced.
-    """
+    """The balanced thresholds of a converted network by site; ``ValueError`` for a network that is not balanced."""
     if not isinstance(network.head, BalancedHead):
         _unbalanced(network)
     return {site: neuron.threshold for site, neuron in network.sites()}
