@@ -143,11 +143,6 @@ def rate_table(records: Iterable[Record]) -> pd.DataFrame:
     return _rate_frame(rows)
 
 
-def joined(panels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Concatenate the tables of several panels, with the panel as a column."""
-    return pd.concat([table.assign(panel=title) for title, table in panels.items()], ignore_index=True)
-
-
 def draw_rates(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """Rates by depth, one panel per title. Lines are means over seeds, dots single seeds.
 
