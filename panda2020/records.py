@@ -71,6 +71,12 @@ def reading_of(note: str) -> str:
     return note.removeprefix("reading ") or "A"
 
 
+def shown_name(network: str, reading: str = "A") -> str:
+    """The article's name of a network: VGG7-agd and VGG7-conv in our registry are its VGG7."""
+    name = network.removesuffix("-agd").removesuffix("-conv")
+    return name if reading == "A" else f"{name}, reading {reading}"
+
+
 def scale(records: Sequence[Record]) -> str:
     """Data, width and training of some runs in words, for captions: "Profile laptop: cifar10, ...".
 

@@ -359,3 +359,8 @@ def energy_of(
         found.rows[-1], site="psi", layer="psi", ann_pj=0.0
     )  # the ANN's classifier is softmax, without it
     return replace(found, rows=(*found.rows, psi))
+
+
+def uniform_activity(passes: Iterable[Pass], rate: float) -> dict[str, SiteActivity]:
+    """The same rate, in spikes per neuron and step, at every site of a plan, the input included."""
+    return {site: SiteActivity("spikes", rate, rate) for p in passes for site in (p.site, *p.sources)}

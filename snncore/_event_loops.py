@@ -1,8 +1,8 @@
 """The compiled loops of ``events``: integrate-and-fire neurons that are visited where spikes arrive.
 
-Numba compiles this file; only ``events``, ``stdp_events`` and ``peaks`` import it. Every array is flat. Maps are stored position by
-position with their channels innermost, in groups of 16: a group's potentials are one vector, and its spikes are
-one word of 16 bits. A spike adds the weights of its channel to the potentials around its position, one vector
+Numba compiles this file; only ``events``, ``stdp_events`` and ``peaks`` import it. Every array is flat. Maps are
+stored position by position with their channels innermost, in groups of 16: a group's potentials are one vector, and its
+spikes are one word of 16 bits. A spike adds the weights of its channel to the potentials around its position, one vector
 for each group and neighbour, so the time is proportional to the number of spikes, not to the size of the network.
 
 Each image runs through all its steps alone and in order, so no number depends on batches, chunks or threads.

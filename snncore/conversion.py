@@ -65,11 +65,8 @@ class BalancedHead(nn.Module):
 def check_convertible(ann: Network) -> None:
     """Check that threshold balancing can convert a network.
 
-    The network must be an ANN: ReLU in every layer, no batch normalisation, no replaced layer, no residual sum (it would
+    It must be an ANN: ReLU in every layer, no batch normalisation, no replaced layer, no residual sum (it would
     add rates in different units), and no channel matching "top" (it chooses channels over all time steps).
-
-    Args:
-        ann: the network.
 
     Raises:
         ValueError: names the first part of the network that cannot be converted.
@@ -147,9 +144,6 @@ def spiking(ann: Network, *, relu_layers: int = 0) -> Network:
     Args:
         ann: the trained network; see ``check_convertible``.
         relu_layers: number of first layers that stay ReLU.
-
-    Returns:
-        A new network with the same weights.
 
     Raises:
         ValueError: no layer is left to spike, or any error of ``check_convertible``.
@@ -229,11 +223,7 @@ def set_thresholds(network: Network, thresholds: Mapping[str, float]) -> None:
 
 
 def thresholds_of(network: Network) -> dict[str, float]:
-    """The balanced thresholds of a converted network by site.
-
-    Raises:
-        ValueError: a network that is not balanced.
-    """
+    """The balanced thresholds of a converted network by site; ``ValueError`` for a network that is not balanced."""
     if not isinstance(network.head, BalancedHead):
         _unbalanced(network)
     return {site: neuron.threshold for site, neuron in network.sites()}

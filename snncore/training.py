@@ -178,8 +178,7 @@ def evaluate(
     Args:
         network: a ``Network`` or a wrapper around one.
         part: images and labels.
-        coder: the input code. It is drawn from the stream "evaluation" of ``seed``, the same at every call with the same
-            ``batch_size``.
+        coder: the input code, drawn from the stream "evaluation" of ``seed``; the same at every call with one ``batch_size``.
         batch_size: images per batch.
         seed: see ``coder``.
         device: where to compute.
@@ -246,8 +245,7 @@ def train(
         coder: the input code.
         seed: of all random streams.
         device: where to compute.
-        checkpoint: file written after every epoch. If it exists, training continues from it exactly as if it had never
-            stopped.
+        checkpoint: file written after every epoch. If it exists, training continues from it as if it had never stopped.
         stop_after: stop after this many epochs of the schedule (to verify a run by its first epoch), with the weights of
             the last of them, for any ``config.keep``.
         on_epoch: called after every epoch; the values it returns are added to the curve.
@@ -336,11 +334,7 @@ def kept_epoch(curve: list[dict[str, Any]], config: TrainingConfig) -> int:
 
 
 def unwrapped(network: nn.Module) -> Network:
-    """The network inside ``DistributedDataParallel``, ``DataParallel`` or a ``torch.compile`` module, or the network itself.
-
-    Raises:
-        ValueError: an object that contains no ``Network``.
-    """
+    """The network inside ``DistributedDataParallel``, ``DataParallel`` or ``torch.compile``; ``ValueError`` if there is none."""
     inner = network
     while not isinstance(inner, Network):
         inside = (

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from panda2020.ledger.home import markdown_text
 from tools.inputs import ROOT
 
 #: Present and former paths of the rules.
@@ -120,7 +121,5 @@ def page(found: Sequence[Commit], known: Mapping[str, Change]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is, in a cell of a table."""
-    for mark in "\\`*_~[]<|$":
-        text = text.replace(mark, f"\\{mark}")
-    return " ".join(text.split())
+    """Text for a cell of a Markdown table, in one line."""
+    return " ".join(markdown_text(text).split())

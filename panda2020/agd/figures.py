@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 from panda2020.exhibits.numbers import number
 from panda2020.exhibits.style import PALETTE, ROLES, label_ends
-from panda2020.records import reading_of
+from panda2020.records import reading_of, shown_name
 from panda2020.runs import Record
 from panda2020.tasks import train
 from snncore.topology import Pass, plan
@@ -68,7 +68,7 @@ def curve_sentences(records: Iterable[Record]) -> list[str]:
 
 def fall_sentences(table: pd.DataFrame) -> list[str]:
     """A sentence on the rate of the last convolution relative to the first, by network and T."""
-    said = [f"{_title((name, 'A'))} {number(ratio, '.2f')}" for (name, _), ratio in fall(table).items()]
+    said = [f"{shown_name(name)} {number(ratio, '.2f')}" for (name, _), ratio in fall(table).items()]
     return [f"Spikes of the last convolution over those of the first: {', '.join(said)}."] if said else []
 
 
@@ -113,7 +113,7 @@ def draw_curves(
                 ends[label] = (mean.index[-1] + 0.02 * len(mean), float(mean.iloc[-1]), colour)
         label_ends(axes, ends, gap=0.09)
         axes.axhline(chance, color=PALETTE["grey"], linewidth=1, linestyle=":")
-        axes.set_title(_title(name), fontsize=10, loc="left")
+        axes.set_title(shown_name(*name), fontsize=10, loc="left")
         axes.set_xlim(right=table["epoch"].max() + 0.3 * (table["epoch"].max() - table["epoch"].min()))
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -143,11 +143,6 @@ def rate_table(records: Iterable[Record]) -> pd.DataFrame:
     return _rate_frame(rows)
 
 
-def joined(panels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Concatenate the tables of several panels, with the panel as a column."""
-    return pd.concat([table.assign(panel=title) for title, table in panels.items()], ignore_index=True)
-
-
 def draw_rates(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """Rates by depth, one panel per title. Lines are means over seeds, dots single seeds.
 
@@ -161,7 +156,7 @@ def draw_rates(panels: Mapping[str, pd.DataFrame]) -> Figure:
         for i, name in enumerate(names):
             here = table[(table["network"] == name[0]) & (table["reading"] == name[1])]
             colour = _COLOURS[i % len(_COLOURS)]
-            ends[_title(name)] = _draw_rate(axes, here, colour)
+            ends[shown_name(*name)] = _draw_rate(axes, here, colour)
         axes.set_title(title, fontsize=10, loc="left")
         axes.set_xlabel("layer in order of computation (0: the input)")
         axes.set_ylim(0, 1.08 * max(one["rate"].max() for one in panels.values()))
@@ -223,7 +218,7 @@ def draw_raster(records: Sequence[Record], *, image: int = 0) -> Figure:
         axes.set_yticks(middles, sites)
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False)
-        axes.set_title(_title((str(record.labels["network"]), "A")), fontsize=10, loc="left")
+        axes.set_title(shown_name(str(record.labels["network"])), fontsize=10, loc="left")
     return figure
 
 
@@ -269,9 +264,3 @@ def _rate_frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     if not rows:
         raise ValueError("records must hold at least one spiking network, got none")
     return pd.DataFrame(rows)
-
-
-def _title(name: tuple[str, str]) -> str:
-    """The article's name of a network."""
-    network = name[0].removesuffix("-agd").removesuffix("-conv")
-    return network if name[1] == "A" else f"{network}, reading {name[1]}"

@@ -11,11 +11,12 @@ from matplotlib.ticker import PercentFormatter
 
 from panda2020 import statistics
 from panda2020.exhibits.style import PALETTE
+from panda2020.records import shown_name
 from panda2020.runs import Record
 from panda2020.samples import LEARNT
 
 from .figures import label_ends
-from .tables import CHANCE, shown_name
+from .tables import CHANCE
 
 #: The parts of a recipe, in the order of the rows below the curve.
 CHOICES = ("optimiser", "readout", "gain", "leak")

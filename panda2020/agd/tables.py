@@ -25,6 +25,7 @@ from panda2020.records import (
     mean_efficiency,
     reading_of,
     scale,
+    shown_name,
 )
 from panda2020.runs import Record
 from panda2020.samples import LEARNT, Sample
@@ -277,11 +278,6 @@ def table8(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object).astype(
         {**dict.fromkeys(real, float), "parameters": int, "seeds": int}
     )
-
-
-def shown_name(network: str) -> str:
-    """The article's name of a network: VGG7-agd in our registry is its VGG7."""
-    return network.removesuffix("-agd")
 
 
 def paper_layout(records: Sequence[Record]) -> pd.DataFrame:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
 import pandas as pd
 from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter, ScalarFormatter
 
-from panda2020.exhibits.style import PALETTE, ROLES
+from panda2020.exhibits.style import PALETTE, ROLES, label_ends
+from panda2020.records import shown_name
 from panda2020.runs import Record
 from panda2020.statistics import wilson
 from snncore.energy import CONVENTIONS
 
-from .layout import shown_name
 from .tables import CONVERTED, NAMES, accuracy, grouped, times
 
 _LOOKS = {
@@ -158,17 +156,8 @@ def draw_against_time(table: pd.DataFrame, read: pd.DataFrame) -> Figure:
     left.text(last, 10, "chance", fontsize=8, color=PALETTE["grey"], va="bottom", ha="right")
     left.set_ylabel("accuracy, %")
     right.set_ylabel("EE")
-    _label_log_ends(right, ends)
+    label_ends(right, ends, gap=0.07)
     return figure
-
-
-def _label_log_ends(axes: Axes, ends: dict[str, tuple[float, float, str]]) -> None:
-    """``label_ends`` on a logarithmic axis: labels at least a line apart."""
-    low, high = (math.log(end) for end in axes.get_ylim())
-    placed = -math.inf
-    for label, (x, y, colour) in sorted(ends.items(), key=lambda item: item[1][1]):
-        placed = max(math.log(y), placed + 0.07 * (high - low))
-        axes.text(x, math.exp(placed), label, color=colour, fontsize=9, va="center", clip_on=False)
 
 
 def draw_efficiency(table: pd.DataFrame) -> Figure:

@@ -15,7 +15,7 @@ from panda2020.claims.protocol import EE_LOSS, RESAMPLES
 from panda2020.claims.stated import cell
 from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.numbers import interval, number
-from panda2020.records import Place
+from panda2020.records import Place, shown_name
 from panda2020.runs import Record
 from panda2020.samples import Sample, hits_of
 from panda2020.statistics import Estimate
@@ -24,12 +24,6 @@ from .tables import CONVERTED, Runs, grouped, read_out, times
 
 #: The T of Tables 2 and 4 that are always visible; the reader can show the others.
 SHOWN = (10, 100, 2000)
-
-
-def shown_name(network: str, reading: str = "A") -> str:
-    """The article's name of a network: VGG7-conv in our registry is its VGG7."""
-    name = network.removesuffix("-conv")
-    return name if reading == "A" else f"{name}, reading {reading}"
 
 
 def accuracy_at(runs: Runs, steps: int | None) -> Estimate:

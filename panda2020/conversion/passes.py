@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from panda2020.exhibits.numbers import number
 from panda2020.exhibits.style import INK, PALETTE, ROLES
+from panda2020.records import shown_name
 from panda2020.runs import Record
 from panda2020.samples import Sample
 
-from .layout import shown_name
 from .tables import CONVERTED, Runs, grouped, read_out, times
 
 MEASURES = {"threshold": "balanced threshold", "rate": "spikes per neuron and step"}

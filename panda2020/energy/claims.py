@@ -7,9 +7,9 @@ from panda2020.claims.protocol import same
 from panda2020.claims.registry import Finding, estimates
 from panda2020.claims.verdicts import Quantity
 from panda2020.networks import network, readings
-from snncore.activity import SiteActivity
+from panda2020.samples import uniform_activity
 from snncore.energy import SRAM, report
-from snncore.topology import Pass, plan
+from snncore.topology import plan
 
 RATES = (0.01, 0.1)  # spikes per neuron and step, what networks of this book do at most and at least, about
 
@@ -27,8 +27,8 @@ def memory(case: Case) -> Finding:
         net = network(name, reading)
         passes = plan(net.topology, net.input_shape, net.neuron)
         for rate in RATES:
-            plain = report(passes, _activity(passes, rate), STEPS, convention="full")
-            counted = report(passes, _activity(passes, rate), STEPS, convention="full", memory=SRAM)
+            plain = report(passes, uniform_activity(passes, rate), STEPS, convention="full")
+            counted = report(passes, uniform_activity(passes, rate), STEPS, convention="full", memory=SRAM)
             shared = sum(row.macs for row in plain.rows) * SRAM.weight
             equal = (plain.ann + shared) / (plain.snn + shared) / plain.efficiency
             for how, value in (
@@ -49,7 +49,3 @@ def memory(case: Case) -> Finding:
         caveat="It holds in a third reading, in which memory multiplies the energy of both sides by the same factor "
         "(chapter 2).",
     )
-
-
-def _activity(passes: tuple[Pass, ...], rate: float) -> dict[str, SiteActivity]:
-    return {site: SiteActivity("spikes", rate, rate) for p in passes for site in (p.site, *p.sources)}

@@ -9,7 +9,7 @@ import math
 from panda2020.exhibits import exhibit
 from panda2020.exhibits.exhibit import show_html
 from panda2020.exhibits.numbers import number
-from snncore.activity import SiteActivity
+from panda2020.samples import uniform_activity
 from snncore.energy import CONVENTIONS, INT32, report
 from snncore.topology import plan
 
@@ -37,8 +37,7 @@ LEFT_OUT = (
 def efficiencies(steps: int, rate: float, depth: int) -> dict[str, float]:
     """EE by convention, with the same rate at every site, including the input."""
     passes = plan(NETWORK.format(depth), INPUT, "lif")
-    sites = {site for p in passes for site in (p.site, *p.sources)}
-    activity = {site: SiteActivity("spikes", rate, rate) for site in sites}
+    activity = uniform_activity(passes, rate)
     return {c: report(passes, activity, steps, prices=INT32, convention=c).efficiency for c in CONVENTIONS}
 
 

@@ -17,7 +17,7 @@ from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.style import PALETTE
 from panda2020.networks import PaperNetwork
 from panda2020.runs import Record
-from panda2020.samples import sample_of
+from panda2020.samples import sample_of, uniform_activity
 from panda2020.statistics import estimate
 from panda2020.tasks import train
 from snncore.activity import SiteActivity
@@ -279,7 +279,7 @@ def efficiency_bounds(passes: Sequence[Pass], steps: int) -> tuple[float, float]
     """EE under ``paper`` if every spiking layer fires at each of T = ``steps`` steps, and if none ever fires."""
     found = []
     for rate in (1.0, 0.0):
-        activity = {site: SiteActivity("spikes", rate, rate) for p in passes for site in (p.site, *p.sources)}
+        activity = uniform_activity(passes, rate)
         found.append(report(passes, activity, steps, convention="paper").efficiency)
     return found[0], found[1]
 
@@ -292,7 +292,7 @@ def silent_bounds(networks: Sequence[PaperNetwork]) -> pd.DataFrame:
     rows = []
     for net in networks:
         passes = plan(net.topology, net.input_shape, net.neuron)
-        silent = {site: SiteActivity("spikes", 0.0, 0.0) for p in passes for site in (p.site, *p.sources)}
+        silent = uniform_activity(passes, 0.0)
         bounds = {
             f"{c} at most": report(passes, silent, 1, convention=c).efficiency for c in ("paper", "physical")
         }

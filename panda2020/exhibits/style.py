@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import io
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -140,18 +141,19 @@ def inline(figure: Figure, *, prefix: str, alt: str) -> str:
 
 
 def label_ends(axes: Axes, labels: Mapping[str, tuple[float, float, str]], *, gap: float = 0.05) -> None:
-    """Label the last points of lines, in place of a legend. Labels that would overlap are moved apart.
+    """Label the last points of lines, in place of a legend. Overlapping labels are moved apart, also on log axes.
 
     Args:
         labels: label -> (x, y, colour).
         gap: smallest distance as a share of the axis.
     """
-    low, high = axes.get_ylim()
-    least = gap * (high - low)
-    placed: list[float] = []
+    scale = axes.yaxis.get_transform()
+    back = scale.inverted()
+    low, high = scale.transform(axes.get_ylim())
+    last = -math.inf
     for label, (x, y, colour) in sorted(labels.items(), key=lambda item: item[1][1]):
-        at = y if not placed else max(y, placed[-1] + least)
-        placed.append(at)
+        last = max(float(scale.transform(y)), last + gap * (high - low))
+        at = float(back.transform(last))
         axes.annotate(
             label,
             (x, y),

@@ -68,19 +68,11 @@ def draw_sweep(table: pd.DataFrame, *, by: str, ann: float | None = None, chance
     right.set_yticks(
         [t for t in (0.5, 1, 2, 5, 10, 20, 50, 100, 200) if 0.5 * lows.min() < t < 1.5 * lows.max() or t == 1]
     )
-    _log_labels(right, ends)
+    label_ends(right, ends, gap=0.07)
     for axes in (left, right):
         axes.set_xticks(sorted(set(counts)), [f"{count:g}" for count in sorted(set(counts))])
         axes.set_xlim(counts.min() - room, counts.max() + (room if axes is left else 8 * room))
     return figure
-
-
-def _log_labels(axes, ends: Mapping[str, tuple[float, float, str]]) -> None:  # type: ignore[no-untyped-def]
-    """Labels at the ends of lines on a logarithmic axis, at least a sixth apart."""
-    last = 0.0
-    for label, (x, y, colour) in sorted(ends.items(), key=lambda item: item[1][1]):
-        last = max(y, 1.25 * last)
-        axes.text(x, last, label, color=colour, fontsize=9, va="center")
 
 
 def spiking_rates(records: Sequence[Record], *, by: str = "ReLU convolutions") -> pd.DataFrame:

@@ -21,7 +21,7 @@ from panda2020.energy.tables import NJ, silent_bounds
 from panda2020.networks import PaperNetwork, network, readings
 from panda2020.records import accuracy_columns, by_place, difference_columns, mean_efficiency, reading_of
 from panda2020.runs import Record
-from panda2020.samples import sample_of
+from panda2020.samples import sample_of, uniform_activity
 from snncore.activity import SiteActivity
 from snncore.energy import INT32, PRICES, Prices, macs, report
 from snncore.topology import Pass, as_ann, parameter_count, plan
@@ -147,12 +147,7 @@ def hybrid_table(records: Sequence[Record]) -> pd.DataFrame:
 
 def silent_efficiency(passes: Sequence[Pass], convention: str) -> float:
     """EE of the network if none of its spiking layers ever fired: its largest possible EE."""
-    return report(passes, _rates(passes, 0.0), 1, convention=convention).efficiency
-
-
-def _rates(passes: Sequence[Pass], rate: float) -> dict[str, SiteActivity]:
-    """The same rate at every site."""
-    return {site: SiteActivity("spikes", rate, rate) for p in passes for site in (p.site, *p.sources)}
+    return report(passes, uniform_activity(passes, 0.0), 1, convention=convention).efficiency
 
 
 def input_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -251,7 +246,9 @@ def full_size_table(
         spiking = sum(macs(p) for p in passes if p.neuron in ("lif", "if"))
         whole = sum(map(macs, passes))
         bound = silent_bounds([net]).iloc[0]
-        silent, one = (report(passes, _rates(passes, rate), steps, prices=prices) for rate in (0.0, 1.0))
+        silent, one = (
+            report(passes, uniform_activity(passes, rate), steps, prices=prices) for rate in (0.0, 1.0)
+        )
         rate = (silent.ann / target - silent.snn) / (one.snn - silent.snn)  # energy is linear in the rate
         rows.append(
             {

@@ -201,12 +201,12 @@ def markdown(found: Home) -> str:
             )
             paper = one.number.says if one is not None and one.number else ""
             cells = (group, stated()[judgement.claim.id].short, paper, ours, words.signed(judgement.verdict))
-            lines.append(f"| {' | '.join(map(_plain, cells))} |")
+            lines.append(f"| {' | '.join(map(markdown_text, cells))} |")
     return "\n".join(lines) + "\n"
 
 
-def _plain(text: str) -> str:
-    """Text without Markdown markup."""
-    for sign in "\\`*_~[]<|":
+def markdown_text(text: str) -> str:
+    """Escape text so that Markdown shows it unchanged."""
+    for sign in "\\`*_~[]<|$":
         text = text.replace(sign, f"\\{sign}")
     return text

@@ -216,16 +216,11 @@ def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
         method=estimator.method,
         records=tuple(record for name, record in case.used.items() if name in counted),
         missing=missing,
-        commands=commands(missing),
+        commands=record_commands(missing),
         unplanned=unplanned,
         problems=tuple(case.problems),
         caveat=finding.caveat,
     )
-
-
-def commands(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Commands that record these runs: one per exhibit, which makes all of the exhibit's missing runs."""
-    return record_commands(entries)
 
 
 def evidence(

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from panda2020.claims.verdicts import CONTRADICTED, ClaimVerdict
 from panda2020.statistics import false_discovery
 
-CENTRAL_P = "of the quantity that decides, from the same t and normal statistics as its interval"
-
 
 def p_value(verdict: ClaimVerdict) -> float | None:
     """The p of a claim.

@@ -1,4 +1,4 @@
-"""The programs on the page "Take a network along" run, here with a small network for digits in the place of the paper's."""
+"""The programs on the page "Use a trained network elsewhere", with a small network for digits in place of the paper's."""
 
 from __future__ import annotations
 

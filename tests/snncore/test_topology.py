@@ -275,7 +275,11 @@ def test_who_reads_the_image_itself():
         ("2C3:relu 2C3:lif+ F3", {}, "a residual sum must join spikes with spikes or reals with reals"),
         ("4C3 P 4C3+ F3", {}, "a residual sum must not contain a pooling layer"),
         ("[2C3 [2C3]x2]x2 F3", {}, "a BackRes block must not contain another"),
-        ("[4C3]x2 F3", {}, r"a BackRes block must output the shape it reads, \(2, 4, 4\), or .* got \(4, 4, 4"),
+        (
+            "[4C3]x2 F3",
+            {},
+            r"a BackRes block must output the shape it reads, \(2, 4, 4\), or .* got \(4, 4, 4",
+        ),
         ("[1C3]x2:drop F3", {}, "a BackRes block must output the shape it reads"),
         ("[2C3 P]x2 F3", {}, "a BackRes block must output the shape it reads"),
         ("[F32]x2:top F3", {}, "a BackRes block must output the shape it reads"),

@@ -71,8 +71,6 @@ def test_rate_figure():
     assert list(hollow.get_xdata()) == [4]  # the repeated pass
     assert left.get_ylim()[0] == 0
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["left", "right"]
-    joined = figures.joined(panels)
-    assert len(joined) == len(table) + 6 and joined["panel"].value_counts()["right"] == 6
 
 
 def test_a_raster_has_a_row_for_every_recorded_neuron():

@@ -229,7 +229,7 @@ def test_a_figure_without_alt_text_is_refused(alt: str) -> None:
         ({"df": TABLE.iloc[:0]}, "no rows"),
         (
             {"formats": {"acuracy": ".1f"}},
-            "'acuracy', which is no column; allowed: net, accuracy, parameters",
+            "'acuracy', which is not a column; allowed: net, accuracy, parameters",
         ),
         ({"records": [record(None)]}, "as panda2020.runs.collect returned them"),
     ],
@@ -315,7 +315,7 @@ def test_an_empty_fold_shows_nothing_and_a_failed_one_leaves_nothing_open(
         raise KeyError
     exhibit.say("after")
     assert [data["text/plain"] for data in shown] == ["after"]
-    with pytest.raises(ValueError, match="title must say"), exhibit.fold(" "):
+    with pytest.raises(ValueError, match="title must not be empty"), exhibit.fold(" "):
         pass
     with pytest.raises(ValueError, match="kind must be '' or 'caveat', got 'loud'"):
         exhibit.say("x", kind="loud")
@@ -327,7 +327,7 @@ def test_columns_beside_the_main_ones_wait_until_they_are_asked_for() -> None:
     assert hidden == ["parameters"] and len(soup.select("tbody .snn-extra")) == 2
     assert "show all 3 columns" in one(soup, ".snn-switch").get_text()
     assert download(soup, "CSV")[1].startswith("net,accuracy,parameters")
-    with pytest.raises(ValueError, match="main names 'acuracy', which is no column"):
+    with pytest.raises(ValueError, match="main names 'acuracy', which is not a column"):
         page(main=["acuracy"])
 
 

@@ -14,9 +14,10 @@ from panda2020.claims.claims import claim, claims
 from panda2020.claims.evidence import PROFILES, Evidence, Run
 from panda2020.claims.registry import Estimator, Finding
 from panda2020.claims.verdicts import BY_CONSTRUCTION, NOT_RECORDED, NOT_TESTABLE, SUPPORTED, VERDICTS
-from panda2020.ledger.ledger import Ledger, commands, evidence, ledger
+from panda2020.ledger.ledger import Ledger, evidence, ledger
 from panda2020.planning import total_minutes as minutes
 from panda2020.runs import Entry, Record, Store, executing, key, to_dict
+from panda2020.runs.scheduling import record_commands
 from panda2020.samples import Conditions, Sample
 
 FIRST = PROFILES[0]
@@ -230,8 +231,8 @@ def test_efficiency_of_one_seed_stays_open(tmp_path: Path, planned: list[Entry])
 
 
 def test_commands_and_minutes(planned: list[Entry]):
-    assert commands([]) == () and minutes([]) == 0
-    assert commands(planned) == (f"python -m panda2020 record --profile {FIRST} --table 8",)
+    assert record_commands([]) == () and minutes([]) == 0
+    assert record_commands(planned) == (f"python -m panda2020 record --profile {FIRST} --table 8",)
     assert minutes(planned) == pytest.approx(sum(executing.minutes(entry.spec) for entry in planned))
 
 
