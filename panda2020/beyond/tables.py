@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from panda2020.agd import tables as agd_tables
 from panda2020.energy import tables as energy_tables
 from panda2020.exhibits.exhibit import origin
+from panda2020.exhibits.numbers import between
 from panda2020.exhibits.numbers import interval as interval_text
 from panda2020.exhibits.style import PALETTE
 from panda2020.records import Place, accuracy_columns, by_place, difference_columns, mean_or_none
@@ -232,7 +233,7 @@ def hidden_finding(table: pd.DataFrame) -> list[str]:
         )
     below, change = int((table["full + memory"] < 1).sum()), table["full"] / table["paper"]
     said.append(
-        f"From convention paper to convention full EE changes by a factor of {change.min():.2f} to {change.max():.2f}; "
+        f"From convention paper to convention full EE changes by a factor of {between(change.min(), change.max(), '.2f')}; "
         f"with every access counted and none reused, {below} of {len(table)} spiking networks need more energy than their ANN."
     )
     return said

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from panda2020 import contents
 from panda2020.exhibits.exhibit import NO_VALUE
+from panda2020.exhibits.numbers import between
 from panda2020.exhibits.style import PALETTE
 from panda2020.planning import total_minutes
 from panda2020.profiles import PROFILES
@@ -166,7 +167,7 @@ def timings_table(bench: Benchmark, topic: str) -> pd.DataFrame:
             "setting": [row["layout"].replace("_", " ") for row in rows],
             "median (ms)": [1e3 * row["summary"]["median"] for row in rows],
             "quartiles (ms)": [
-                f"{1e3 * row['summary']['lower']:.0f} to {1e3 * row['summary']['upper']:.0f}" for row in rows
+                between(1e3 * row["summary"]["lower"], 1e3 * row["summary"]["upper"], ".0f") for row in rows
             ],
             f"over {_spoken(rows[0]['contender'])}": [row["summary"]["median"] / first for row in rows],
         }

@@ -23,9 +23,17 @@ def number(value: float, spec: str = "") -> str:
     return text.replace("-", "−")
 
 
+def between(low: float, high: float, spec: str = "") -> str:
+    """Two bounds in words: "−1.2 to 3"; the number alone where both are written alike."""
+    return " to ".join(dict.fromkeys((number(low, spec), number(high, spec))))
+
+
 def interval(found: Interval | None, spec: str = "") -> str:
-    """An interval in words: "−1.2 to 3"."""
-    return NO_INTERVAL if found is None else f"{number(found.low, spec)} to {number(found.high, spec)}"
+    """An interval in words: "−1.2 to 3"; one without width is a number."""
+    if found is None:
+        return NO_INTERVAL
+    bounds = (found.low,) if found.low == found.high else found
+    return " to ".join(number(bound, spec) for bound in bounds)
 
 
 def gap(found: Estimate, other: str) -> str:

@@ -20,6 +20,7 @@ from panda2020.claims.verdicts import NOT_RECORDED, SIGNS, SUPPORTED, QuantityVe
 from panda2020.exhibits import exhibit
 from panda2020.exhibits.cells import inline_html
 from panda2020.exhibits.exhibit import show_html, slug
+from panda2020.exhibits.numbers import between
 from panda2020.planning import Grid, seed_of
 from panda2020.records import recorded, scale
 from panda2020.runs import Entry, Record
@@ -155,17 +156,14 @@ def scale_in_words(found: Iterable[Judgement]) -> str:
     ]
     text = f"{'; '.join(list(texts)[:2])}."
     if reached:
-        text += f" Our networks get {_share(min(reached))} to {_share(max(reached))} of the test images right"
-        text += (
-            f", and {_share(min(trained))} to {_share(max(trained))} of their training images."
-            if trained
-            else "."
-        )
+        text += f" Our networks get {_shares(reached)} of the test images right"
+        text += f", and {_shares(trained)} of their training images." if trained else "."
     return f"{text} The article trains on all images at full width."
 
 
-def _share(value: float) -> str:
-    return f"{value:.0%}".replace("%", " %")
+def _shares(values: Sequence[float]) -> str:
+    """ "33 % to 52 %"."""
+    return between(min(values), max(values), ".0%").replace("%", " %")
 
 
 def confidence(found: Iterable[Judgement]) -> str:

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from panda2020.claims.claims import Claim
 from panda2020.claims.evidence import Evidence
 from panda2020.claims.verdicts import QuantityVerdict
+from panda2020.exhibits.numbers import between
 from panda2020.exhibits.style import PALETTE
 from panda2020.planning import seed_of
 from panda2020.samples import Sample, entry_reading, run_name, samples
@@ -113,7 +114,7 @@ def difference_table(one: Ledger) -> pd.DataFrame:
             {
                 "claim": claim.id,
                 "quantity": j.quantity.what,
-                "stated": f"{size[0]:g}" if size[0] == size[1] else f"{size[0]:g} to {size[1]:g}",
+                "stated": between(*size, "g"),
                 "ours": float(np.mean(j.quantity.values)),
                 "seeds": len(j.quantity.values),
                 "± over seeds": half,
@@ -180,8 +181,8 @@ def finding(spread: pd.DataFrame, differences: pd.DataFrame) -> Sequence[str]:
         said.append(
             f"Of {len(spread)} recorded series {len(several)} have more than one seed. Two runs of one recipe differ by "
             f"{several['pair'].median():.1f} points (standard deviation, median over these series), from "
-            f"{several['pair'].min():.1f} to {several['pair'].max():.1f}; other test images would change such a difference by "
-            f"{several['test images'].median():.1f} more."
+            f"{between(several['pair'].min(), several['pair'].max(), '.1f')}; other test images would change such a "
+            f"difference by {several['test images'].median():.1f} more."
         )
     decided = differences[differences["resolved"] != "–"]
     said.append(
