@@ -97,7 +97,7 @@ def vgg7_fails(case: Case) -> Finding:
             ),
             difference(plain, controls[0], direction=below(0), beside=True),
         ],
-        caveat="Whether VGG7 fails hangs on what the article does not state: optimiser, clipping, leak, gain and readout. "
+        caveat="Whether VGG7 fails depends on what the article does not state: optimiser, clipping, leak, gain and readout. "
         "Chapter 7 shows it over these choices; this is the verdict for the one recipe of this profile.",
     )
 
@@ -128,7 +128,7 @@ def _trains(case: Case) -> Finding:
 @estimates("agd-vgg3x4-beats-ann", tables=("8",))
 def vgg3x4_beats_ann(case: Case) -> Finding:
     """Accuracy of the spiking VGG3x4 minus that of the ANNs VGG3x4 and VGG7. The printed pair, 75 % and 69.52 %, is a lead of
-    5.5 points; its size is shown and not asked for, since it hangs on how well the ANN is trained."""
+    5.5 points; its size is shown and not asked for, since it depends on how well the ANN is trained."""
     series = first(case, SHARED)
     return Finding(
         [difference(series, case.series(network, "ann"), direction=above(0)) for network in (SHARED, PLAIN)],

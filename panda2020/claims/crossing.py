@@ -1,7 +1,7 @@
 """Where a network over T has lost a given accuracy, and what it spends there (section 5 of the protocol).
 
 An efficiency is read at a loss of 1 point from the last accuracy, by interpolation in log T: the grid of T doubles, and an
-efficiency read at one of its points is uncertain by a factor of 2. The choice of T hangs on the test images, so it is made
+efficiency read at one of its points is uncertain by a factor of 2. The choice of T depends on the test images, so it is made
 again in every resample of them.
 """
 

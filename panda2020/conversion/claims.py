@@ -219,7 +219,7 @@ def _over(one: crossing.Reading, two: crossing.Reading, measure: str) -> Quantit
 @estimates("conv-threshold-grows", tables=("2",))
 def threshold_grows(case: Case) -> Finding:
     """The balanced thresholds of the passes of a BackRes layer: the smallest ratio of one to the one before, which must be
-    above 1; beside it that of the last to the first. A threshold is a maximum, so it hangs on the calibration."""
+    above 1; beside it that of the last to the first. A threshold is a maximum, so it depends on the calibration."""
     parts = []
     for name, layer in UNROLLED:
         series, of = longest(case, name), _thresholds(layer)

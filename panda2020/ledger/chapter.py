@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from panda2020 import contents
 from panda2020.claims.claims import claim
 from panda2020.claims.evidence import PROFILES, Evidence
 from panda2020.claims.stated import Number, stated
-from panda2020.claims.verdicts import NOT_RECORDED, SIGNS, SUPPORTED, QuantityVerdict
+from panda2020.claims.verdicts import NOT_RECORDED, NOT_TESTABLE, SIGNS, SUPPORTED, QuantityVerdict
 from panda2020.exhibits import exhibit
 from panda2020.exhibits.cells import inline_html
 from panda2020.exhibits.exhibit import show_html, slug
@@ -97,31 +97,53 @@ def shown_runs(
 # The takeaway box -------------------------------------------------------------------------------------------
 
 
-def takeaway(question: str, names: Sequence[str], *, results: str | Path | None = None) -> None:
+def takeaway(
+    question: str, names: Sequence[str], *, also: Sequence[str] = (), results: str | Path | None = None
+) -> None:
     """Display the box at the head of a chapter: its question, one line per claim, at which scale, how sure.
 
-    question: of the chapter, in words. names: its two to five most important claims.
+    question: of the chapter, in words. names: its two to five most important claims. also: sentences from code on what no claim
+    asks, after the claims.
     """
     found = judged(names, results=results)
-    page = takeaway_html(question, found)
     lines = [
         f"{words.signed(j.verdict)}: {stated()[name].short}. {words.found(j)}" for name, j in found.items()
     ]
-    show_html(page, "\n".join([question, *lines, scale_in_words(found.values()), confidence(found.values())]))
+    lines += [*also, scale_in_words(found.values()), confidence(found.values())]
+    show_html(takeaway_html(question, found, also=also), "\n".join([question, *lines]))
 
 
-def takeaway_html(question: str, found: dict[str, Judgement]) -> str:
+def takeaway_html(question: str, found: dict[str, Judgement], *, also: Sequence[str] = ()) -> str:
     """The HTML that ``takeaway`` displays."""
-    items = "".join(
+    notes = {"Scale": scale_in_words(found.values()), "How sure": confidence(found.values())}
+    return box_html(question, [*_claim_items(found), *map(_item, also)], notes)
+
+
+def show_box(question: str, answers: Sequence[str], notes: Mapping[str, str]) -> None:
+    """The same box for a chapter without claims: its question, answers from code, and notes by heading ("Scale")."""
+    page = box_html(question, list(map(_item, answers)), notes)
+    show_html(page, "\n".join([question, *answers, *notes.values()]))
+
+
+def box_html(question: str, items: Sequence[str], notes: Mapping[str, str]) -> str:
+    """The HTML of a box: a question, list items and headed notes."""
+    said = "".join(f"<p><strong>{name}.</strong> {inline_html(text)}</p>" for name, text in notes.items())
+    return (
+        f'<aside class="snn snn-takeaway" aria-label="In short">{exhibit._style()}<p class="snn-asks">{inline_html(question)}</p>'
+        f"<ul>{''.join(items)}</ul>{said}</aside>"
+    )
+
+
+def _claim_items(found: dict[str, Judgement]) -> list[str]:
+    return [
         f"<li>{mark(j.verdict)}<span><a href='{LEDGER_PAGE}#claim-{name}'>{inline_html(stated()[name].short)}</a>. "
         f'<span class="snn-number">{html.escape(lead(j))}</span></span></li>'
         for name, j in found.items()
-    )
-    return (
-        f'<aside class="snn snn-takeaway" aria-label="In short">{exhibit._style()}<p class="snn-asks">{inline_html(question)}</p>'
-        f"<ul>{items}</ul><p><strong>Scale.</strong> {inline_html(scale_in_words(found.values()))}</p>"
-        f"<p><strong>How sure.</strong> {inline_html(confidence(found.values()))}</p></aside>"
-    )
+    ]
+
+
+def _item(text: str) -> str:
+    return f'<li class="snn-plain"><span>{inline_html(text)}</span></li>'
 
 
 def lead(judgement: Judgement) -> str:
@@ -263,6 +285,11 @@ def would_change(names: Sequence[str], *, results: str | Path | None = None) -> 
 
 def _distance(judgement: Judgement) -> str:
     """How far the quantity that decides most is from another verdict."""
+    if judgement.verdict == NOT_TESTABLE:
+        return f"the runs do not count yet: {words.plain(words.shortened(judgement.conclusion.reason, 1))}"
+    if judgement.verdict == NOT_RECORDED and judgement.missing:
+        count = len(judgement.missing)
+        return f"{count} planned run{' is' if count == 1 else 's are'} not recorded yet"
     counted = [
         j for j in judgement.conclusion.counted or judgement.conclusion.parts if j.estimate is not None
     ]

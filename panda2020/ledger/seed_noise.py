@@ -169,6 +169,12 @@ def draw_differences(one: Ledger) -> Figure:
     return figure
 
 
+def pair_noise(spread: pd.DataFrame, series: str) -> float | None:
+    """The deviation of a difference between two runs of one ``spread_table`` series, in points; None where it is not known."""
+    found = spread.loc[(spread["series"] == series) & spread["pair"].notna(), "pair"]
+    return float(found.iloc[0]) if len(found) else None
+
+
 def finding(spread: pd.DataFrame, differences: pd.DataFrame) -> Sequence[str]:
     """What both tables say, in sentences."""
     several = spread.dropna(subset=["sd"])

@@ -111,7 +111,7 @@ def course_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def draw_courses(table: pd.DataFrame, *, chance: float = 0.1) -> Figure:
-    """``course_table``, a panel per network: validation accuracy over epochs, mean and band of the seeds; training ends as crosses."""
+    """``course_table``, a panel per network: validation accuracy over epochs, mean and band of the seeds; crosses: training."""
     names = list(dict.fromkeys(table["network"]))
     figure = Figure(figsize=(7.6, 3.2), layout="constrained")
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
@@ -144,5 +144,9 @@ def course_sentences(table: pd.DataFrame) -> list[str]:
     said = []
     for features, here in ends.groupby("features", sort=False):
         both = (between(here[part].min(), here[part].max(), ".0%") for part in ("training", "validation"))
-        said.append("On {} ConvNN ends at {} of its training images and {} of the validation images.".format(features, *both))
+        said.append(
+            "On {} ConvNN ends at {} of its training images and {} of the validation images.".format(
+                features, *both
+            )
+        )
     return said

@@ -32,7 +32,10 @@ def test_every_epoch_of_every_kind_of_features_has_a_row():
 
 def test_the_ends_are_said_in_words():
     said = layout12.course_sentences(layout12.course_table([*RUNS, run("ResNet3", 0, learned=0.7)]))
-    assert said[0] == "On STDP ConvNN ends at 90% of its training images and 50% to 70% of the validation images."
+    assert (
+        said[0]
+        == "On STDP ConvNN ends at 90% of its training images and 50% to 70% of the validation images."
+    )
     assert said[1].startswith("On raw pixels ConvNN ends at 90%")
 
 
@@ -40,4 +43,6 @@ def test_lines_are_means_and_crosses_are_training_accuracy():
     (axes,) = layout12.draw_courses(layout12.course_table(RUNS)).axes
     lines = {line.get_label(): line for line in axes.lines}
     assert lines["STDP"].get_ydata()[-1] == pytest.approx(0.5)
-    assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "x"] == [pytest.approx(0.9)] * 2
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "x"] == [
+        pytest.approx(0.9)
+    ] * 2
