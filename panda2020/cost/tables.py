@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 
 from panda2020 import contents
 from panda2020.exhibits.exhibit import NO_VALUE
-from panda2020.exhibits.numbers import between
+from panda2020.exhibits.numbers import between, number
 from panda2020.exhibits.style import PALETTE
 from panda2020.planning import total_minutes
 from panda2020.profiles import PROFILES
@@ -317,27 +318,27 @@ def _spoken(name: str) -> str:
 
 # --- minutes -----------------------------------------------------------------------------------------------
 
-#: Exhibit (what a grid's name begins with, or all of it) -> notebook. The others hold the choice of the recipes.
-NOTEBOOKS = {
-    "2": "04 conversion",
-    "4": "05 conversion",
-    "6": "06 STDP",
-    "8": "07 AGD",
-    "figure-5": "07 AGD",
-    "10": "08 stochmax",
-    "11": "08 stochmax",
-    "12": "09 STDP hybrid",
-    "14": "10 hybrid",
-    "16": "11 hybrid",
-    "figure-1": "12 claims",
-    "9.1": "13 beyond",
-    "9.2": "13 beyond",
-    "unstated": "13 beyond",
+#: Exhibit (what a grid's name begins with, or all of it) -> chapter. The others hold the choice of the recipes.
+CHAPTERS = {
+    "2": "4",
+    "4": "5",
+    "6": "6",
+    "8": "7",
+    "figure-5": "7",
+    "10": "8",
+    "11": "8",
+    "12": "9",
+    "14": "10",
+    "16": "11",
+    "figure-1": "3",
+    "9.1": "14",
+    "9.2": "14",
+    "unstated": "13",
 }
 
 
 def minutes_table(results: str | Path) -> pd.DataFrame:
-    """For each grid of runs and each profile: runs, estimated time, and for what is recorded the measured one.
+    """For each grid of runs and each profile: runs, estimated time, how many are recorded and the time these took.
 
     Estimates are those of ``python -m panda2020 plan``, for two CPU cores. A run that several grids show counts in each,
     and a record that is planned no more in none. Raises ``RecordError`` for a record that must not be used.
@@ -346,49 +347,48 @@ def minutes_table(results: str | Path) -> pd.DataFrame:
     rows = []
     for name, grid in contents.TABLES.items():
         row: dict[str, Any] = {
-            "notebook": NOTEBOOKS.get(name, NOTEBOOKS.get(name.partition("-")[0], "recipes")),
+            "chapter": CHAPTERS.get(name, CHAPTERS.get(name.partition("-")[0], "7 (recipes)")),
             "runs of": name,
         }
         for profile in PROFILES.values():
             planned = grid(profile.name)
+            row[f"{profile.name} runs"] = len(planned)
+            if profile.name == "quick":
+                row["quick minutes"] = total_minutes(planned)
+                continue
             found = [seconds[one] for one in {key(entry.spec) for entry in planned} if one in seconds]
             row |= {
-                f"{profile.name} runs": len(planned),
                 f"{profile.name} hours": total_minutes(planned) / 60,
                 f"{profile.name} recorded": len(found),
-                f"{profile.name} measured": sum(found) / 3600,
+                f"{profile.name} hours measured": sum(found) / 3600,
             }
         rows.append(row)
-    table = pd.DataFrame(rows).rename(
-        columns={"quick hours": "quick minutes", "first measured": "first hours measured"}
-    )
-    table["quick minutes"] *= 60
-    columns = [
-        "notebook",
-        "runs of",
-        "quick runs",
-        "quick minutes",
-        "first runs",
-        "first hours",
-        "first recorded",
-        "first hours measured",
-        "paper runs",
-        "paper hours",
-        "paper recorded",
-    ]
-    return table[columns].sort_values("notebook", kind="stable").reset_index(drop=True)
+    order = [str(number) for number in range(20)]
+    table = pd.DataFrame(rows)
+    place = table["chapter"].map(lambda text: order.index(text.partition(" ")[0]))
+    return table.loc[place.sort_values(kind="stable").index].reset_index(drop=True)
+
+
+def chapter_table(minutes: pd.DataFrame) -> pd.DataFrame:
+    """``minutes_table`` by chapter: estimated hours of each profile, and the hours that the recorded runs took."""
+    columns = {f"{name} hours": f"{name}, hours" for name in PROFILES if name != "quick"}
+    table = minutes.groupby("chapter", sort=False)[list(columns)].sum().rename(columns=columns)
+    measured = [column for column in minutes if column.endswith("hours measured")]
+    table["recorded runs took, hours"] = minutes.groupby("chapter", sort=False)[measured].sum().sum(axis=1)
+    return table.reset_index()
 
 
 def total_hours(results: str | Path) -> dict[str, float]:
-    """Of all planned runs, each counted once: by profile the estimated hours; at first scale also those that the recorded ones
-    took, "measured", and what had been "expected" of the same."""
+    """Of all planned runs, each counted once: the estimated hours by profile; of those that are recorded, the hours that they
+    took, "measured", and what had been "expected"."""
     seconds, found = _recorded(results), {}
+    known: dict[str, Any] = {}
     for profile in PROFILES.values():
         planned = contents.entries(profile.name)
         found[profile.name] = total_minutes(planned) / 60
-        if profile.name == "first":
-            found["measured"] = sum(seconds.get(key(entry.spec), 0.0) for entry in planned) / 3600
-            found["expected"] = total_minutes([entry for entry in planned if key(entry.spec) in seconds]) / 60
+        known |= {one: entry for entry in planned if (one := key(entry.spec)) in seconds}
+    found["measured"] = sum(seconds[one] for one in known) / 3600
+    found["expected"] = total_minutes(list(known.values())) / 60
     return found
 
 
@@ -486,5 +486,56 @@ def draw_growth(bench: Benchmark) -> Figure:
         panel.set_xticks(at, [f"{value:g}" for value in at])
         panel.minorticks_off()
     panels[0].set_ylabel("milliseconds per training step")
-    panels[0].legend(fontsize="small")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return figure
+
+
+# --- sentences ---------------------------------------------------------------------------------------------
+
+
+def ratio_sentences(bench: Benchmark) -> list[str]:
+    """How many times as long as snncore the other libraries take, by task, each in its faster setting; and what snncore takes
+    over the bare convolutions."""
+    said = []
+    for topic, what in (("training_step", "A training step"), ("neuron_layer", "A layer of neurons alone")):
+        fastest: dict[str, float] = {}
+        for row in bench.topics[topic]["ratios"] if topic in bench.topics else ():
+            first, _, second = row["name"].partition(" / ")
+            peer = first.split(" ")[0].rstrip(",")
+            if second.startswith("snncore") and peer in NAMES and peer not in ("conv-only", "copy"):
+                fastest[peer] = min(row["summary"]["median"], fastest.get(peer, math.inf))
+        if fastest:
+            listed = ", ".join(
+                f"{number(value, '.2f')} times as long in {NAMES[peer]}" for peer, value in fastest.items()
+            )
+            said.append(f"{what} takes {listed} as in snncore.")
+    steps = networks_table(bench) if "network_step" in bench.topics else pd.DataFrame()
+    if len(steps):
+        times = between(steps["ratio"].min(), steps["ratio"].max(), ".2f")
+        said.append(
+            f"A training step of the networks of Table 8 takes snncore {times} times as long as their convolutions alone, which no "
+            "library can avoid."
+        )
+    return said
+
+
+def aim_sentence(bench: Benchmark) -> str:
+    """How many aims were met; empty without aims."""
+    counts = aims_table(bench)["verdict"].value_counts()
+    return (
+        f"Of {counts.sum()} aims, {', '.join(f'{count} are {word}' for word, count in counts.items())}."
+        if len(counts)
+        else ""
+    )
+
+
+def hours_sentence(hours: Mapping[str, float]) -> str:
+    """``total_hours`` in words."""
+    scales = ", ".join(
+        f"{number(hours[name], ',.0f')} at profile {name}" for name in PROFILES if name != "quick"
+    )
+    said = f"All planned runs are estimated to take, in hours on two CPU cores, {scales}"
+    if hours["expected"]:
+        times = number(hours["measured"] / hours["expected"], ".1f")
+        said += f"; the recorded ones took {times} times as long as estimated"
+    return f"{said}."
