@@ -146,10 +146,10 @@ def draw_hidden(table: pd.DataFrame) -> Figure:
 
 
 def _label_log(axes: Axes, ends: Mapping[str, tuple[float, str]], *, at: float) -> None:
-    """Labels at the ends of lines on a logarithmic axis, a tenth of it apart."""
+    """Labels at the ends of lines on a logarithmic axis, one line of text apart."""
     placed: list[float] = []
     for label, (value, colour) in sorted(ends.items(), key=lambda item: item[1][0]):
-        here = value if not placed else max(value, placed[-1] * 1.28)
+        here = value if not placed else max(value, placed[-1] * 1.42)
         placed.append(here)
         axes.text(at, here, label, color=colour, fontsize=8.5, va="center")
 

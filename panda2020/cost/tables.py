@@ -513,8 +513,8 @@ def ratio_sentences(bench: Benchmark) -> list[str]:
     if len(steps):
         times = between(steps["ratio"].min(), steps["ratio"].max(), ".2f")
         said.append(
-            f"A training step of the networks of Table 8 takes snncore {times} times as long as their convolutions alone, which no "
-            "library can avoid."
+            f"A training step of the networks of Table 8 takes snncore {times} times as long as their convolutions alone, "
+            "which no library can avoid."
         )
     return said
 

@@ -164,9 +164,11 @@ def measured(judgement: Judgement) -> list[QuantityVerdict]:
 
 def scale_in_words(found: Iterable[Judgement]) -> str:
     """Data, width and epochs of the runs behind some claims, and the accuracies that they reach."""
+    found = list(found)
     records = list({r.key: r for j in found for r in j.records}.values())
     if not records:
-        return "No run is recorded."
+        computed = bool(found) and all(j.computed for j in found)
+        return "Nothing is trained here; it is computed." if computed else "No run is recorded."
     texts = dict.fromkeys(scale([record]) for record in records)
     reached = [
         list(samples(record).values())[-1].accuracy
@@ -208,6 +210,8 @@ def confidence(found: Iterable[Judgement]) -> str:
     ]
     if doubts:
         parts.append(f"doubts that our checks raise: {', '.join(doubts)}")
+    if not parts and found and all(j.computed for j in found):
+        return "Formulas, and spikes drawn with fixed seeds."
     return f"{'; '.join(parts)}." if parts else "Nothing is measured yet."
 
 
@@ -233,7 +237,7 @@ def claims_html(found: dict[str, Judgement]) -> str:
     return (
         f'<div class="snn snn-strip">{exhibit._style()}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
         '<p class="snn-quiet">Dot and bar: ours with its 95 % interval. Diamond: the article. Shaded: where a value supports the '
-        "claim. Thin line: no difference. Quotes, all quantities, runs and commands stand behind each link.</p></div>"
+        "claim. Thin line: no difference. Each link leads to the quote, all quantities, the runs and the command.</p></div>"
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -27,6 +28,7 @@ from panda2020.planning import seed_of
 from panda2020.samples import Sample, entry_reading, run_name, samples
 from panda2020.statistics import image_error, mean_over_seeds
 
+from . import words
 from .ledger import Judgement, Ledger, evidence
 
 #: Sizes above this many percent in a sentence are accuracies, and the article's differences are all below it.
@@ -145,7 +147,10 @@ def draw_differences(one: Ledger) -> Figure:
     measured = _measured(one)
     if not measured:
         raise ValueError("ledger must hold a measured difference in points, got none")
-    figure = Figure(figsize=(7.4, 0.8 + 0.34 * len(measured)), layout="constrained")
+    names = [textwrap.fill(words.plain(j.quantity.what), 44) for _, _, j in measured]
+    figure = Figure(
+        figsize=(7.6, 0.8 + 0.17 * sum(3 if "\n" in name else 2 for name in names)), layout="constrained"
+    )
     axes = figure.subplots()
     for row, (_, size, j) in enumerate(measured):
         for side in (-1, 1):
@@ -162,8 +167,8 @@ def draw_differences(one: Ledger) -> Figure:
             zorder=3,
         )
     axes.axvline(0, color=PALETTE["black"], linewidth=0.8)
-    axes.set_yticks(range(len(measured)), [j.quantity.what for _, _, j in measured], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_yticks(range(len(measured)), names, fontsize=8)
+    axes.set_ylim(len(measured) - 0.4, -0.6)
     axes.set_xlabel("difference in accuracy, points")
     axes.grid(visible=False, axis="y")
     return figure
