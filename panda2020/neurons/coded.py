@@ -57,7 +57,7 @@ class Coded:
         body = {
             "key": self.path.stem,
             "sha256": seal(made)["sha256"],
-            "spec": {"seed": made["seed"]},
+            "spec": {},  # it is no run
             "labels": {"network": "input coding", "role": "Poisson", "profile": "CIFAR-10"},
             "result": {},
             "provenance": {
