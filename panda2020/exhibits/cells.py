@@ -43,8 +43,9 @@ class Beside:
     def _lines(self, text: Callable[[float], str]) -> list[tuple[str, str]]:
         found = [("ours", NO_VALUE if self.ours is None else text(float(self.ours.mean)))]
         if self.ours is not None and self.ours.interval is not None:
-            bounds = dict.fromkeys(self.ours.interval)  # one, where it has no width
-            found.append(("interval", f"[{' to '.join(text(float(bound)) for bound in bounds)}]"))
+            low, high = self.ours.interval
+            if low < high:
+                found.append(("interval", f"[{text(float(low))} to {text(float(high))}]"))
         return [*found, ("paper", f"paper {self.paper}")] if self.paper else found
 
 

@@ -16,7 +16,14 @@ from panda2020 import contents
 from panda2020.claims.claims import claim
 from panda2020.claims.evidence import PROFILES, Evidence
 from panda2020.claims.stated import Number, stated
-from panda2020.claims.verdicts import NOT_RECORDED, NOT_TESTABLE, SIGNS, SUPPORTED, QuantityVerdict
+from panda2020.claims.verdicts import (
+    BY_CONSTRUCTION,
+    NOT_RECORDED,
+    NOT_TESTABLE,
+    SIGNS,
+    SUPPORTED,
+    QuantityVerdict,
+)
 from panda2020.exhibits import exhibit
 from panda2020.exhibits.cells import inline_html
 from panda2020.exhibits.exhibit import show_html, slug
@@ -289,6 +296,8 @@ def would_change(names: Sequence[str], *, results: str | Path | None = None) -> 
 
 def _distance(judgement: Judgement) -> str:
     """How far the quantity that decides most is from another verdict."""
+    if judgement.verdict == BY_CONSTRUCTION:
+        return "it follows from how the networks are built, so no run can change it"
     if judgement.verdict == NOT_TESTABLE:
         return f"the runs do not count yet: {words.plain(words.shortened(judgement.conclusion.reason, 1))}"
     if judgement.verdict == NOT_RECORDED and judgement.missing:

@@ -67,6 +67,7 @@ def test_what_does_not_count_says_why_in_place_of_a_distance():
     assert distance("not testable") == (
         "the runs do not count yet: ANN VGG7 has not learnt in 1 of 3 runs; and 1 more"
     )
+    assert "no run can change it" in distance("by construction")
     assert distance("not recorded", ["a", "b"]) == "2 planned runs are not recorded yet"
     assert distance("not recorded", ["a"]) == "1 planned run is not recorded yet"
 
