@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from panda2020 import contents
+from panda2020.agd.tables import shown_name
 from panda2020.exhibits.exhibit import NO_VALUE
 from panda2020.exhibits.numbers import between, number
 from panda2020.exhibits.style import PALETTE
@@ -188,7 +189,7 @@ def networks_table(bench: Benchmark) -> pd.DataFrame:
         name, _, width = place.partition(" at width ")
         rows.append(
             {
-                "network": name,
+                "network": shown_name(name),
                 "width": float(width),
                 "spiking (ms)": middle[f"{place}, spiking"],
                 "convolutions (ms)": middle[f"{place}, conv-only"],
@@ -485,7 +486,10 @@ def draw_growth(bench: Benchmark) -> Figure:
         )
         panel.set_xticks(at, [f"{value:g}" for value in at])
         panel.minorticks_off()
-    panels[0].set_ylabel("milliseconds per training step")
+    low, high = panels[0].get_ylim()
+    ticks = [value for value in (10, 20, 50, 100, 200, 500, 1000, 2000) if low <= value <= high]
+    panels[0].set_yticks(ticks, [f"{value:,}" for value in ticks])
+    panels[0].set_ylabel("milliseconds")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return figure
 

@@ -206,7 +206,10 @@ def confidence(found: Iterable[Judgement]) -> str:
     parts = []
     if seeds:
         some = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        parts.append(f"{some} seed{'' if seeds[-1] == 1 else 's'} per number, {len(records)} runs")
+        parts.append(
+            f"{some} seed{'' if seeds[-1] == 1 else 's'} per number"
+            + (f", {len(records)} runs" if records else "")
+        )
     if missing:
         parts.append(f"{len(missing)} planned run{'' if len(missing) == 1 else 's'} not recorded yet")
     table = check_table(records)

@@ -145,7 +145,7 @@ def course_sentences(table: pd.DataFrame) -> list[str]:
     for features, here in ends.groupby("features", sort=False):
         both = (between(here[part].min(), here[part].max(), ".0%") for part in ("training", "validation"))
         said.append(
-            "On {} ConvNN ends at {} of its training images and {} of the validation images.".format(
+            "On features of {}, ConvNN ends at {} of its training images and {} of the validation images.".format(
                 features, *both
             )
         )

@@ -34,9 +34,9 @@ def test_the_ends_are_said_in_words():
     said = layout12.course_sentences(layout12.course_table([*RUNS, run("ResNet3", 0, learned=0.7)]))
     assert (
         said[0]
-        == "On STDP ConvNN ends at 90% of its training images and 50% to 70% of the validation images."
+        == "On features of STDP, ConvNN ends at 90% of its training images and 50% to 70% of the validation images."
     )
-    assert said[1].startswith("On raw pixels ConvNN ends at 90%")
+    assert said[1].startswith("On features of raw pixels, ConvNN ends at 90%")
 
 
 def test_lines_are_means_and_crosses_are_training_accuracy():
