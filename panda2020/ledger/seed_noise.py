@@ -148,9 +148,7 @@ def draw_differences(one: Ledger) -> Figure:
     if not measured:
         raise ValueError("ledger must hold a measured difference in points, got none")
     names = [textwrap.fill(words.plain(j.quantity.what), 44) for _, _, j in measured]
-    figure = Figure(
-        figsize=(7.6, 0.8 + 0.17 * sum(3 if "\n" in name else 2 for name in names)), layout="constrained"
-    )
+    figure = Figure(figsize=(7.6, 0.7 + 0.25 * len(names)), layout="constrained")
     axes = figure.subplots()
     for row, (_, size, j) in enumerate(measured):
         for side in (-1, 1):
@@ -167,7 +165,7 @@ def draw_differences(one: Ledger) -> Figure:
             zorder=3,
         )
     axes.axvline(0, color=PALETTE["black"], linewidth=0.8)
-    axes.set_yticks(range(len(measured)), names, fontsize=8)
+    axes.set_yticks(range(len(measured)), names, fontsize=7.5, linespacing=0.95)
     axes.set_ylim(len(measured) - 0.4, -0.6)
     axes.set_xlabel("difference in accuracy, points")
     axes.grid(visible=False, axis="y")

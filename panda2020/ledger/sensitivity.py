@@ -24,7 +24,6 @@ from panda2020.claims.evidence import Evidence, Run
 from panda2020.claims.quantities import CONVERTED
 from panda2020.claims.verdicts import NOT_RECORDED, SIGNS
 from panda2020.exhibits.exhibit import NO_VALUE
-from panda2020.exhibits.style import PALETTE
 from panda2020.planning import seed_of
 from panda2020.profiles import profile
 from panda2020.samples import DEFAULT, Conditions, entry_reading
@@ -33,16 +32,16 @@ from snncore.energy import CONVENTIONS, PRICES
 from .ledger import Ledger, evidence, ledger
 from .readings import SUFFIXES, of_both_readings, of_suffix
 
-#: Bars of ``draw_counts``, from the left: verdict or reason why there is none -> colour.
+#: Bars of ``draw_counts``, from the left: verdict or reason why there is none -> colour, on which white is read by day and night.
 _SHADES = {
-    "supported": PALETTE["green"],
-    "direction only": PALETTE["sky"],
-    "contradicted": PALETTE["orange"],
-    "open": PALETTE["amber"],
-    "by construction": PALETTE["blue"],
-    "not testable": PALETTE["grey"],
-    "not recorded": "#8c8c8c",
-    "not asked": "#b5b5b5",
+    "supported": "#14765a",
+    "direction only": "#2f7fb5",
+    "contradicted": "#b84a00",
+    "open": "#946500",
+    "by construction": "#0b5c96",
+    "not testable": "#5f666d",
+    "not recorded": "#7d848a",
+    "not asked": "#979da3",
 }
 
 #: Conversions whose thresholds are a percentile of the weighted input and not its maximum: recorded beside the others.

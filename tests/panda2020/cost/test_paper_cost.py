@@ -10,7 +10,7 @@ import pytest
 from bench import TOPICS
 from bench.report import Aim, Amount, Check, Ratio, Timing, Topic
 from panda2020 import contents
-from panda2020.cost import benchmark
+from panda2020.cost import benchmark, hours
 from panda2020.cost import tables as cost_tables
 from panda2020.exhibits.exhibit import table_html
 from tools.check_book import records_behind, table_against_csv
@@ -225,12 +225,12 @@ def test_another_schema_is_refused(tmp_path):
 
 
 def test_hours_per_grid(tmp_path):
-    table = cost_tables.minutes_table(tmp_path)
+    table = hours.minutes_table(tmp_path)
     assert set(table["runs of"]) == set(contents.TABLES)
     assert (table[["quick runs", "first runs", "paper runs"]] > 0).all(axis=None)
     assert (table["first hours"] > 0).all() and (table["first recorded"] == 0).all()
     assert (table["paper hours"] > table["first hours"]).all()
-    chapters = cost_tables.chapter_table(table)
+    chapters = hours.chapter_table(table)
     assert chapters["chapter"].tolist() == [
         "3",
         "4",
@@ -244,20 +244,20 @@ def test_hours_per_grid(tmp_path):
     ]
     assert chapters["paper, hours"].sum() == pytest.approx(table["paper hours"].sum())
     assert (chapters["recorded runs took, hours"] == 0).all()
-    once = cost_tables.total_hours(tmp_path)
+    once = hours.total_hours(tmp_path)
     assert (
         once["first"] < table["first hours"].sum() and once["paper"] < table["paper hours"].sum()
     )  # shared runs
     assert once["measured"] == once["expected"] == 0
-    said = cost_tables.hours_sentence(once)
+    said = hours.hours_sentence(once)
     assert f"{once['laptop']:,.0f} at profile laptop" in said and "recorded" not in said
-    assert "took 2.0 times as long" in cost_tables.hours_sentence({**once, "measured": 3.0, "expected": 1.5})
+    assert "took 2.0 times as long" in hours.hours_sentence({**once, "measured": 3.0, "expected": 1.5})
 
 
 def test_measured_hours_are_those_of_planned_runs():
     """A record that is no longer planned, or that another seed of the plan made, is in no row."""
     results = ROOT / "results"
-    table, once = cost_tables.minutes_table(results).set_index("runs of"), cost_tables.total_hours(results)
+    table, once = hours.minutes_table(results).set_index("runs of"), hours.total_hours(results)
     assert (table["first recorded"] <= table["first runs"]).all()
     measured = [column for column in table if column.endswith("hours measured")]
     assert 0 < once["measured"] <= table[measured].sum().sum()
