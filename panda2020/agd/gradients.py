@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from panda2020.exhibits.style import PALETTE, ROLES
 from panda2020.runs import Record
@@ -103,7 +104,7 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
     stages: of ``followed`` or ``recorded``, by name ("ANN", "SNN", "VGG3x4"); the first shared layer of each is drawn.
     """
     panels = [(name, stage) for name, course in stages.items() for stage in (course[0], course[-1])]
-    figure = Figure(figsize=(7.4, 4.7), layout="constrained")
+    figure = Figure(figsize=(7.6, 4.9), layout="constrained")
     grid = figure.add_gridspec(2, len(panels), height_ratios=[1.3, 1])
     above = figure.add_subplot(grid[0, :])
     others = iter(("orange", "green", "purple"))
@@ -121,8 +122,8 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
                 label=f"{name}, epoch {stage.epoch}",
             )
     above.set(xlabel="unrolling step", ylabel="share of the gradient's norm", ylim=(0, None))
-    above.xaxis.get_major_locator().set_params(integer=True)
-    above.legend(fontsize=8.5, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    above.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(fontsize=8.5, loc="outside upper center", ncols=4)
     for place, (name, stage) in enumerate(panels):
         axes = figure.add_subplot(grid[1, place])
         matrix = _first_layer(stage).cosines
@@ -138,7 +139,7 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
         axes.set_xticks(ticks, [str(k + 1) for k in ticks])
         axes.set_yticks(ticks, [str(k + 1) for k in ticks])
         axes.grid(False)
-        axes.set_title(f"{name}, epoch {stage.epoch}", fontsize=9)
+        axes.set_title(f"{name}\nepoch {stage.epoch}", fontsize=9)
         axes.set_xlabel("step", fontsize=9)
         if place == 0:
             axes.set_ylabel("step", fontsize=9)

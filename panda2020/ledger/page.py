@@ -220,7 +220,7 @@ def _claim(judgements: Sequence[Judgement]) -> str:
         for j in judgements
     )
     found = "".join(
-        f"<div>{f'{j.profile}: ' if several else ''}{html.escape(words.found(j))} "
+        f"<div>{f'{j.profile}: ' if several else ''}{html.escape(words.plain(words.found(j)))} "
         f'<span class="snn-quiet">({words.behind(j)})</span></div>'
         for j in judgements
     )
