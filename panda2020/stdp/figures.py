@@ -174,7 +174,7 @@ def convergence_sentence(drift: pd.DataFrame) -> str:
 def bound_sentence(curve: pd.DataFrame) -> str:
     """How many weights of a layer stand at a bound after its last mini-batch, in words, from ``curve_table``."""
     ends = curve.groupby(["network", "seed", "layer"], sort=False)["at a bound"].last()
-    return f"After the last mini-batch {between(ends.min(), ends.max(), '.0%')} of a layer's weights stand at a bound."
+    return f"After the last mini-batch {between(ends.min(), ends.max(), '.0%')} of a layer's weights are at a bound."
 
 
 def drift_table(records: Sequence[Record]) -> pd.DataFrame:
