@@ -42,7 +42,7 @@ class Interval:
         return Interval(self.low * factor, self.high * factor)
 
     def __str__(self) -> str:
-        return f"{float(self.low)!r} to {float(self.high)!r}"
+        return " to ".join(repr(float(bound)) for bound in dict.fromkeys(self))
 
     @property
     def half(self) -> float:

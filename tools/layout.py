@@ -26,15 +26,6 @@ VIEWS = (View("light, 1280 px", 1280, 900), View("dark, 390 px", 390, 844, dark=
 #: Limits of the start page and of a chapter's flow.
 START_WORDS, CHAPTER_WORDS, CHAPTER_EXHIBITS = 250, 2000, 5
 
-#: Chapters in their old form, for which the limits do not hold yet.
-OLD_FORM = (
-    "01_neurons_and_coding",
-    "12_claims",
-    "13_robustness",
-    "14_latency_binary",
-    "15_cost",
-)
-
 #: contrast(element): contrast of its text with the background (WCAG 2.2, 1.4.3: at least 4.5).
 CONTRAST = """
   const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return {rgb: [r, g, b], a}; };
@@ -115,14 +106,13 @@ def chapter_limits(page: BeautifulSoup) -> Iterator[str]:
 
 
 def limits(html: Path = HTML) -> list[str]:
-    """Pages that are too long: the start page, and every chapter in its new form."""
+    """Pages that are too long: the start page and the chapters."""
     faults = []
     start = html / "book" / "index.html"
     if start.is_file() and (count := visible_words(_soup(start))) > START_WORDS:
         faults.append(f"book/index.html: the start page has {count} words; at most {START_WORDS} are allowed")
     for file in sorted(html.glob("executed/*.html")):
-        if file.stem not in OLD_FORM:
-            faults += [f"executed/{file.name}: {sentence}" for sentence in chapter_limits(_soup(file))]
+        faults += [f"executed/{file.name}: {sentence}" for sentence in chapter_limits(_soup(file))]
     return faults
 
 
@@ -157,8 +147,8 @@ def pages(html: Path = HTML) -> list[Path]:
 
 
 def check(files: Sequence[Path] | None = None, *, html: Path = HTML) -> list[str]:
-    """Every fault as one sentence that begins with the page and the view. Chapters in their old form are skipped."""
-    chosen = [p for p in pages(html) if p.stem not in OLD_FORM] if files is None else list(files)
+    """Every fault as one sentence that begins with the page and the view."""
+    chosen = pages(html) if files is None else list(files)
     faults = []
     for seen in visit(chosen, VIEWS, script=SCRIPT):
         page = Path(seen.page)

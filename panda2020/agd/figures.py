@@ -122,7 +122,8 @@ def draw_curves(
     for axes in grid[len(names) :]:
         axes.axis("off")
     figure.supxlabel("epoch", fontsize=10)
-    figure.supylabel("accuracy (solid: validation, dashed: training)", fontsize=9)
+    gap = "\n" if rows == 1 else " "  # one row has no room for a line of that length
+    figure.supylabel(f"accuracy (solid: validation,{gap}dashed: training)", fontsize=9)
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from panda2020.exhibits.style import PALETTE, ROLES
 from panda2020.runs import Record
@@ -103,28 +104,32 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
     """Fig 5, measured: gradient norm by unrolling step, and cosines between steps, at the first and the last stage.
 
     Args:
-        stages: results of ``followed`` by name ("ANN", "SNN"); the first shared layer of each is drawn.
+        stages: results of ``followed`` or ``recorded``, by name ("ANN", "SNN", "VGG3x4"); the first shared layer of each is
+            drawn.
     """
-    count = 2 * len(stages)
-    figure = Figure(figsize=(3.0 + 2.0 * count, 3.3), layout="constrained")
-    grid = figure.subplots(1, count + 1, width_ratios=[1.6] + [1.0] * count)
-    for name, course in stages.items():
+    panels = [(name, stage) for name, course in stages.items() for stage in (course[0], course[-1])]
+    figure = Figure(figsize=(7.6, 4.9), layout="constrained")
+    grid = figure.add_gridspec(2, len(panels), height_ratios=[1.3, 1])
+    above = figure.add_subplot(grid[0, :])
+    others = iter(("orange", "green", "purple"))
+    for number, (name, course) in enumerate(stages.items()):
+        colour = ROLES.get(name.lower()) or PALETTE[next(others)]
         for stage, face in ((course[0], "white"), (course[-1], None)):
             size = _first_layer(stage).norms
-            grid[0].plot(
+            above.plot(
                 range(1, len(size) + 1),
                 (size / size.sum()).tolist(),
-                marker="os"[name == "SNN"],
+                marker="os^"[number % 3],
                 markerfacecolor=face,
                 linestyle="-" if stage.epoch else (0, (3, 2)),
-                color=ROLES.get(name.lower(), PALETTE["green"]),
+                color=colour,
                 label=f"{name}, epoch {stage.epoch}",
             )
-    grid[0].set(xlabel="unrolling step", ylabel="share of the gradient's norm", ylim=(0, None))
-    grid[0].xaxis.get_major_locator().set_params(integer=True)
-    grid[0].legend(fontsize=8.5)
-    panels = [(name, stage) for name, course in stages.items() for stage in (course[0], course[-1])]
-    for axes, (name, stage) in zip(grid[1:], panels, strict=True):
+    above.set(xlabel="unrolling step", ylabel="share of the gradient's norm", ylim=(0, None))
+    above.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(fontsize=8.5, loc="outside upper center", ncols=4)
+    for place, (name, stage) in enumerate(panels):
+        axes = figure.add_subplot(grid[1, place])
         matrix = _first_layer(stage).cosines
         axes.imshow(matrix.numpy(), vmin=-1, vmax=1, cmap="RdBu")
         for i in range(len(matrix)):
@@ -138,9 +143,10 @@ def draw_steps(stages: Mapping[str, Sequence[Stage]]) -> Figure:
         axes.set_xticks(ticks, [str(k + 1) for k in ticks])
         axes.set_yticks(ticks, [str(k + 1) for k in ticks])
         axes.grid(False)
-        axes.set_title(f"{name}, epoch {stage.epoch}", fontsize=10)
+        axes.set_title(f"{name}\nepoch {stage.epoch}", fontsize=9)
         axes.set_xlabel("step", fontsize=9)
-    grid[1].set_ylabel("step", fontsize=9)
+        if place == 0:
+            axes.set_ylabel("step", fontsize=9)
     return figure
 
 

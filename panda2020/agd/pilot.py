@@ -8,7 +8,7 @@ from statistics import fmean
 
 import pandas as pd
 
-from panda2020.runs import Record
+from panda2020.runs import Entry, Record
 
 from .grid import PILOT_RATES, PILOT_SCHEDULES
 
@@ -103,3 +103,15 @@ def has_learnt(record: Record) -> bool:
     """Return whether a run meets section 4 of the protocol: training accuracy, or a best epoch before the last tenth."""
     kept, epochs = record.result["kept_epoch"], record.spec.training.epochs
     return float(record.result["train_accuracy"]) >= LEARNT or kept <= 0.9 * epochs
+
+
+def pilot_sentences(records: Sequence[Record], missing: Sequence[Entry]) -> list[str]:
+    """What the pilot has chosen, in words; while runs of it are missing, how many."""
+    if missing:
+        whole = len(records) + len(missing)
+        return [
+            f"{len(records)} of the {whole} runs of the protocol's pilot are recorded; it chooses nothing before all are."
+        ]
+    found = choose(records)
+    rates = ", ".join(f"{rate:g} for {name}" for name, rate in found.rates.items())
+    return [f"The protocol's pilot chose {found.epochs} epochs and the learning rates {rates}."]

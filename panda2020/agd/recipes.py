@@ -123,3 +123,49 @@ def recipe_sentences(table: pd.DataFrame) -> list[str]:
         f"Of {len(trains)} recipes, {every} train every network and {none} train none.",
         f"Under {alone} of them VGG7 alone fails while {names} train.",
     ]
+
+
+def choice_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Which choice decides: a row per choice and value, with the recipes that have it and are recorded for every network, under
+    how many of these each network trains, and under how many VGG7 alone fails. Empty while no recipe is complete."""
+    trains = by_recipe(table, "trains").dropna() > 0.5
+    if trains.empty or not set(_LOOKS) <= set(trains):
+        return pd.DataFrame()
+    alone = ~trains["VGG7-agd"] & trains.drop(columns="VGG7-agd").all(axis=1)
+    rows = []
+    for choice in CHOICES:
+        values = trains.index.get_level_values(choice)
+        for value in sorted(set(values)):
+            here = values == value
+            rows.append(
+                {
+                    "choice": choice,
+                    "value": value,
+                    "recipes": int(here.sum()),
+                    **{f"{shown_name(name)} trains": int(trains[name][here].sum()) for name in trains},
+                    "VGG7 alone fails": int(alone[here].sum()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def verdict_sentences(table: pd.DataFrame) -> list[str]:
+    """What the specification curve says of "VGG7 fails", by the protocol's rule: shown where VGG7 stays at chance while the
+    others train; open where all train or none does."""
+    trains = by_recipe(table, "trains").dropna() > 0.5
+    if trains.empty or not set(_LOOKS) <= set(trains):
+        return []
+    alone = int((~trains["VGG7-agd"] & trains.drop(columns="VGG7-agd").all(axis=1)).sum())
+    said = recipe_sentences(table)
+    if alone == 0:
+        return [*said, "So the recipe decides and not the depth: whether VGG7 fails stays open."]
+    return [*said, "So VGG7 fails under these recipes and not in general."] if alone < len(trains) else said
+
+
+def progress_sentence(recorded: int, missing: int) -> str:
+    """How many of the runs behind the curve are recorded, while some are missing; else empty."""
+    if not missing:
+        return ""
+    if not recorded:
+        return f"None of the {missing} runs of the specification curve is recorded yet, so there is nothing to show."
+    return f"{recorded} of the {recorded + missing} runs of the specification curve are recorded; the rest is being recorded."

@@ -10,14 +10,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
+from panda2020 import statistics
 from panda2020.agd import tables as agd_tables
 from panda2020.energy import tables as energy_tables
+from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.exhibit import origin
+from panda2020.exhibits.numbers import between
 from panda2020.exhibits.numbers import interval as interval_text
-from panda2020.exhibits.style import PALETTE
-from panda2020.records import Place, accuracy_columns, by_place, difference_columns, mean_or_none
+from panda2020.records import (
+    Place,
+    accuracy_columns,
+    accuracy_estimate,
+    by_place,
+    difference_columns,
+    difference_estimate,
+    mean_or_none,
+)
 from panda2020.runs import Record
 from panda2020.samples import LEARNT, Sample, sample_of
 from snncore.energy import SRAM
@@ -51,6 +60,10 @@ ENERGY = (
     "spike ratio",
     "input spikes",
 )
+
+
+#: Conventions of ``hidden_table`` in the order in which more is counted.
+STAGES = ("paper", "physical", "full", "full + memory")
 
 
 def role_table(records: Sequence[Record], *, reference: str = "snn") -> pd.DataFrame:
@@ -116,6 +129,49 @@ def role_finding(table: pd.DataFrame) -> list[str]:
     return said
 
 
+def codes_layout(records: Sequence[Record]) -> pd.DataFrame:
+    """Latency code beside Poisson code, a row per network and T: accuracies in per cent with intervals, their paired difference
+    in points, and ratios (latency over Poisson, means of paired ratios) of input spikes, all other spikes, and energy under
+    convention full."""
+    runs = by_place(records)
+    rows = []
+    for (name, reading, role, steps), late in runs.items():
+        base = runs.get(Place(name, reading, "snn", steps), {})
+        both = sorted(late.keys() & base.keys())
+        if role != "snn-latency" or not both:
+            continue
+        pairs = [(late[seed], base[seed]) for seed in both]
+        rows.append(
+            {
+                "network": agd_tables.shown_name(name),
+                "T": steps,
+                "Poisson, %": Beside(accuracy_estimate({seed: base[seed] for seed in both})),
+                "latency, %": Beside(accuracy_estimate({seed: late[seed] for seed in both})),
+                "latency − Poisson, points": Beside(difference_estimate(late, base)),
+                "input spikes, times": _ratio([(_input_spikes(a), _input_spikes(b)) for a, b in pairs]),
+                "other spikes, times": _ratio([(_spikes(a), _spikes(b)) for a, b in pairs]),
+                "energy, times": _ratio([(_energy(a), _energy(b)) for a, b in pairs]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def code_sentence(records: Sequence[Record]) -> str:
+    """What the latency code does to accuracy and spikes, in one sentence; empty without a pair."""
+    table = codes_layout(records)
+    if table.empty:
+        return ""
+    changes = [cell.ours.mean for cell in table["latency − Poisson, points"]]
+    spikes, energy = (table[column].dropna() for column in ("other spikes, times", "energy, times"))
+    said = f"A latency code changes accuracy by {between(min(changes), max(changes), '+.1f')} points"
+    if len(spikes) and len(energy):
+        said += (
+            f", the spikes inside the network to {between(spikes.min(), spikes.max(), '.2f')} times and its energy to "
+            f"{between(energy.min(), energy.max(), '.2f')} times those of a Poisson code"
+        )
+    return f"{said} (networks of Table 8 at their first T)."
+
+
 def binary_table(records: Sequence[Record]) -> pd.DataFrame:
     """Binary networks, one row each: accuracy, the share of active neurons, and the memory of the weights.
 
@@ -143,28 +199,27 @@ def binary_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def binary_differences(records: Sequence[Record]) -> pd.DataFrame:
-    """What BackRes, stochmax and both change against the plain binary network with softmax, in points, paired."""
+def added_layout(records: Sequence[Record]) -> pd.DataFrame:
+    """What BackRes, stochmax and both change against the plain binary network with softmax, in points, paired; a row per plain
+    network of which any is recorded."""
     runs = {(name, role): seeds for (name, _, role, _), seeds in by_place(records).items()}
     rows = []
     for shared, plain in BINARY_PAIRS:
+        base = runs.get((plain, "binary"), {})
+        row: dict[str, Any] = {
+            "plain network": agd_tables.shown_name(plain),
+            "with BackRes": agd_tables.shown_name(shared),
+        }
         for what, name, role in (
             ("BackRes", shared, "binary"),
             ("stochmax", plain, "binary-stochmax"),
             ("both", shared, "binary-stochmax"),
         ):
-            first, second = runs.get((name, role), {}), runs.get((plain, "binary"), {})
-            found = difference_columns(first, second)
-            if not found["pairs"]:
-                continue
-            rows.append(
-                {
-                    "added": what,
-                    "network": name,
-                    "against": plain,
-                    **{name: found[name] for name in ACCURACY[5:9]},
-                }
-            )
+            other = runs.get((name, role), {})
+            paired = bool(other.keys() & base.keys())
+            row[f"{what} adds, points"] = Beside(difference_estimate(other, base) if paired else None)
+        if any(cell.ours is not None for cell in row.values() if isinstance(cell, Beside)):
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -173,7 +228,8 @@ def hidden_table(records: Sequence[Record]) -> pd.DataFrame:
 
     "paper", "physical", "full": the conventions; "full + memory": with every access to on-chip SRAM counted; "same memory": where
     both sides spend on memory what the ANN's accesses cost. "spikes' share": of the energy under "full", without neuron
-    updates. Spiking runs without their ANN are left out; the table may be empty.
+    updates. The intervals of the first four (95 %) are over seeds. Spiking runs without their ANN are left out; the table may be
+    empty.
     """
     runs = by_place(records)
     rows = []
@@ -200,7 +256,9 @@ def hidden_table(records: Sequence[Record]) -> pd.DataFrame:
                 ("spikes' share", m.report("physical").snn / plain.snn),
             ):
                 values.setdefault(column, []).append(value)
-        means = {column: float(np.mean(several)) for column, several in values.items()}
+        means: dict[str, Any] = {column: float(np.mean(several)) for column, several in values.items()}
+        for column in STAGES:
+            means[f"{column}, 95 %"] = statistics.estimate(values[column], ratio=True).interval
         accuracy = float(np.mean([m.accuracy for m in found]))
         rows.append(
             {
@@ -232,30 +290,10 @@ def hidden_finding(table: pd.DataFrame) -> list[str]:
         )
     below, change = int((table["full + memory"] < 1).sum()), table["full"] / table["paper"]
     said.append(
-        f"From convention paper to convention full EE changes by a factor of {change.min():.2f} to {change.max():.2f}; "
+        f"From convention paper to convention full EE changes by a factor of {between(change.min(), change.max(), '.2f')}; "
         f"with every access counted and none reused, {below} of {len(table)} spiking networks need more energy than their ANN."
     )
     return said
-
-
-def draw_hidden(table: pd.DataFrame) -> Figure:
-    """``hidden_table``: EE from convention to convention, a line per network and T."""
-    stages = ("paper", "physical", "full", "full + memory")
-    figure = Figure(figsize=(7.0, 3.6), layout="constrained")
-    axes = figure.subplots()
-    colours = [PALETTE[c] for c in ("blue", "orange", "green", "purple", "amber", "sky", "grey", "black")]
-    for number, (_, row) in enumerate(table.iterrows()):
-        axes.plot(
-            stages,
-            [row[stage] for stage in stages],
-            marker="os^Dv"[number % 5],
-            color=colours[number % 8],
-            label=f"{row['network']}, T = {row['T']}",
-        )
-    axes.axhline(1, color=PALETTE["black"], linewidth=0.8)
-    axes.set(yscale="log", ylabel="EE, ANN over SNN (1: equal)")
-    axes.legend(fontsize=8, ncols=2)
-    return figure
 
 
 def gradient_finding(table: pd.DataFrame, runs: Mapping[str, Record]) -> list[str]:

@@ -1,8 +1,9 @@
-"""The chapter on cost: a recorded benchmark (``bench``) as tables and figures, and the minutes runs take."""
+"""The chapter on cost: a recorded benchmark (``bench``) as tables and figures."""
 
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,14 +13,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from panda2020 import contents
+from panda2020.agd.tables import shown_name
 from panda2020.exhibits.exhibit import NO_VALUE
+from panda2020.exhibits.numbers import between, number
 from panda2020.exhibits.style import PALETTE
-from panda2020.planning import total_minutes
-from panda2020.profiles import PROFILES
-from panda2020.runs import Record, key, sources
+from panda2020.runs import Record, sources
 from panda2020.runs.executing import OLDER, RECORDED
-from panda2020.runs.store import Store, seal
+from panda2020.runs.store import seal
 
 from . import benchmark
 from .benchmark import SCHEMA, Spread
@@ -166,7 +166,7 @@ def timings_table(bench: Benchmark, topic: str) -> pd.DataFrame:
             "setting": [row["layout"].replace("_", " ") for row in rows],
             "median (ms)": [1e3 * row["summary"]["median"] for row in rows],
             "quartiles (ms)": [
-                f"{1e3 * row['summary']['lower']:.0f} to {1e3 * row['summary']['upper']:.0f}" for row in rows
+                between(1e3 * row["summary"]["lower"], 1e3 * row["summary"]["upper"], ".0f") for row in rows
             ],
             f"over {_spoken(rows[0]['contender'])}": [row["summary"]["median"] / first for row in rows],
         }
@@ -186,7 +186,7 @@ def networks_table(bench: Benchmark) -> pd.DataFrame:
         name, _, width = place.partition(" at width ")
         rows.append(
             {
-                "network": name,
+                "network": shown_name(name),
                 "width": float(width),
                 "spiking (ms)": middle[f"{place}, spiking"],
                 "convolutions (ms)": middle[f"{place}, conv-only"],
@@ -314,91 +314,6 @@ def _spoken(name: str) -> str:
     return words.replace("channels_last", "(channels last)").replace("contiguous", "(contiguous)")
 
 
-# --- minutes -----------------------------------------------------------------------------------------------
-
-#: Exhibit (what a grid's name begins with, or all of it) -> notebook. The others hold the choice of the recipes.
-NOTEBOOKS = {
-    "2": "04 conversion",
-    "4": "05 conversion",
-    "6": "06 STDP",
-    "8": "07 AGD",
-    "figure-5": "07 AGD",
-    "10": "08 stochmax",
-    "11": "08 stochmax",
-    "12": "09 STDP hybrid",
-    "14": "10 hybrid",
-    "16": "11 hybrid",
-    "figure-1": "12 claims",
-    "9.1": "13 beyond",
-    "9.2": "13 beyond",
-    "unstated": "13 beyond",
-}
-
-
-def minutes_table(results: str | Path) -> pd.DataFrame:
-    """For each grid of runs and each profile: runs, estimated time, and for what is recorded the measured one.
-
-    Estimates are those of ``python -m panda2020 plan``, for two CPU cores. A run that several grids show counts in each,
-    and a record that is planned no more in none. Raises ``RecordError`` for a record that must not be used.
-    """
-    seconds = _recorded(results)
-    rows = []
-    for name, grid in contents.TABLES.items():
-        row: dict[str, Any] = {
-            "notebook": NOTEBOOKS.get(name, NOTEBOOKS.get(name.partition("-")[0], "recipes")),
-            "runs of": name,
-        }
-        for profile in PROFILES.values():
-            planned = grid(profile.name)
-            found = [seconds[one] for one in {key(entry.spec) for entry in planned} if one in seconds]
-            row |= {
-                f"{profile.name} runs": len(planned),
-                f"{profile.name} hours": total_minutes(planned) / 60,
-                f"{profile.name} recorded": len(found),
-                f"{profile.name} measured": sum(found) / 3600,
-            }
-        rows.append(row)
-    table = pd.DataFrame(rows).rename(
-        columns={"quick hours": "quick minutes", "first measured": "first hours measured"}
-    )
-    table["quick minutes"] *= 60
-    columns = [
-        "notebook",
-        "runs of",
-        "quick runs",
-        "quick minutes",
-        "first runs",
-        "first hours",
-        "first recorded",
-        "first hours measured",
-        "paper runs",
-        "paper hours",
-        "paper recorded",
-    ]
-    return table[columns].sort_values("notebook", kind="stable").reset_index(drop=True)
-
-
-def total_hours(results: str | Path) -> dict[str, float]:
-    """Of all planned runs, each counted once: by profile the estimated hours; at first scale also those that the recorded ones
-    took, "measured", and what had been "expected" of the same."""
-    seconds, found = _recorded(results), {}
-    for profile in PROFILES.values():
-        planned = contents.entries(profile.name)
-        found[profile.name] = total_minutes(planned) / 60
-        if profile.name == "first":
-            found["measured"] = sum(seconds.get(key(entry.spec), 0.0) for entry in planned) / 3600
-            found["expected"] = total_minutes([entry for entry in planned if key(entry.spec) in seconds]) / 60
-    return found
-
-
-def _recorded(results: str | Path) -> dict[str, float]:
-    """Seconds that every recorded run took, by key."""
-    records, errors = Store(results).read_all()
-    if errors:
-        raise errors[0]
-    return {record.key: float(record.provenance["seconds"]) for record in records}
-
-
 # --- figures -----------------------------------------------------------------------------------------------
 
 
@@ -484,6 +399,48 @@ def draw_growth(bench: Benchmark) -> Figure:
         )
         panel.set_xticks(at, [f"{value:g}" for value in at])
         panel.minorticks_off()
-    panels[0].set_ylabel("milliseconds per training step")
-    panels[0].legend(fontsize="small")
+    low, high = panels[0].get_ylim()
+    ticks = [value for value in (10, 20, 50, 100, 200, 500, 1000, 2000) if low <= value <= high]
+    panels[0].set_yticks(ticks, [f"{value:,}" for value in ticks])
+    panels[0].set_ylabel("milliseconds")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return figure
+
+
+# --- sentences ---------------------------------------------------------------------------------------------
+
+
+def ratio_sentences(bench: Benchmark) -> list[str]:
+    """How many times as long as snncore the other libraries take, by task, each in its faster setting; and what snncore takes
+    over the bare convolutions."""
+    said = []
+    for topic, what in (("training_step", "A training step"), ("neuron_layer", "A layer of neurons alone")):
+        fastest: dict[str, float] = {}
+        for row in bench.topics[topic]["ratios"] if topic in bench.topics else ():
+            first, _, second = row["name"].partition(" / ")
+            peer = first.split(" ")[0].rstrip(",")
+            if second.startswith("snncore") and peer in NAMES and peer not in ("conv-only", "copy"):
+                fastest[peer] = min(row["summary"]["median"], fastest.get(peer, math.inf))
+        if fastest:
+            listed = ", ".join(
+                f"{number(value, '.2f')} times as long in {NAMES[peer]}" for peer, value in fastest.items()
+            )
+            said.append(f"{what} takes {listed} as in snncore.")
+    steps = networks_table(bench) if "network_step" in bench.topics else pd.DataFrame()
+    if len(steps):
+        times = between(steps["ratio"].min(), steps["ratio"].max(), ".2f")
+        said.append(
+            f"A training step of the networks of Table 8 takes snncore {times} times as long as their convolutions alone, "
+            "which no library can avoid."
+        )
+    return said
+
+
+def aim_sentence(bench: Benchmark) -> str:
+    """How many aims were met; empty without aims."""
+    counts = aims_table(bench)["verdict"].value_counts()
+    return (
+        f"Of {counts.sum()} aims, {', '.join(f'{count} are {word}' for word, count in counts.items())}."
+        if len(counts)
+        else ""
+    )

@@ -44,7 +44,8 @@ class Beside:
         found = [("ours", NO_VALUE if self.ours is None else text(float(self.ours.mean)))]
         if self.ours is not None and self.ours.interval is not None:
             low, high = self.ours.interval
-            found.append(("interval", f"[{text(float(low))} to {text(float(high))}]"))
+            if low < high:
+                found.append(("interval", f"[{text(float(low))} to {text(float(high))}]"))
         return [*found, ("paper", f"paper {self.paper}")] if self.paper else found
 
 

@@ -23,9 +23,17 @@ def number(value: float, spec: str = "") -> str:
     return text.replace("-", "−")
 
 
+def between(low: float, high: float, spec: str = "") -> str:
+    """Two bounds as text: "−1.2 to 3"; one number if both have the same text."""
+    return " to ".join(dict.fromkeys((number(low, spec), number(high, spec))))
+
+
 def interval(found: Interval | None, spec: str = "") -> str:
-    """An interval as text: "−1.2 to 3"."""
-    return NO_INTERVAL if found is None else f"{number(found.low, spec)} to {number(found.high, spec)}"
+    """An interval as text: "−1.2 to 3"; an interval of zero width is a number."""
+    if found is None:
+        return NO_INTERVAL
+    bounds = (found.low,) if found.low == found.high else found
+    return " to ".join(number(bound, spec) for bound in bounds)
 
 
 def gap(found: Estimate, other: str) -> str:

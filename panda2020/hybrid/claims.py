@@ -19,6 +19,7 @@ from panda2020.claims.quantities import (
 from panda2020.claims.ranges import above, below
 from panda2020.claims.registry import Finding, estimates
 from panda2020.energy.tables import efficiency_bounds
+from panda2020.exhibits.numbers import between
 
 TUNED = "ann-bn"  # with batch normalisation and dropout
 
@@ -194,7 +195,7 @@ def vgg13_ee(case: Case) -> Finding:
     bounds = ""
     for sample in list(series.samples.values())[:1]:  # the same for all seeds
         least, most = efficiency_bounds(sample.passes, sample.steps or 1)
-        bounds = f" At the widths and T of these runs it is {least:.2f} to {most:.2f} in convention paper, whatever the rates."
+        bounds = f" At these widths and T it is {between(least, most, '.2f')} in convention paper, whatever the rates."
     return Finding(
         [
             value(

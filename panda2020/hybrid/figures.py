@@ -44,7 +44,8 @@ def draw_sweep(table: pd.DataFrame, *, by: str, ann: float | None = None, chance
     room = 0.05 * (counts.max() - counts.min() + 1)
     if ann is not None:
         left.axhline(ann, color=ROLES["ann"], linewidth=1.4, linestyle=(0, (5, 2)))
-        left.text(counts.max() + room, ann, "ANN", color=ROLES["ann"], fontsize=9, va="bottom", ha="right")
+        between = float(counts[:2].mean())  # two points, whose bars would cross the label
+        left.text(between, ann, "ANN", color=ROLES["ann"], fontsize=9, va="bottom", ha="center")
     left.axhline(chance, color=PALETTE["grey"], linewidth=1, linestyle=":")
     left.text(
         counts.max() + room, chance, "chance", color=PALETTE["grey"], fontsize=8, va="bottom", ha="right"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,10 +16,18 @@ from panda2020 import contents
 from panda2020.claims.claims import claim
 from panda2020.claims.evidence import PROFILES, Evidence
 from panda2020.claims.stated import Number, stated
-from panda2020.claims.verdicts import NOT_RECORDED, SIGNS, SUPPORTED, QuantityVerdict
+from panda2020.claims.verdicts import (
+    BY_CONSTRUCTION,
+    NOT_RECORDED,
+    NOT_TESTABLE,
+    SIGNS,
+    SUPPORTED,
+    QuantityVerdict,
+)
 from panda2020.exhibits import exhibit
 from panda2020.exhibits.cells import inline_html
 from panda2020.exhibits.exhibit import show_html, slug
+from panda2020.exhibits.numbers import between
 from panda2020.planning import Grid, seed_of
 from panda2020.records import recorded, scale
 from panda2020.runs import Entry, Record
@@ -102,33 +110,55 @@ def shown_runs(
 # The takeaway box -------------------------------------------------------------------------------------------
 
 
-def takeaway(question: str, names: Sequence[str], *, results: str | Path | None = None) -> None:
+def takeaway(
+    question: str, names: Sequence[str], *, also: Sequence[str] = (), results: str | Path | None = None
+) -> None:
     """Display the box at the head of a chapter: its question, one line per claim, scale and uncertainty.
 
     Args:
         question: of the chapter, in words.
         names: its two to five most important claims.
+        also: further sentences from code, shown after the claims.
     """
     found = judged(names, results=results)
-    page = takeaway_html(question, found)
     lines = [
         f"{words.signed(j.verdict)}: {stated()[name].short}. {words.found(j)}" for name, j in found.items()
     ]
-    show_html(page, "\n".join([question, *lines, scale_in_words(found.values()), confidence(found.values())]))
+    lines += [*also, scale_in_words(found.values()), confidence(found.values())]
+    show_html(takeaway_html(question, found, also=also), "\n".join([question, *lines]))
 
 
-def takeaway_html(question: str, found: dict[str, Judgement]) -> str:
+def takeaway_html(question: str, found: dict[str, Judgement], *, also: Sequence[str] = ()) -> str:
     """The HTML that ``takeaway`` displays."""
-    items = "".join(
+    notes = {"Scale": scale_in_words(found.values()), "How sure": confidence(found.values())}
+    return box_html(question, [*_claim_items(found), *map(_item, also)], notes)
+
+
+def show_box(question: str, answers: Sequence[str], notes: Mapping[str, str]) -> None:
+    """The same box for a chapter without claims: its question, answers from code, and notes by heading ("Scale")."""
+    page = box_html(question, list(map(_item, answers)), notes)
+    show_html(page, "\n".join([question, *answers, *notes.values()]))
+
+
+def box_html(question: str, items: Sequence[str], notes: Mapping[str, str]) -> str:
+    """The HTML of a box: a question, list items and headed notes."""
+    said = "".join(f"<p><strong>{name}.</strong> {inline_html(text)}</p>" for name, text in notes.items())
+    return (
+        f'<aside class="snn snn-takeaway" aria-label="In short">{exhibit._style()}<p class="snn-asks">{inline_html(question)}</p>'
+        f"<ul>{''.join(items)}</ul>{said}</aside>"
+    )
+
+
+def _claim_items(found: dict[str, Judgement]) -> list[str]:
+    return [
         f"<li>{mark(j.verdict)}<span><a href='{LEDGER_PAGE}#claim-{name}'>{inline_html(stated()[name].short)}</a>. "
         f'<span class="snn-number">{html.escape(lead(j))}</span></span></li>'
         for name, j in found.items()
-    )
-    return (
-        f'<aside class="snn snn-takeaway" aria-label="In short">{exhibit._style()}<p class="snn-asks">{inline_html(question)}</p>'
-        f"<ul>{items}</ul><p><strong>Scale.</strong> {inline_html(scale_in_words(found.values()))}</p>"
-        f"<p><strong>How sure.</strong> {inline_html(confidence(found.values()))}</p></aside>"
-    )
+    ]
+
+
+def _item(text: str) -> str:
+    return f'<li class="snn-plain"><span>{inline_html(text)}</span></li>'
 
 
 def lead(judgement: Judgement) -> str:
@@ -149,9 +179,11 @@ def measured(judgement: Judgement) -> list[QuantityVerdict]:
 
 def scale_in_words(found: Iterable[Judgement]) -> str:
     """Data, width and epochs of the runs behind some claims, and their accuracies."""
+    found = list(found)
     records = list({r.key: r for j in found for r in j.records}.values())
     if not records:
-        return "No run is recorded."
+        computed = bool(found) and all(j.computed for j in found)
+        return "Nothing is trained here; it is computed." if computed else "No run is recorded."
     texts = dict.fromkeys(scale([record]) for record in records)
     reached = [
         list(samples(record).values())[-1].accuracy
@@ -163,17 +195,14 @@ def scale_in_words(found: Iterable[Judgement]) -> str:
     ]
     text = f"{'; '.join(list(texts)[:2])}."
     if reached:
-        text += f" Our networks get {_share(min(reached))} to {_share(max(reached))} of the test images right"
-        text += (
-            f", and {_share(min(trained))} to {_share(max(trained))} of their training images."
-            if trained
-            else "."
-        )
+        text += f" Our networks get {_shares(reached)} of the test images right"
+        text += f", and {_shares(trained)} of their training images." if trained else "."
     return f"{text} The article trains on all images at full width."
 
 
-def _share(value: float) -> str:
-    return f"{value:.0%}".replace("%", " %")
+def _shares(values: Sequence[float]) -> str:
+    """ "33 % to 52 %"."""
+    return between(min(values), max(values), ".0%").replace("%", " %")
 
 
 def confidence(found: Iterable[Judgement]) -> str:
@@ -185,7 +214,10 @@ def confidence(found: Iterable[Judgement]) -> str:
     parts = []
     if seeds:
         some = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        parts.append(f"{some} seed{'' if seeds[-1] == 1 else 's'} per number, {len(records)} runs")
+        parts.append(
+            f"{some} seed{'' if seeds[-1] == 1 else 's'} per number"
+            + (f", {len(records)} runs" if records else "")
+        )
     if missing:
         parts.append(f"{len(missing)} planned run{'' if len(missing) == 1 else 's'} not recorded yet")
     table = check_table(records)
@@ -196,6 +228,8 @@ def confidence(found: Iterable[Judgement]) -> str:
     ]
     if doubts:
         parts.append(f"doubts that our checks raise: {', '.join(doubts)}")
+    if not parts and found and all(j.computed for j in found):
+        return "Formulas, and spikes drawn with fixed seeds."
     return f"{'; '.join(parts)}." if parts else "Nothing is measured yet."
 
 
@@ -221,7 +255,7 @@ def claims_html(found: dict[str, Judgement]) -> str:
     return (
         f'<div class="snn snn-strip">{exhibit._style()}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
         '<p class="snn-quiet">Dot and bar: ours with its 95 % interval. Diamond: the article. Shaded: where a value supports the '
-        "claim. Thin line: no difference. Quotes, all quantities, runs and commands stand behind each link.</p></div>"
+        "claim. Thin line: no difference. Each link leads to the quote, all quantities, the runs and the command.</p></div>"
     )
 
 
@@ -273,6 +307,13 @@ def would_change(names: Sequence[str], *, results: str | Path | None = None) -> 
 
 def _distance(judgement: Judgement) -> str:
     """Distance of the deciding quantity from another verdict."""
+    if judgement.verdict == BY_CONSTRUCTION:
+        return "it follows from how the networks are built, so no run can change it"
+    if judgement.verdict == NOT_TESTABLE:
+        return f"the runs do not count yet: {words.plain(words.shortened(judgement.conclusion.reason, 1))}"
+    if judgement.verdict == NOT_RECORDED and judgement.missing:
+        count = len(judgement.missing)
+        return f"{count} planned run{' is' if count == 1 else 's are'} not recorded yet"
     counted = [
         j for j in judgement.conclusion.counted or judgement.conclusion.parts if j.estimate is not None
     ]

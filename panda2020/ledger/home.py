@@ -109,7 +109,7 @@ def scale_sentence(found: Home) -> str:
         }
     )
     says = f"; the article's VGG3x4 gets {_percent(article[0] / 100)}" if article else ""
-    got = f"{_percent(min(reached))} to {_percent(max(reached))}"
+    got = " to ".join(dict.fromkeys((_percent(min(reached)), _percent(max(reached)))))
     return f"Our networks, {wide_as}, saw {share} of CIFAR-10's training images and get {got} of the test images right{says}."
 
 

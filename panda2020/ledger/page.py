@@ -14,7 +14,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from panda2020.claims.claims import METHODS, Claim
+from panda2020.claims.claims import CENTRAL, KINDS, METHODS, Claim
 from panda2020.claims.power import of_claim, power
 from panda2020.claims.verdicts import BY_CONSTRUCTION, VERDICTS, QuantityVerdict
 from panda2020.exhibits import style
@@ -37,6 +37,26 @@ from . import words
 from .figures import alt, draw, numbered
 from .ledger import Judgement, Ledger
 from .sanity import doubts_about
+
+#: Headings of the ledger, by kind of claim, in order.
+_KINDS = dict(
+    zip(
+        KINDS,
+        ("Central statements", "Secondary statements", "True or false by construction, whatever a run gives"),
+        strict=True,
+    )
+)
+
+
+def count_sentences(one: Ledger) -> list[str]:
+    """How many central and how many other statements have which verdict, in words."""
+    said = []
+    for what, central in (("central", True), ("other", False)):
+        found = Counter(j.verdict for j in one.judgements.values() if (j.claim.kind == CENTRAL) == central)
+        if found:
+            listed = ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
+            said.append(f"{found.total()} {what} statements: {listed}.")
+    return said
 
 
 def columns_shown(ledgers: Sequence[Ledger]) -> list[Ledger]:
@@ -138,6 +158,10 @@ def ledger_html(ledgers: Sequence[Ledger], *, name: str, caption: str, notebook:
             f"got {', '.join(f'{one.profile}: {len(one.judgements)}' for one in ledgers) or 'none'}"
         )
     judged = [[one.judgements[claim] for one in ledgers] for claim in ledgers[0].judgements]
+    groups = [(kind, [row for row in judged if row[0].claim.kind == kind]) for kind in _KINDS]
+    body = "".join(
+        _group(kind, rows, len(ledgers) + 2) + "".join(map(_claim, rows)) for kind, rows in groups if rows
+    )
     several = len(ledgers) > 1
     heads = [f"Verdict, {one.profile}" if several else "Verdict" for one in ledgers]
     heads += ["Claim of the article", "What we find"]
@@ -146,7 +170,7 @@ def ledger_html(ledgers: Sequence[Ledger], *, name: str, caption: str, notebook:
     content = (
         f'<style>{_sheet()}</style><div class="snn-ledger">{_filter(judged)}'
         f'<table class="snn-claims" role="table" aria-label="{html.escape(name)}">'
-        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>{"".join(map(_claim, judged))}</table></div>'
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>{body}</table></div>'
     )
     records = {r.key: r for row in judged for j in row for r in j.records}
     csv = frame(ledgers).to_csv(index=False, lineterminator="\n")
@@ -159,6 +183,13 @@ def ledger_html(ledgers: Sequence[Ledger], *, name: str, caption: str, notebook:
         notebook=notebook,
         files={f"{slug(name)}.csv": ("CSV", "text/csv", csv)},
     )
+
+
+def _group(kind: str, rows: Sequence[Sequence[Judgement]], columns: int) -> str:
+    """The line above the claims of one kind."""
+    title = f"{_KINDS[kind]} ({len(rows)})"
+    head = f'<th role="rowheader" scope="rowgroup" colspan="{columns}">{title}</th>'
+    return f'<tbody role="rowgroup" class="snn-kind"><tr role="row">{head}</tr></tbody>'
 
 
 def _filter(judged: Sequence[Sequence[Judgement]]) -> str:
@@ -194,7 +225,7 @@ def _claim(judgements: Sequence[Judgement]) -> str:
         for j in judgements
     )
     found = "".join(
-        f"<div>{f'{j.profile}: ' if several else ''}{html.escape(words.found(j))} "
+        f"<div>{f'{j.profile}: ' if several else ''}{html.escape(words.plain(words.found(j)))} "
         f'<span class="snn-quiet">({words.behind(j)})</span></div>'
         for j in judgements
     )

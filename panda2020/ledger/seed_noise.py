@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -21,11 +22,13 @@ from matplotlib.figure import Figure
 from panda2020.claims.claims import Claim
 from panda2020.claims.evidence import Evidence
 from panda2020.claims.verdicts import QuantityVerdict
+from panda2020.exhibits.numbers import between
 from panda2020.exhibits.style import PALETTE
 from panda2020.planning import seed_of
 from panda2020.samples import Sample, entry_reading, run_name, samples
 from panda2020.statistics import image_error, mean_over_seeds
 
+from . import words
 from .ledger import Judgement, Ledger, evidence
 
 #: Sizes above this many percent in a sentence are accuracies, and the article's differences are all below it.
@@ -113,7 +116,7 @@ def difference_table(one: Ledger) -> pd.DataFrame:
             {
                 "claim": claim.id,
                 "quantity": j.quantity.what,
-                "stated": f"{size[0]:g}" if size[0] == size[1] else f"{size[0]:g} to {size[1]:g}",
+                "stated": between(*size, "g"),
                 "ours": float(np.mean(j.quantity.values)),
                 "seeds": len(j.quantity.values),
                 "± over seeds": half,
@@ -144,7 +147,8 @@ def draw_differences(one: Ledger) -> Figure:
     measured = _measured(one)
     if not measured:
         raise ValueError("ledger must hold a measured difference in points, got none")
-    figure = Figure(figsize=(7.4, 0.8 + 0.34 * len(measured)), layout="constrained")
+    names = [textwrap.fill(words.plain(j.quantity.what), 44) for _, _, j in measured]
+    figure = Figure(figsize=(7.6, 0.7 + 0.25 * len(names)), layout="constrained")
     axes = figure.subplots()
     for row, (_, size, j) in enumerate(measured):
         for side in (-1, 1):
@@ -161,11 +165,17 @@ def draw_differences(one: Ledger) -> Figure:
             zorder=3,
         )
     axes.axvline(0, color=PALETTE["black"], linewidth=0.8)
-    axes.set_yticks(range(len(measured)), [j.quantity.what for _, _, j in measured], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_yticks(range(len(measured)), names, fontsize=7.5, linespacing=0.95)
+    axes.set_ylim(len(measured) - 0.4, -0.6)
     axes.set_xlabel("difference in accuracy, points")
     axes.grid(visible=False, axis="y")
     return figure
+
+
+def pair_noise(spread: pd.DataFrame, series: str) -> float | None:
+    """The deviation of a difference between two runs of one ``spread_table`` series, in points; None where it is not known."""
+    found = spread.loc[(spread["series"] == series) & spread["pair"].notna(), "pair"]
+    return float(found.iloc[0]) if len(found) else None
 
 
 def finding(spread: pd.DataFrame, differences: pd.DataFrame) -> Sequence[str]:
@@ -180,8 +190,8 @@ def finding(spread: pd.DataFrame, differences: pd.DataFrame) -> Sequence[str]:
         said.append(
             f"Of {len(spread)} recorded series {len(several)} have more than one seed. Two runs of one recipe differ by "
             f"{several['pair'].median():.1f} points (standard deviation, median over these series), from "
-            f"{several['pair'].min():.1f} to {several['pair'].max():.1f}; other test images would change such a difference by "
-            f"{several['test images'].median():.1f} more."
+            f"{between(several['pair'].min(), several['pair'].max(), '.1f')}; other test images would change such a "
+            f"difference by {several['test images'].median():.1f} more."
         )
     decided = differences[differences["resolved"] != "–"]
     said.append(

@@ -1,4 +1,4 @@
-"""Do verdicts hang on what the paper leaves unstated?
+"""Do verdicts depend on what the paper leaves unstated?
 
 Some choices need no new run, because records hold what they need: the convention of the energy, its price list, the reading
 of the networks and, for some conversions, how thresholds are balanced. Under each the whole ledger is judged again. Where a
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from panda2020 import networks
 from panda2020.beyond.grid import UNSTATED, UNSTATED_NETWORK
@@ -30,6 +31,18 @@ from snncore.energy import CONVENTIONS, PRICES
 
 from .ledger import Ledger, evidence, ledger
 from .readings import SUFFIXES, of_both_readings, of_suffix
+
+#: Bars of ``draw_counts``, from the left: verdict or reason why there is none -> colour, on which white is read by day and night.
+_SHADES = {
+    "supported": "#14765a",
+    "direction only": "#2f7fb5",
+    "contradicted": "#b84a00",
+    "open": "#946500",
+    "by construction": "#0b5c96",
+    "not testable": "#5f666d",
+    "not recorded": "#7d848a",
+    "not asked": "#979da3",
+}
 
 #: Conversions whose thresholds are a percentile of the weighted input and not its maximum: recorded beside the others.
 PERCENTILE = "converted-percentile"
@@ -116,17 +129,49 @@ class Sensitivity:
     def finding(self) -> str:
         """In one sentence, how much moves."""
         tested = sum(judgement.verdict != NOT_RECORDED for judgement in self._default.judgements.values())
-        per = "; ".join(
-            f"{name}: {count}" for name, count in self.counts.set_index("choice")["moved"].iloc[1:].items()
-        )
+        moved = self.counts.set_index("choice")["moved"].iloc[1:]
+        per = ", ".join(f"{name} ({count})" for name, count in moved.items() if count)
         return (
-            f"{len(self.movers)} of {len(self._default.judgements)} verdicts move under some choice ({per}); "
-            f"{tested} of them are tested at all under the default."
+            f"{len(self.movers)} of the {tested} claims that are tested get another verdict under some other choice"
+            + (f": {per}." if per else ".")
         )
 
     @property
     def _default(self) -> Ledger:
         return self.ledgers["default"]
+
+
+def draw_counts(counts: pd.DataFrame) -> Figure:
+    """``Sensitivity.counts``: a bar of verdicts per choice, and how many verdicts move."""
+    figure = Figure(figsize=(7.6, 0.36 * len(counts) + 1.3), layout="constrained")
+    axes = figure.subplots()
+    kinds = [kind for kind in _SHADES if counts[kind].sum()]
+    left = pd.Series(0, index=counts.index)
+    for kind in kinds:
+        colour = _SHADES[kind]
+        axes.barh(counts.index, counts[kind], left=left, color=colour, height=0.72, label=kind)
+        for row, count in counts[kind].items():
+            if count:
+                axes.text(
+                    left[row] + count / 2,
+                    row,
+                    str(count),
+                    color="white",
+                    fontsize=8,
+                    ha="center",
+                    va="center",
+                )
+        left = left + counts[kind]
+    total = int(left.max())
+    axes.text(1.03 * total, -0.8, "moved", fontsize=9, ha="center")
+    for row, count in counts["moved"].items():
+        axes.text(1.03 * total, row, str(count) if row else NO_VALUE, fontsize=9, ha="center", va="center")
+    axes.set_yticks(range(len(counts)), counts["choice"])
+    axes.set(xlim=(0, 1.07 * total), xlabel="claims")
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8.5)
+    return figure
 
 
 def judged(

@@ -1,7 +1,7 @@
 """What a single run would have said: verdicts as seeds are added, and quantities on which single seeds disagree.
 
-A table of one run per row, as the article's are, gives every number without an interval. A reader can only take it at its
-word: it lies in the range that a sentence states, or it does not. Here each seed is read that way by itself.
+A table of one run per row, as the article's are, gives every number without an interval. So a reader can only ask whether it
+lies in the range that a sentence states. Here that is asked of each seed by itself.
 """
 
 from __future__ import annotations
@@ -109,13 +109,13 @@ def finding(course: pd.DataFrame, lone: pd.DataFrame) -> Sequence[str]:
     if len(course) > 1:
         first = course.iloc[0]
         said.append(
-            f"From the first seed alone {first['decided']} of {first[list(VERDICTS)].sum()} claims would be decided; "
+            f"From the first seed alone {first['decided']} of {first[list(VERDICTS)].sum()} claims would have a verdict; "
             f"{first['of them not kept']} of these verdicts are not what all seeds say."
         )
     if len(lone):
         split = int((lone["seeds disagree"] == "yes").sum())
         said.append(
-            f"On {split} of {len(lone)} quantities with several seeds, a single run taken at its word could have said either: "
-            "some seeds lie in the range that the sentence states, others do not."
+            f"On {split} of {len(lone)} quantities with several seeds the seeds disagree: some lie in the range that the "
+            "sentence states, others do not."
         )
     return said or ["No quantity is recorded with more than one seed."]

@@ -70,7 +70,7 @@ def estimate(judged: QuantityVerdict) -> str:
     if found is None:
         return NOTHING
     value = measure(found.mean, judged.quantity.unit)
-    if found.basis == "computed" and found.interval and found.interval.low == found.interval.high:
+    if found.interval and found.interval.low == found.interval.high:
         return value
     return f"{value} [{interval(found.interval)}]" if found.interval else f"{value} ({NO_INTERVAL})"
 

@@ -179,7 +179,7 @@ def draw_lif(inputs: Tensor, weights: Tensor, neuron: LIF) -> Figure:
     current = inputs @ weights  # (T,)
     potential, spikes = (x[:, 0] for x in trace(current[:, None], neuron))
     count, steps = inputs.shape[1], len(inputs)
-    figure = Figure(figsize=(8.2, 4.6))
+    figure = Figure(figsize=(7.6, 4.5))
     grid = figure.add_gridspec(3, 2, width_ratios=(1, 2.6), height_ratios=(1.1, 2.4, 0.45))
     _draw_network(figure.add_subplot(grid[:, 0]), weights)
 
@@ -265,18 +265,22 @@ def _arrow(
     axes.add_patch(arrow)
 
 
-def draw_rate_images(images: Tensor, means: dict[int, Tensor]) -> Figure:
-    """Figure 2B: each image, and the mean of its first T spike maps as T grows.
+def draw_rate_images(means: dict[int, Tensor], images: Tensor | None = None) -> Figure:
+    """Figure 2B: the mean of the first T spike maps of each image as T grows, after the image itself where it is given.
 
     Args:
-        images: ``(N, C, H, W)`` in [0, 1], C = 1 (grey) or 3 (RGB).
-        means: from :func:`rate_images`.
+        means: from :func:`rate_images`, T -> ``(N, C, H, W)``, C = 1 (grey) or 3 (RGB).
+        images: ``(N, C, H, W)`` in [0, 1].
     """
-    columns = {"pixels": images, **{f"T = {steps}": mean for steps, mean in means.items()}}
-    figure = Figure(figsize=(1.15 * len(columns), 1.2 * len(images) + 0.3))
-    grid = figure.subplots(len(images), len(columns), squeeze=False)
+    columns = {f"T = {steps}": mean for steps, mean in means.items()}
+    if images is not None:
+        columns = {"pixels": images, **columns}
+    count = min(len(shown) for shown in columns.values())
+    side = min(1.3, 7.4 / len(columns))
+    figure = Figure(figsize=(side * len(columns), side * count + 0.3))
+    grid = figure.subplots(count, len(columns), squeeze=False)
     for column, (title, shown) in enumerate(columns.items()):
-        for row in range(len(images)):
+        for row in range(count):
             _show(grid[row, column], shown[row])
         grid[0, column].set_title(title, fontsize=10)
     return figure
@@ -318,7 +322,7 @@ def draw_latency(image: Tensor, spikes: Tensor, frames: Sequence[int]) -> Figure
         spikes: ``(T, C, H, W)`` from :func:`snncore.coding.latency`; pixels that never spike stay blank.
         frames: the steps t at which to show the spikes so far, t included.
     """
-    figure = Figure(figsize=(1.25 * (len(frames) + 2) + 0.9, 1.75))
+    figure = Figure(figsize=(7.8, 1.5))
     grid = figure.subplots(1, len(frames) + 2, squeeze=False)[0]
     _show(grid[0], image)
     grid[0].set_title("pixels", fontsize=10)
@@ -339,7 +343,7 @@ def draw_latency(image: Tensor, spikes: Tensor, frames: Sequence[int]) -> Figure
 def draw_unrolled(steps: int = 4) -> Figure:
     """Figure 3A: the graph of Eq. 2-3 unrolled over time: input, potential and spike of each step."""
     steps = whole("steps", steps, least=2)
-    figure = Figure(figsize=(1.9 * steps + 1.2, 3.7))
+    figure = Figure(figsize=(1.7 * steps + 0.6, 3.2))
     axes = figure.subplots()
     gap, rows = 1.9, {"I": 0.0, "U": 1.1, "S": 2.2}
     colors = {"I": PALETTE["blue"], "U": PALETTE["black"], "S": PALETTE["orange"]}

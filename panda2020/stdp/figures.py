@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from panda2020.exhibits.numbers import between
 from panda2020.exhibits.style import EDGE, PALETTE
 from panda2020.runs import Record
 from snncore.stdp import StdpConfig
@@ -169,17 +170,15 @@ def convergence_sentence(drift: pd.DataFrame) -> str:
     middle = max((seen for seen in set(drift["seen"]) if seen <= last / 2), default=0)
     found = drift[drift["seen"] == middle]["cosine"]
     return (
-        f"After {middle:,} of {last:,} images the kernels have a cosine of {found.min():.2f} to {found.max():.2f} with the final "
-        f"ones; at the start {drift[drift['seen'] == 0]['cosine'].abs().max():.2f} at most."
+        f"After {middle:,} of {last:,} images the kernels have a cosine of {between(found.min(), found.max(), '.2f')} with the "
+        f"final ones; at the start {drift[drift['seen'] == 0]['cosine'].abs().max():.2f} at most."
     )
 
 
 def bound_sentence(curve: pd.DataFrame) -> str:
     """A sentence on the share of a layer's weights at a bound after its last mini-batch, from ``curve_table``."""
     ends = curve.groupby(["network", "seed", "layer"], sort=False)["at a bound"].last()
-    return (
-        f"After the last mini-batch {ends.min():.0%} to {ends.max():.0%} of a layer's weights are at a bound."
-    )
+    return f"After the last mini-batch {between(ends.min(), ends.max(), '.0%')} of a layer's weights are at a bound."
 
 
 def drift_table(records: Sequence[Record]) -> pd.DataFrame:

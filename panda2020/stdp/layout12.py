@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from panda2020.claims.stated import cell
 from panda2020.exhibits.cells import Beside
+from panda2020.exhibits.numbers import between
 from panda2020.exhibits.style import PALETTE
 from panda2020.runs import Record
 from panda2020.statistics import Estimate
 
-from .tables import stdp_table
+from .tables import SOURCES, stdp_table
 
 _LOOKS = {
     "STDP": ("o", PALETTE["orange"]),
@@ -86,3 +88,65 @@ def gain_sentences(table: pd.DataFrame) -> list[str]:
         + "."
         for name, here in table.groupby("network", sort=False)
     ]
+
+
+def course_table(records: Sequence[Record]) -> pd.DataFrame:
+    """How ConvNN learns on each kind of features: a row per network, features, seed and epoch."""
+    return pd.DataFrame(
+        [
+            {
+                "network": run.labels["network"],
+                "features": word,
+                "seed": run.spec.seed,
+                "epoch": entry["epoch"],
+                "training": entry["train_accuracy"],
+                "validation": entry["validation_accuracy"],
+            }
+            for run in records
+            for source, word in SOURCES.items()
+            for entry in run.result["classifiers"]["convnn"].get(source, {}).get("curve", ())
+        ],
+        columns=["network", "features", "seed", "epoch", "training", "validation"],
+    )
+
+
+def draw_courses(table: pd.DataFrame, *, chance: float = 0.1) -> Figure:
+    """``course_table``, a panel per network: validation accuracy over epochs, mean and band of the seeds; crosses: training."""
+    names = list(dict.fromkeys(table["network"]))
+    figure = Figure(figsize=(7.6, 3.2), layout="constrained")
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
+        here = table[table["network"] == name]
+        for features, (marker, colour) in _LOOKS.items():
+            by_epoch = here[here["features"] == features].groupby("epoch")
+            if not len(by_epoch):
+                continue
+            mean, found = by_epoch["validation"].mean(), by_epoch["validation"]
+            axes.plot(mean.index, mean, color=colour, marker=marker, markersize=4, label=features)
+            axes.fill_between(mean.index, found.min(), found.max(), color=colour, alpha=0.13, linewidth=0)
+            axes.plot(mean.index[-1], by_epoch["training"].mean().iloc[-1], "x", color=colour, markersize=7)
+        axes.axhline(chance, color=PALETTE["grey"], linewidth=1, linestyle=":")
+        axes.set_title(name, fontsize=10, loc="left")
+        axes.set(xlabel="epoch of ConvNN", ylim=(0, 1))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    panels[0].set_ylabel("validation accuracy")
+    panels[0].text(table["epoch"].min(), chance, "chance", fontsize=8, color=PALETTE["grey"], va="bottom")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
+    return figure
+
+
+def course_sentences(table: pd.DataFrame) -> list[str]:
+    """How much of its training and of its validation images ConvNN gets right in the end, by kind of features."""
+    last = table[table["epoch"] == table["epoch"].max()]
+    ends = last.groupby(["network", "features"], sort=False)[["training", "validation"]].mean()
+    said = []
+    for features, here in ends.groupby("features", sort=False):
+        both = (between(here[part].min(), here[part].max(), ".0%") for part in ("training", "validation"))
+        said.append(
+            "On features of {}, ConvNN ends at {} of its training images and {} of the validation images.".format(
+                features, *both
+            )
+        )
+    return said

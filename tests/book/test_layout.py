@@ -57,16 +57,17 @@ def test_a_chapter_that_is_too_long_is_named(body: str, said: str):
     assert said in fault
 
 
-def test_limits_hold_for_the_start_page_and_for_chapters_in_their_new_form(tmp_path: Path):
+def test_limits_hold_for_the_start_page_and_for_every_chapter(tmp_path: Path):
     for folder in ("book", "executed"):
         (tmp_path / folder).mkdir()
     long = f"<article><p>{'word ' * 3000}</p></article>"
     (tmp_path / "book" / "index.html").write_text(long)
-    for name in ("07_agd", layout.OLD_FORM[0]):
+    for name in ("07_agd", "12_claims"):
         (tmp_path / "executed" / f"{name}.html").write_text(long)
     assert [fault.partition(":")[0] for fault in layout.limits(tmp_path)] == [
         "book/index.html",
         "executed/07_agd.html",
+        "executed/12_claims.html",
     ]
     shown = "<article><p>word</p><svg class='snn-narrow'><text>again again</text></svg><svg><text>two 36.9</text></svg></article>"
     assert layout.visible_words(BeautifulSoup(shown, "html.parser")) == 2

@@ -82,6 +82,15 @@ def test_the_table_has_a_row_per_kind_network_and_rate():
     assert set(table[table.kind != "ANN"]["runs"]) == {2}
 
 
+def test_the_choice_is_said_when_the_pilot_is_complete():
+    records = whole()
+    assert pilot.pilot_sentences(records, []) == [
+        "The protocol's pilot chose 10 epochs and the learning rates 0.001 for ANN, 0.003 for SNN sum, 0.003 for SNN mean."
+    ]
+    (said,) = pilot.pilot_sentences(records[1:], records[:1])
+    assert said.startswith(f"{len(records) - 1} of the {len(records)} runs") and "chooses nothing" in said
+
+
 def test_the_profile_is_the_recorded_pilots_choice():
     store = Store(results_directory())
     records = [store.read(key(entry.spec)) for entry in contents.stage("laptop", "pilot")]

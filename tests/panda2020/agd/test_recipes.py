@@ -59,3 +59,29 @@ def test_recipes_rise_and_are_filled_where_they_train():
         "optimiser adam 0.01, clipped", "optimiser sgd 0.01, unclipped", "readout mean", "readout sum", "gain 1", "leak 0.95",
     ]  # fmt: skip
     assert above.get_ylim()[0] == pytest.approx(0)
+
+
+def test_each_choice_has_a_row_per_value_and_counts_where_networks_train():
+    table = recipes.choice_table(recipes.recipe_table(RUNS)).set_index(["choice", "value"])
+    adam = table.loc[("optimiser", "adam 0.01, clipped")]
+    assert adam.tolist() == [2, 2, 1, 2, 1]  # recipes; VGG5, VGG7, VGG3x4 train; VGG7 alone fails
+    assert table.loc[("readout", "mean")].tolist() == [1, 1, 1, 1, 0]
+    assert table.loc[("gain", "1"), "recipes"] == 3  # of which every network is recorded
+    assert table.columns.tolist()[1:4] == ["VGG5 trains", "VGG7 trains", "VGG3x4 trains"]
+    assert recipes.choice_table(recipes.recipe_table(RUNS[:2])).empty
+    assert recipes.choice_table(recipes.recipe_table([])).empty
+
+
+def test_the_protocols_rule_is_said_in_words():
+    assert recipes.verdict_sentences(recipes.recipe_table(RUNS))[-1].startswith(
+        "So VGG7 fails under these recipes"
+    )
+    without = recipes.verdict_sentences(recipes.recipe_table(RUNS[3:]))
+    assert without[-1] == "So the recipe decides and not the depth: whether VGG7 fails stays open."
+    assert recipes.verdict_sentences(recipes.recipe_table(RUNS[:2])) == []
+
+
+def test_missing_runs_are_said_in_one_sentence():
+    assert recipes.progress_sentence(72, 0) == ""
+    assert recipes.progress_sentence(0, 72).startswith("None of the 72 runs")
+    assert recipes.progress_sentence(30, 42).startswith("30 of the 72 runs")

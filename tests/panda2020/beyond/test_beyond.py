@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from panda2020.agd.figures import passes_of
 from panda2020.agd.grid import table8
+from panda2020.beyond import figures
 from panda2020.beyond import grid as beyond_grid
 from panda2020.beyond import tables as beyond_tables
 from panda2020.runs import Record, to_dict
@@ -101,6 +103,30 @@ def test_one_pair_of_codes():
     assert said.endswith("0.25 times the spikes, 0.25 times the energy.")
 
 
+def test_other_answers_are_drawn_beside_the_noise_of_seeds():
+    runs = [
+        spiking(role, right, seed=seed, table=beyond_grid.unstated)
+        for seed in (0, 1)
+        for role, right in (("snn", RATE), ("snn-gain", LATE), ("snn-signed", RATE))
+    ]
+    table = beyond_tables.role_table(runs)
+    axes = figures.draw_roles(table, noise=3.0).axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["larger first weights", "signed input spikes"]
+    assert (axes.patches[0].get_x(), axes.patches[0].get_width()) == (-6.0, 12.0)
+    assert not figures.draw_roles(table, noise=None).axes[0].patches
+    said = figures.role_sentence(table, noise=3.0)
+    assert said.startswith(
+        "0 of 2 other answers change the accuracy beyond their interval, 1 by more than two runs"
+    )
+    assert "(6.0 points)" in said and said.endswith(
+        "0.0 points (signed input spikes) to +20.0 (larger first weights)."
+    )
+    assert "usually" not in figures.role_sentence(table, noise=None)
+    assert (
+        figures.role_sentence(table[:1], noise=None) == "No other answer is recorded beside the default yet."
+    )
+
+
 def test_pairs_are_by_seed_and_silence_gives_no_ratio():
     runs = [spiking("snn", RATE, seed=s, rate=0.0) for s in (0, 1)] + [spiking("snn-latency", LATE, seed=1)]
     row = beyond_tables.role_table(runs).to_dict("records")[1]
@@ -155,10 +181,49 @@ def test_binary_networks():
         and row["learnt"] == 1
         and table.loc[("VGG7-agd", "binary"), "learnt"] == 0
     )
-    found = beyond_tables.binary_differences(runs)  # nothing of the deeper pair
-    assert found["added"].tolist() == ["BackRes", "stochmax", "both"] and set(found["against"]) == {"VGG5"}
-    assert found["difference"].tolist() == pytest.approx([20, 0, 40])
-    assert beyond_tables.binary_differences(runs[1:2]).empty
+    (row,) = beyond_tables.added_layout(runs).to_dict("records")  # nothing of the deeper pair
+    assert (row["plain network"], row["with BackRes"]) == ("VGG5", "VGG3x2-v2")
+    added = [row[f"{what} adds, points"].ours.mean for what in ("BackRes", "stochmax", "both")]
+    assert added == pytest.approx([20, 0, 40])
+    assert beyond_tables.added_layout(runs[1:2]).empty
+    alone = beyond_tables.added_layout(runs[:2]).iloc[0]
+    assert alone["both adds, points"].ours is None and alone["BackRes adds, points"].ours is not None
+
+
+def test_accuracies_of_binary_networks_stand_beside_their_anns():
+    table = figures.accuracy_table(
+        [binary("VGG5", "binary", RATE), binary("VGG7-agd", "binary", LATE), ann()]
+    )
+    assert table[["network", "role", "accuracy"]].values.tolist() == [
+        ["VGG5", "binary", 0.5], ["VGG7", "binary", 0.7], ["VGG5", "ann", 0.5],
+    ]  # fmt: skip
+    assert figures.accuracy_sentences(table)[1] == "Binary, softmax: 50.0% to 70.0% of the test images."
+    axes = figures.draw_accuracies(table).axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["VGG5", "VGG7"]
+    marks = [line for line in axes.lines if line.get_marker() in ("s", "o")]
+    assert [float(mark.get_ydata()[0]) for mark in marks] == pytest.approx([0.5, 0.5, 0.7])
+
+
+def test_spikes_of_a_code_are_drawn_by_pixel():
+    spikes = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])  # (T, pixels)
+    left, right = figures.draw_codes([0.9, 0.1], {"often": spikes, "never": 0 * spikes}).axes
+    assert (
+        left.get_title(loc="left") == "often: 3 spikes" and right.get_title(loc="left") == "never: 0 spikes"
+    )
+    assert [tick.get_text() for tick in left.get_yticklabels()] == ["pixel 0.9", "pixel 0.1"]
+
+
+def test_the_layout_of_codes_is_paired():
+    runs = [spiking("snn", RATE), spiking("snn-latency", LATE, rate=0.05, entering=0.05, energy=25.0)]
+    (row,) = beyond_tables.codes_layout(runs).to_dict("records")
+    assert row["latency − Poisson, points"].ours.mean == pytest.approx(20)
+    ratios = [row[f"{what}, times"] for what in ("input spikes", "other spikes", "energy")]
+    assert ratios == pytest.approx([0.1, 0.25, 0.25])
+    assert beyond_tables.code_sentence(runs) == (
+        "A latency code changes accuracy by +20.0 points, the spikes inside the network to 0.25 times and its energy to 0.25 "
+        "times those of a Poisson code (networks of Table 8 at their first T)."
+    )
+    assert beyond_tables.codes_layout(runs[:1]).empty and beyond_tables.code_sentence(runs[:1]) == ""
 
 
 def ann(seed=0):
@@ -185,10 +250,11 @@ def test_what_the_convention_hides():
     assert 0 < row["spikes' share"] < 1
     said = beyond_tables.hidden_finding(table)
     assert f"{row['memory / none']:.2f}" in said[0] and f"{row['full'] / row['paper']:.2f}" in said[2]
-    axes = beyond_tables.draw_hidden(table).axes[0]
-    assert axes.lines[0].get_ydata() == pytest.approx(
-        [row[s] for s in ("paper", "physical", "full", "full + memory")]
-    )
+    assert row["paper, 95 %"] is None  # of one seed
+    axes = figures.draw_hidden(table).axes[0]
+    assert axes.lines[1].get_ydata() == pytest.approx([row[stage] for stage in beyond_tables.STAGES])
+    two = beyond_tables.hidden_table([snn, ann(), spiking("snn", RATE, rate=0.2, seed=1), ann(1)]).iloc[0]
+    assert two["paper, 95 %"].low < two["paper"] < two["paper, 95 %"].high
     assert beyond_tables.hidden_table([snn]).empty
     assert beyond_tables.hidden_finding(beyond_tables.hidden_table([snn])) == [
         "No spiking network is recorded beside its ANN."

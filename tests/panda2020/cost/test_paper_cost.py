@@ -10,7 +10,7 @@ import pytest
 from bench import TOPICS
 from bench.report import Aim, Amount, Check, Ratio, Timing, Topic
 from panda2020 import contents
-from panda2020.cost import benchmark
+from panda2020.cost import benchmark, hours
 from panda2020.cost import tables as cost_tables
 from panda2020.exhibits.exhibit import table_html
 from tools.check_book import records_behind, table_against_csv
@@ -208,6 +208,15 @@ def test_figures_show_every_ratio(bench):
     assert [bar.get_width() for bar in bars] == pytest.approx([1000, 1625, 3000])
 
 
+def test_ratios_and_aims_in_words(bench):
+    (said,) = cost_tables.ratio_sentences(bench)
+    both = [row["summary"]["median"] for _, row in bench.rows("ratios") if row["name"].endswith("/ snncore")]
+    assert (
+        said == f"A training step takes {min(both):.2f} times as long in norse as in snncore."
+    )  # its faster setting
+    assert cost_tables.aim_sentence(bench) == "Of 3 aims, 1 are met, 1 are undecided, 1 are missed."
+
+
 def test_another_schema_is_refused(tmp_path):
     file = tmp_path / "bench.json"
     file.write_text('{"schema": 7}')
@@ -216,25 +225,44 @@ def test_another_schema_is_refused(tmp_path):
 
 
 def test_hours_per_grid(tmp_path):
-    table = cost_tables.minutes_table(tmp_path)
+    table = hours.minutes_table(tmp_path)
     assert set(table["runs of"]) == set(contents.TABLES)
     assert (table[["quick runs", "first runs", "paper runs"]] > 0).all(axis=None)
     assert (table["first hours"] > 0).all() and (table["first recorded"] == 0).all()
     assert (table["paper hours"] > table["first hours"]).all()
-    once = cost_tables.total_hours(tmp_path)
+    chapters = hours.chapter_table(table)
+    assert chapters["chapter"].tolist() == [
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+        "7 (recipes)",
+        *map(str, range(8, 12)),
+        "13",
+        "14",
+    ]
+    assert chapters["paper, hours"].sum() == pytest.approx(table["paper hours"].sum())
+    assert (chapters["recorded runs took, hours"] == 0).all()
+    once = hours.total_hours(tmp_path)
     assert (
         once["first"] < table["first hours"].sum() and once["paper"] < table["paper hours"].sum()
     )  # shared runs
     assert once["measured"] == once["expected"] == 0
+    said = hours.hours_sentence(once)
+    assert f"{once['laptop']:,.0f} at profile laptop" in said and "recorded" not in said
+    assert "took 2.0 times as long" in hours.hours_sentence({**once, "measured": 3.0, "expected": 1.5})
 
 
 def test_measured_hours_are_those_of_planned_runs():
     """A record that is no longer planned, or that another seed of the plan made, is in no row."""
     results = ROOT / "results"
-    table, once = cost_tables.minutes_table(results).set_index("runs of"), cost_tables.total_hours(results)
+    table, once = hours.minutes_table(results).set_index("runs of"), hours.total_hours(results)
     assert (table["first recorded"] <= table["first runs"]).all()
-    assert 0 < once["measured"] <= table["first hours measured"].sum()
-    assert 0 < once["expected"] < once["first"]  # of the recorded runs alone, so that the two can be compared
+    measured = [column for column in table if column.endswith("hours measured")]
+    assert 0 < once["measured"] <= table[measured].sum().sum()
+    # of the recorded runs alone, so that the two can be compared
+    assert 0 < once["expected"] < once["first"] + once["laptop"] + once["paper"]
 
 
 def test_the_committed_benchmark_is_whole():

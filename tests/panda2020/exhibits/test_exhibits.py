@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 from panda2020.exhibits import exhibit, style
 from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.exhibit import BADGES, figure_html, origin, slug, table_html
+from panda2020.exhibits.numbers import between, interval
 from panda2020.runs import Record
 from panda2020.statistics import Estimate, Interval
 from tools.check_book import table_against_csv
@@ -341,6 +342,16 @@ def test_a_cell_of_the_articles_layout_has_ours_its_interval_and_the_articles() 
     assert list(table_against_csv(str(soup.figure))) == []
     wrong = str(soup.figure).replace("33.3", "33.9")
     assert any("33.9" in fault for fault in table_against_csv(wrong))
+
+
+def test_an_interval_without_width_is_one_number() -> None:
+    width, none = Interval(1.25, 1.5), Interval(1.325, 1.325)
+    assert (interval(width), interval(none), interval(None)) == ("1.25 to 1.5", "1.32", "no interval")
+    assert interval(Interval(1.31, 1.34), ".1f") == "1.3 to 1.3"  # it has a width, which rounding hides
+    assert between(1.31, 1.34, ".1f") == "1.3" and between(-1.0, 2.0, "+.1f") == "−1.0 to +2.0"
+    made = pd.DataFrame({"net": ["A"], "SNN": [Beside(Estimate(1.325, none, 5, "both"))], "95 %": [none]})
+    assert [td.get_text() for td in page(made).select("tbody td")] == ["1.3", "1.3"]
+    assert list(table_against_csv(str(page(made).figure))) == []
 
 
 def test_labels_at_the_ends_of_lines_do_not_overlap() -> None:

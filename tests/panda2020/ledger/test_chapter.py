@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
@@ -43,6 +44,32 @@ def test_the_box_asks_and_answers_with_a_line_per_claim():
     ]
     assert lines[0].select_one(".snn-number").get_text().startswith("10 %")
     assert "VGG7-agd" not in box.get_text() and "made up" in box.get_text()
+
+
+def test_sentences_stand_below_the_claims_and_alone_where_there_are_none():
+    found = judgements()
+    box = BeautifulSoup(chapter.takeaway_html("?", found, also=["A latency code is `short`."]), "html.parser")
+    last = box.select("li")[-1]
+    assert (
+        last.get_text() == "A latency code is short."
+        and last.code
+        and len(box.select("li")) == len(NAMES) + 1
+    )
+    alone = BeautifulSoup(chapter.box_html("Why?", [], {"Scale": "<small>"}), "html.parser")
+    assert alone.select_one(".snn-asks").get_text() == "Why?" and "Scale. <small>" in alone.get_text()
+
+
+def test_what_does_not_count_says_why_in_place_of_a_distance():
+    def distance(verdict, missing=()):
+        conclusion = SimpleNamespace(reason="ANN VGG7-agd has not learnt in 1 of 3 runs; another", parts=[])
+        return chapter._distance(SimpleNamespace(verdict=verdict, conclusion=conclusion, missing=missing))
+
+    assert distance("not testable") == (
+        "the runs do not count yet: ANN VGG7 has not learnt in 1 of 3 runs; and 1 more"
+    )
+    assert "no run can change it" in distance("by construction")
+    assert distance("not recorded", ["a", "b"]) == "2 planned runs are not recorded yet"
+    assert distance("not recorded", ["a"]) == "1 planned run is not recorded yet"
 
 
 def test_one_row_per_claim_has_the_articles_number_ours_and_a_drawing():

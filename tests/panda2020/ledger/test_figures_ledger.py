@@ -79,7 +79,7 @@ def test_without_an_interval_the_dot_is_open():
 
 def test_words_for_the_drawing():
     assert alt([part((3.0, 3.0), around(2, 5, "x")), part((), below(1))]) == (
-        "Estimates against the expected range. 1: gain 3 points [3 to 3], expected 2 to 5, supported."
+        "Estimates against the expected range. 1: gain 3 points, expected 2 to 5, supported."
     )
 
 

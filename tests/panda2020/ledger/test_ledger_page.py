@@ -12,12 +12,20 @@ from bs4 import BeautifulSoup, Tag
 from made_up import MADE, World
 
 from panda2020 import contents
-from panda2020.claims.claims import claim
+from panda2020.claims.claims import KINDS, claim
 from panda2020.claims.evidence import PROFILES, Evidence
 from panda2020.exhibits import style
 from panda2020.ledger import words
 from panda2020.ledger.ledger import Ledger, ledger
-from panda2020.ledger.page import columns_shown, frame, ledger_html, missing_table, problems, problems_html
+from panda2020.ledger.page import (
+    columns_shown,
+    count_sentences,
+    frame,
+    ledger_html,
+    missing_table,
+    problems,
+    problems_html,
+)
 from panda2020.runs import Store
 from tools.check_book import ledger_against_csv, missing_alt, start_page_against_ledger, table_against_csv
 
@@ -61,8 +69,21 @@ def html(laptop: Ledger) -> BeautifulSoup:
     return page(laptop)
 
 
+def test_claims_stand_by_kind_and_are_counted(laptop: Ledger, html: BeautifulSoup):
+    kinds = [laptop.judgements[tag["data-claim"]].claim.kind for tag in html.select("tbody[data-claim]")]
+    assert kinds == sorted(kinds, key=["central", "secondary", "by-construction"].index)
+    heads = [tag.get_text() for tag in html.select("tbody.snn-kind")]
+    assert len(heads) == len(set(kinds)) and sum(
+        int(re.search(r"\((\d+)\)", head)[1]) for head in heads
+    ) == len(IDS)
+    said = " ".join(count_sentences(laptop))
+    assert sum(int(number) for number in re.findall(r"(\d+) (?:central|other) statements", said)) == len(IDS)
+
+
 def test_every_claim_has_its_row_sign_word_and_filter_values(laptop: Ledger, html: BeautifulSoup):
-    assert [tag["data-claim"] for tag in html.select("tbody[data-claim]")] == list(IDS)
+    assert [tag["data-claim"] for tag in html.select("tbody[data-claim]")] == sorted(
+        IDS, key=lambda name: KINDS.index(laptop.judgements[name].claim.kind)
+    )
     verdicts = ("supported", "contradicted", "by construction", "not recorded")
     for name, verdict in zip(IDS, verdicts, strict=True):
         row, judged = body(html, name), laptop.judgements[name]
@@ -72,7 +93,7 @@ def test_every_claim_has_its_row_sign_word_and_filter_values(laptop: Ledger, htm
             f"“{judged.claim.quote}”" in row.tr.get_text() and words.place(judged.claim) in row.tr.get_text()
         )
         assert row.select_one(f'a[href="#claim-{name}"]')
-        assert words.found(judged) in row.tr.get_text()
+        assert words.plain(words.found(judged)) in row.tr.get_text()
     ids = [tag["id"] for tag in html.find_all(id=True)]
     assert len(ids) == len(set(ids))
 

@@ -62,6 +62,9 @@ def test_spread_of_a_series():
     errors = [(((d + 1) / 10_002 - (d / 10_002) ** 2) / 10_002) ** 0.5 for d in (200, 200, 400)]
     assert row["test images"] == pytest.approx(100 * sum(errors) / 3)
     assert table.loc["ANN VGG5", "sd"] == 0
+    spread = table.reset_index()
+    assert seed_noise.pair_noise(spread, "SNN VGG5, T = 25") == pytest.approx(2 * 2**0.5)
+    assert seed_noise.pair_noise(spread, "no such series") is None
 
 
 def test_one_seed_has_no_spread():

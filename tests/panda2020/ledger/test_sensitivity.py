@@ -59,7 +59,15 @@ def test_conditions_change_one_choice_at_a_time():
         assert changed == ([] if name == "default" else [name.split()[0]])
 
 
-def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
+def test_bars_of_verdicts_are_as_long_as_their_counts():
+    counts = sensitivity.judged(FIRST, found=priced(World({}).evidence(), floats=1)).counts
+    axes = sensitivity.draw_counts(counts).axes[0]
+    drawn = sum(bar.get_width() for bar in axes.patches)
+    assert drawn == counts.drop(columns=["choice", "moved"]).to_numpy().sum()
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == counts["choice"].tolist()
+
+
+def test_a_verdict_that_depends_on_prices_moves_and_others_stay():
     world = World({("ee", name, "snn"): 15.0 for name in PAIR}).evidence()
     judged = sensitivity.judged(FIRST, found=priced(world, floats=0.01))
     movers = judged.movers.set_index("claim")
@@ -74,7 +82,8 @@ def test_a_verdict_that_hangs_on_prices_moves_and_others_stay():
     assert counts.loc["prices float32", "moved"] == len(movers) > 0
     assert (counts.drop(columns="moved").sum(axis=1) == sum(judged.ledgers["default"].counts.values())).all()
     assert (
-        judged.finding.startswith(f"{len(movers)} of ") and f"prices float32: {len(movers)}" in judged.finding
+        judged.finding.startswith(f"{len(movers)} of ")
+        and f"prices float32 ({len(movers)})" in judged.finding
     )
 
 

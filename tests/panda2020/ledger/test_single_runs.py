@@ -70,7 +70,7 @@ def test_finding():
     course, lone = single_runs.course_table(ledgers), single_runs.lone_table(ledgers[3])
     first, second = single_runs.finding(course, lone)
     assert (
-        f"{course['decided'].iloc[0]} of {course[list(VERDICTS)].iloc[0].sum()} claims would be decided"
+        f"{course['decided'].iloc[0]} of {course[list(VERDICTS)].iloc[0].sum()} claims would have a verdict"
         in first
     )
     assert f"On {(lone['seeds disagree'] == 'yes').sum()} of {len(lone)} quantities" in second

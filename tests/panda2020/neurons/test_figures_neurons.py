@@ -133,7 +133,7 @@ def every_figure() -> dict[str, Figure]:
         "lif": figures.draw_lif(inputs, weights, LIF(refractory=2)),
         "hard": figures.draw_lif(inputs, weights, LIF(reset="hard")),
         "silent": figures.draw_lif(torch.zeros(10, 2), torch.ones(2), LIF()),
-        "rate": figures.draw_rate_images(images, means),
+        "rate": figures.draw_rate_images(means, images),
         "error": figures.draw_coding_error(figures.coding_error(images, means)),
         "latency": figures.draw_latency(images[0], latency(images[0], 6, silent_below=0.2), [0, 2, 5]),
         "unrolled": figures.draw_unrolled(3),

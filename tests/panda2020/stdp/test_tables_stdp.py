@@ -188,7 +188,7 @@ def test_changes_are_of_mini_batches_that_learn(shown):
     assert one["seen"].tolist() == [16, 32] and one["change"].tolist() == [0.2, 0.1]
     assert one["at a bound"].tolist() == pytest.approx([0.1, 0.5])
     assert len(curve) == 3 * 2 * 2
-    words = "After the last mini-batch 50% to 50% of a layer's weights stand at a bound."
+    words = "After the last mini-batch 50% of a layer's weights are at a bound."
     assert stdp_figures.bound_sentence(curve) == words
 
 
