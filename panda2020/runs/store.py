@@ -1,10 +1,9 @@
 """Records on disk: written completely or not at all, verified at every read, never overwritten by a second writer.
 
 A store is a directory: ``results/`` (the paper's, committed) or ``runs/`` (the user's own). The schema is in
-``results/README.md``. A record is ``<key>.json``; its arrays are
-``<key>.<name>-<hash8>.npz``, named by content, so that no writer overwrites a file that a record refers to.
-Files are written under a temporary name in the same directory, synced, and then linked or renamed, arrays
-first.
+``results/README.md``. A record is ``<key>.json``; its arrays are ``<key>.<name>-<hash8>.npz``, named by content, so that
+no writer overwrites a file that a record refers to. Files are written under a temporary name in the same directory,
+synced, and then linked or renamed, arrays first.
 """
 
 from __future__ import annotations
@@ -37,9 +36,7 @@ from .spec import dumps, from_dict, key
 SCHEMA = 2
 
 READABLE = (1, 2)  # schema 1 has an older hash of the sources, see ``sources.of_record``
-
 FIELDS = ("schema", "key", "task", "spec", "labels", "result", "provenance", "artifacts", "sha256")
-
 
 LARGEST = 64 * 2**20  # bytes of a record, or of one of its sets of arrays
 
@@ -100,14 +97,13 @@ class Record:
         Raises:
             RecordError: an unknown name, or arrays that cannot be read.
         """
-
         if name not in self.data["artifacts"]:
             known = ", ".join(self.data["artifacts"]) or "none"
             raise RecordError(f"{self.path} has no artifact {name!r} (it has: {known})")
         content = _artifact_bytes(self.path, self.data["artifacts"][name])
         try:
             return unpack(content)
-        except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds, and list none of them
+        except Exception as error:  # zipfile, zlib and NumPy raise many kinds and document none
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise RecordError(f"{self.path} has arrays {name!r} that cannot be read ({reason})") from None
 

@@ -190,7 +190,7 @@ class TestBrowser:
 
 def logged(**change: Any) -> dict[str, Any]:
     line = {
-        **dict.fromkeys(FIELDS),
+        **dict.fromkeys(FIELDS, "of the run"),
         "schema": 2,
         "date": "2026-01-02T03:04:05+00:00",
         "key": "0" * 16,
