@@ -44,13 +44,19 @@ def recorded_readings(found: Evidence, conditions: Conditions = DEFAULT) -> Iter
     """The readings that have recorded runs, readouts and leak first, then topologies."""
     for suffix, name in SUFFIXES.items():
         other, same = of_suffix(found, suffix)
-        if any(run.record is not None for run in other.runs if run.key not in {r.key for r in same.runs}):
+        if differ(other, same):
             yield Reading(name, other, same, conditions)
     letters = sorted({letter for net in networks.names() for letter in networks.readings(net)} - {"A"})
     for letter in letters if conditions.reading == DEFAULT.reading else ():
         if any(run.record is not None and entry_reading(run.entry) == letter for run in found.runs):
             shared = of_both_readings(found, letter)
             yield Reading(f"topology {letter}", shared, shared, replace(conditions, reading=letter))
+
+
+def differ(other: Evidence, same: Evidence) -> bool:
+    """Whether ``other`` has a recorded run that ``same`` does not have."""
+    known = {run.key for run in same.runs}
+    return any(run.record is not None and run.key not in known for run in other.runs)
 
 
 def of_suffix(found: Evidence, suffix: str) -> tuple[Evidence, Evidence]:

@@ -30,7 +30,7 @@ from panda2020.samples import DEFAULT, Conditions, entry_reading
 from snncore.energy import CONVENTIONS, PRICES
 
 from .ledger import Ledger, evidence, ledger
-from .readings import SUFFIXES, of_both_readings, of_suffix
+from .readings import SUFFIXES, differ, of_both_readings, of_suffix
 
 #: Bars of ``draw_counts``, from the left: verdict or reason why there is none -> colour, on which white is read by day and night.
 _SHADES = {
@@ -188,7 +188,7 @@ def judged(
         ledgers[name] = ledger(profile_name, conditions=one, found=shared, readings=False)
     for suffix, name in SUFFIXES.items():
         other, same = of_suffix(found, suffix)
-        if any(run.record is not None and run.entry.role.endswith(f"-{suffix}") for run in found.runs):
+        if differ(other, same):
             ledgers[name] = ledger(profile_name, found=other, readings=False)
             baselines[name] = ledger(profile_name, found=same, readings=False)
     if any(run.record is not None and run.entry.role == PERCENTILE for run in found.runs):
