@@ -18,7 +18,7 @@ from snncore.energy import PRICES, EnergyReport, report
 from snncore.topology import SPIKING, Pass, as_ann, parameter_count, plan
 
 from . import networks, statistics
-from .runs import Entry, Record
+from .runs import Entry, Record, RecordError
 
 #: A network whose accuracy is less than this above chance has not learnt to classify. With ten classes, one that separates
 #: only one class from the others reaches 0.10 above chance; guessing stays within 0.02 at 1,000 test images or more.
@@ -235,7 +235,18 @@ def samples(record: Record, view: str = "") -> dict[int | None, Sample]:
         view: selects one of several results. For an STDP run, the classifier and its input, "fc/learned". For a conversion,
             "ann" is the original network on the simulated images, and "ann-all" the same on all test images, if recorded. For a
             network trained at one T, "early" is its result at smaller T.
+
+    Raises:
+        RecordError: a result without the fields of its task.
     """
+    try:
+        return _samples(record, view)
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        task = record["task"]
+        raise RecordError(f"{record.path} must hold the results of task {task!r}, got {error!r}") from error
+
+
+def _samples(record: Record, view: str) -> dict[int | None, Sample]:
     result = record.result
     if record["task"] == "stdp":
         classifier, _, source = view.partition("/")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from panda2020.runs import Record
+from panda2020.runs import Record, RecordError
 from panda2020.samples import Sample, samples
 
 DATA = {"name": "cifar10", "train": 10, "validation": 5, "test": 4, "size": None, "seed": 0}
@@ -69,3 +69,15 @@ def test_the_ann_of_a_conversion_on_all_images_where_the_record_has_them():
     assert samples(record("convert", ann=some, snn={}), "ann-all")[None].total == 4
     assert samples(record("convert", ann=some, ann_all=every, snn={}), "ann-all")[None].total == 8
     assert samples(record("convert", ann=some, ann_all=every, snn={}), "ann")[None].total == 4
+
+
+@pytest.mark.parametrize(
+    "result",
+    [{}, {"snn": []}, {"snn": {"many": {}}}, {"snn": None}],
+    ids=["no snn", "a list", "a T that is no number", "null"],
+)
+def test_a_result_without_the_fields_of_its_task_is_named(result):
+    with pytest.raises(
+        RecordError, match=r"made-up\.json must hold the results of task 'convert', got \w+Error"
+    ):
+        samples(record("convert", **result))
