@@ -81,8 +81,9 @@ def ee(case: Case) -> Finding:
 
 @estimates("agd-vgg7-fails", tables=("8",))
 def vgg7_fails(case: Case) -> Finding:
-    """Accuracy of the spiking VGG7, which must be a failure where VGG5 and VGG3x4 are none by the same recipe: where all of them
-    fail, or none, the recipe decides and not the depth. Beside it, how far VGG7 is from VGG5."""
+    """Accuracy of the spiking VGG7. It counts as a failure only if VGG5 and VGG3x4 train with the same recipe: if all of
+    them fail, or none, the recipe decides and not the depth. Also shown: the difference between VGG7 and VGG5.
+    """
     plain = first(case, PLAIN)
     controls = [first(case, name) for name in ("VGG5", SHARED)]
     failed = [_fails(series) for series in (plain, *controls) if series.samples]
@@ -109,8 +110,9 @@ def _fails(series: Series) -> bool:
 
 @estimates("agd-vgg3x4-trains", tables=("8",))
 def vgg3x4_trains(case: Case) -> Finding:
-    """Accuracy of the spiking VGG3x4 on test images and on training images. Beside it its lead over the spiking VGG7 of equal
-    logical depth, whose failure agd-vgg7-fails judges."""
+    """Accuracy of the spiking VGG3x4 on test images and on training images. Also shown: its lead over the spiking VGG7 of
+    equal logical depth, whose failure agd-vgg7-fails judges.
+    """
     return _trains(case)
 
 
@@ -127,8 +129,9 @@ def _trains(case: Case) -> Finding:
 
 @estimates("agd-vgg3x4-beats-ann", tables=("8",))
 def vgg3x4_beats_ann(case: Case) -> Finding:
-    """Accuracy of the spiking VGG3x4 minus that of the ANNs VGG3x4 and VGG7. The printed pair, 75 % and 69.52 %, is a lead of
-    5.5 points; its size is shown and not asked for, since it depends on how well the ANN is trained."""
+    """Accuracy of the spiking VGG3x4 minus that of the ANNs VGG3x4 and VGG7. The printed pair, 75 % and 69.52 %, is a
+    lead of 5.5 points. Its size is shown but not required, since it depends on how well the ANN is trained.
+    """
     series = first(case, SHARED)
     return Finding(
         [difference(series, case.series(network, "ann"), direction=above(0)) for network in (SHARED, PLAIN)],
@@ -138,8 +141,9 @@ def vgg3x4_beats_ann(case: Case) -> Finding:
 
 @estimates("agd-backres-sparser", tables=("8", "8-others"))
 def backres_sparser(case: Case) -> Finding:
-    """Spikes per neuron and step over the unrolled passes of the BackRes network, over the same of the layers at these depths
-    in the plain network of equal logical depth. Beside it the same over all layers."""
+    """Spikes per neuron and step over the unrolled passes of the BackRes network, divided by those of the layers at the
+    same depths in the plain network of equal logical depth. Also shown: the same ratio over all layers.
+    """
     parts = []
     for network, plain in EQUAL_DEPTH:
         one, other = first(case, network), first(case, plain)
@@ -184,8 +188,9 @@ def rate_at(sample: Sample, depths: tuple[int, ...]) -> float:
 
 @estimates("agd-vanishing", tables=("8",))
 def vanishing(case: Case) -> Finding:
-    """Spike rate of the last convolution of the spiking VGG7 over that of the first; and of each convolution over the one
-    before."""
+    """Spike rate of the last convolution of the spiking VGG7 divided by that of the first, and of each convolution
+    divided by that of the one before.
+    """
     series = first(case, PLAIN)
     parts = [
         value(
@@ -232,8 +237,10 @@ def step(sample: Sample, layer: int) -> float:
 
 @estimates("agd-latency", tables=("2", "8"))
 def latency(case: Case) -> Finding:
-    """The smallest T at which the converted VGG7 is within 2 points of its accuracy at the largest T, over the same of the
-    spiking VGG5, which was trained at the first T of Table 8 and is read at smaller ones as well; by interpolation in log T."""
+    """The smallest T at which the converted VGG7 is within 2 points of its accuracy at the largest T, divided by the
+    smallest such T of the spiking VGG5. VGG5 was trained at the first T of Table 8 and is also read at smaller ones. T is
+    interpolated in log T.
+    """
     size, direction = factors(10, 15), above(1)
     converted, agd = (
         crossing.read(
@@ -271,8 +278,9 @@ def resnet7_hard(case: Case) -> Finding:
 
 @estimates("backres-iso-accuracy", tables=("8",))
 def iso(case: Case) -> Finding:
-    """Figure 1A against 1B inside Table 8's networks: VGG3x2-v2 computes one convolution twice where VGG5 has two, and
-    nothing else differs. Accuracy of the one minus that of the other, as ANNs and as spiking networks."""
+    """Figure 1A against 1B within Table 8: VGG3x2-v2 computes one convolution twice where VGG5 has two, and nothing else
+    differs. Accuracy of VGG3x2-v2 minus that of VGG5, as ANNs and as spiking networks.
+    """
     planned = case.planned("VGG5", "snn")
     steps = planned[0] if planned else None
     return Finding(
@@ -285,9 +293,10 @@ def iso(case: Case) -> Finding:
 
 @estimates("backres-diverse-gradients", tables=("figure-5",))
 def diverse_gradients(case: Case) -> Finding:
-    """Gradients of the shared weights in the spiking VGG3x2-v2 and VGG3x4 of Table 8, after the first epochs of training: mean
-    cosine between different unrolling steps on the same images; and, as single batches are noisy, how much more alike one step is
-    to itself on other images than to the other steps there, which must be positive at all."""
+    """Gradients of the shared weights in the spiking VGG3x2-v2 and VGG3x4 of Table 8, after the first epochs of training.
+    First, the mean cosine between different unrolling steps on the same images. Second, because single batches are noisy:
+    how much more similar a step is to itself on other images than to the other steps there, which must be positive.
+    """
     parts = []
     for name in FOLLOWED:
         series = case.series(name, "gradients")

@@ -12,8 +12,9 @@ BINARY_PAIRS = (("VGG3x2-v2", "VGG5"), ("VGG3x4", "VGG7-agd"))
 
 @estimates("binary-backres-stochmax", tables=("9.2-binary",))
 def binary(case: Case) -> Finding:
-    """Accuracy of binary networks with BackRes and stochmax minus that of the plain ones with softmax, same images: VGG3x2-v2
-    against VGG5 and VGG3x4 against VGG7. Beside it, each modification alone."""
+    """Accuracy of binary networks with BackRes and stochmax minus that of the plain ones with softmax, on the same
+    images: VGG3x2-v2 against VGG5 and VGG3x4 against VGG7. Also shown: each modification alone.
+    """
     both, alone = [], []
     for shared, plain in BINARY_PAIRS:
         base = case.series(plain, "binary")

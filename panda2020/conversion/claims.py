@@ -64,14 +64,15 @@ UNROLLED = (("VGG2x4", "conv2"), ("VGG3x2-v1", "conv2"), ("VGG3x2-v1", "conv3"))
 
 @estimates("conv-lossless", tables=("2",))
 def lossless(case: Case) -> Finding:
-    """Accuracy of the converted network at the largest T minus that of its ANN, same seed and test images: the mean of all
-    three networks, and each beside it."""
+    """Accuracy of the converted network at the largest T minus that of its ANN, with the same seed and test images: the
+    mean of all three networks. Also shown: each network.
+    """
     return _against_ann(case)
 
 
 @estimates("conv-bounded", tables=("2",))
 def bounded(case: Case) -> Finding:
-    """The same difference as conv-lossless, which must not be above 0 beyond what is near."""
+    """The same difference as conv-lossless. It must not exceed 0 by more than the tolerance for near."""
     return _against_ann(case)
 
 
@@ -105,9 +106,10 @@ def latency(case: Case) -> Finding:
 
 @estimates("conv-monotone-T", tables=("2",))
 def monotone(case: Case) -> Finding:
-    """Of every converted network over all simulated T: the rise of accuracy from the smallest T to the largest, and the largest
-    fall from any T to a larger one beyond what the luck of the test images gives (the median of the same fall in resamples of
-    the images, about the curve that never falls and is nearest to the accuracies found)."""
+    """For every converted network over all simulated T: the rise of accuracy from the smallest T to the largest, and the
+    largest fall from any T to a larger one, beyond the fall that chance in the test images causes (the median fall in
+    resamples of the images around the closest curve that never falls).
+    """
     parts = []
     for name in NETS:
         times = case.times(name, CONVERTED)
@@ -163,8 +165,9 @@ def backres_snn(case: Case) -> Finding:
 
 @estimates("conv-params-minimal", tables=())
 def params_minimal(case: Case) -> Finding:
-    """Parameters of VGG7 over those of the BackRes networks, counted from the topologies; also with 128 maps in place of
-    64, which no sentence fixes."""
+    """Parameters of VGG7 divided by those of the BackRes networks, counted from the topologies; also with 128 maps in
+    place of 64, because no sentence fixes that number.
+    """
     parts = []
     for maps in (64, 128):
         plain = _parameters(PLAIN, maps)
@@ -194,16 +197,18 @@ def _parameters(name: str, maps: int) -> int:
 
 @estimates("conv-backres-ee", tables=("2",))
 def backres_ee(case: Case) -> Finding:
-    """EE of the BackRes networks, each against its own ANN, over that of VGG7, each read at a loss of 1 point from its accuracy
-    at the largest T, by interpolation in log T."""
+    """EE of the BackRes networks, each against its own ANN, divided by that of VGG7. Each is read at a loss of 1 point
+    from its accuracy at the largest T, by interpolation in log T.
+    """
     plain = _efficiency(case, PLAIN, large_factor())
     return Finding([_over(_efficiency(case, name, large_factor()), plain, "EE") for name in BACKRES])
 
 
 @estimates("conv-ee-2x4-vs-3x2", tables=("2",))
 def ee_2x4(case: Case) -> Finding:
-    """EE of VGG2x4 over that of VGG3x2-v1, each read at a loss of 1 point from its accuracy at the largest T, by interpolation in
-    log T."""
+    """EE of VGG2x4 divided by that of VGG3x2-v1, each read at a loss of 1 point from its accuracy at the largest T, by
+    interpolation in log T.
+    """
     one, two = (_efficiency(case, name, about(1.3)) for name in BACKRES)
     return Finding([_over(one, two, "EE")])
 
@@ -218,8 +223,10 @@ def _over(one: crossing.Reading, two: crossing.Reading, measure: str) -> Quantit
 
 @estimates("conv-threshold-grows", tables=("2",))
 def threshold_grows(case: Case) -> Finding:
-    """The balanced thresholds of the passes of a BackRes layer: the smallest ratio of one to the one before, which must be
-    above 1; beside it that of the last to the first. A threshold is a maximum, so it depends on the calibration."""
+    """The balanced thresholds of the passes of a BackRes layer: the smallest ratio of a threshold to the one before,
+    which must be above 1. Also shown: the ratio of the last to the first. A threshold is a maximum, so it depends on the
+    calibration.
+    """
     parts = []
     for name, layer in UNROLLED:
         series, of = longest(case, name), _thresholds(layer)
@@ -260,9 +267,10 @@ def _growth(of: Values) -> Callable[[Sample], float]:
 
 @estimates("conv-sparsify", tables=("2",))
 def sparsify(case: Case) -> Finding:
-    """Spikes per neuron of the last pass of a BackRes layer over those of its first, at the largest T, over the same ratio of the
-    layers at these depths in the converted VGG7: any chain of IF layers spikes less with depth, and BackRes must add to it.
-    Beside it the first ratio alone."""
+    """Spikes per neuron of the last pass of a BackRes layer divided by those of its first, at the largest T, divided by
+    the same ratio for the layers at these depths in the converted VGG7. Any chain of IF layers spikes less with depth,
+    and BackRes must add to that. Also shown: the first ratio alone.
+    """
     parts = []
     plain = longest(case, PLAIN)
     for name, layer in UNROLLED:
@@ -309,9 +317,11 @@ def _between(depths: tuple[int, int]) -> Callable[[Sample], float]:
 
 @estimates("conv-multi-threshold", tables=("2", "2-variants"))
 def multi_threshold(case: Case) -> Finding:
-    """Accuracy of the converted BackRes networks with a threshold per unrolling step minus that with one threshold for all of
-    them, mean of the networks, at the largest T, as the sentence ends "to achieve lossless conversion". Several thresholds are
-    necessary only if one does not do, however it is chosen: the largest, the first step's, their mean. Beside it smaller T."""
+    """Accuracy of the converted BackRes networks with one threshold per unrolling step minus that with one threshold for
+    all of them: the mean of the networks at the largest T, because the sentence ends "to achieve lossless conversion".
+    Several thresholds are necessary only if a single one fails however it is chosen: the largest, that of the first step,
+    or their mean. Also shown: smaller T.
+    """
     parts = []
     for role in SHARED:
         found = "converted-shared" if role == SHARED[0] and not _planned(case, role) else role
@@ -357,8 +367,9 @@ def hybrid_unneeded(case: Case) -> Finding:
 
 @estimates("backres-energy-vs-deep", tables=("2",))
 def energy_vs_deep(case: Case) -> Finding:
-    """Energy of the converted VGG7 over that of the converted BackRes networks of equal logical depth, each read at a loss of 1
-    point from its accuracy at the largest T, by interpolation in log T."""
+    """Energy of the converted VGG7 divided by that of the converted BackRes networks of equal logical depth. Each is read
+    at a loss of 1 point from its accuracy at the largest T, by interpolation in log T.
+    """
     size, direction = factors(1.8, 3.5), above(1)
 
     def spent(name: str) -> crossing.Reading:
@@ -373,8 +384,9 @@ def energy_vs_deep(case: Case) -> Finding:
 
 @estimates("backres-ee-range", tables=("2", "6", "8", "11"))
 def ee_range(case: Case) -> Finding:
-    """EE of the BackRes networks of Tables 2, 8 and 11: of converted ones read at a loss of 1 point from the accuracy at the
-    largest T, of trained ones at the T that they were trained for; beside it EE_Conv of Table 6, which our target rate sets."""
+    """EE of the BackRes networks of Tables 2, 8 and 11: converted ones are read at a loss of 1 point from the accuracy at
+    the largest T, trained ones at the T of their training. Also shown: EE_Conv of Table 6, which our target rate sets.
+    """
     size, direction = factors(10, 100), above(1)
     parts = []
     for name in BACKRES:
@@ -409,8 +421,9 @@ def loss(case: Case) -> Finding:
 
 @estimates("imagenet-conv-ee", tables=("4",))
 def ee(case: Case) -> Finding:
-    """EE of VGG11x2 over that of VGG16 at the largest T, as in the article's table; beside it each read at a loss of 1 point from
-    its accuracy there."""
+    """EE of VGG11x2 divided by that of VGG16 at the largest T, as in the article's table. Also shown: each read at a loss
+    of 1 point from its accuracy there.
+    """
     names, size = ("VGG11x2", "VGG16"), about(2)
     one, two = (longest(case, name) for name in names)
     at_the_end = ratio(

@@ -18,9 +18,10 @@ STEPS = 25
 
 @estimates("energy-memory-invariant", tables=())
 def memory(case: Case) -> Finding:
-    """EE with memory accesses over EE without, for VGG5 and VGG3x2-v2 at spike rates of 0.01 and 0.1 and T = 25: where either
-    side spends the energy of one read per MAC of the ANN on memory ("memory access energy remains same"), and where each side's
-    accesses to on-chip SRAM are counted one by one."""
+    """EE with memory accesses divided by EE without, for VGG5 and VGG3x2-v2 at spike rates of 0.01 and 0.1 and T = 25. In
+    one case both sides spend the energy of one read per MAC of the ANN on memory ("memory access energy remains same");
+    in the other, each side's accesses to on-chip SRAM are counted one by one.
+    """
     parts = []
     for name in ("VGG5", "VGG3x2-v2"):
         reading = case.conditions.reading if case.conditions.reading in readings(name) else "A"

@@ -26,9 +26,10 @@ TUNED = "ann-bn"  # with batch normalisation and dropout
 
 @estimates("hybrid-trains-deep", tables=("8", "14", "14-relu"))
 def trains_deep(case: Case) -> Finding:
-    """Accuracy of the hybrid VGG9 on test images and on training images; and, both with softmax and by the same recipe, its lead
-    over the same network with all layers spiking, for hybridization allows it only if that does worse. Beside it, the lead over
-    the wholly spiking VGG7, another network by another recipe."""
+    """Accuracy of the hybrid VGG9 on test images and on training images; and its lead over the same network with all
+    layers spiking, both with softmax and the same recipe, because hybridization enables training only if that network
+    does worse. Also shown: the lead over the wholly spiking VGG7, a different network with a different recipe.
+    """
     deep, plain = first(case, "VGG9", HYBRID), first(case, "VGG7-agd")
     return Finding(
         [
@@ -55,8 +56,9 @@ def beats_ann(case: Case) -> Finding:
 
 @estimates("hybrid-acc", tables=("14",))
 def near_regularised(case: Case) -> Finding:
-    """Accuracy of the hybrid VGG9 minus that of the ANN with batch normalisation and dropout, which must be near; and both
-    accuracies, about 85 % and about 86 %, at full scale."""
+    """Accuracy of the hybrid VGG9 minus that of the ANN with batch normalisation and dropout, which must be near; and
+    both accuracies, about 85 % and about 86 %, at full scale.
+    """
     hybrid, ann = first(case, "VGG9", HYBRID), case.series("VGG9", TUNED)
     return Finding(
         [
@@ -69,7 +71,7 @@ def near_regularised(case: Case) -> Finding:
 
 @estimates("hybrid-ee", tables=("14",))
 def ee(case: Case) -> Finding:
-    """EE of the hybrid VGG9 against its ANN at the T that it was trained for."""
+    """EE of the hybrid VGG9 against its ANN at the T of its training."""
     series = first(case, "VGG9", HYBRID)
     caveat = ""
     for sample in list(series.samples.values())[:1]:  # the same for all seeds
@@ -95,7 +97,7 @@ def ee(case: Case) -> Finding:
 
 @estimates("hybrid-backres-ee", tables=("14",))
 def backres_ee(case: Case) -> Finding:
-    """EE of the hybrid VGG8x2 over that of the hybrid VGG9."""
+    """EE of the hybrid VGG8x2 divided by that of the hybrid VGG9."""
     one, two = first(case, "VGG8x2", HYBRID), first(case, "VGG9", HYBRID)
     return Finding(
         [
@@ -113,8 +115,9 @@ def backres_ee(case: Case) -> Finding:
 
 @estimates("hybrid-real-input", tables=("14",))
 def real_input(case: Case) -> Finding:
-    """Of the hybrid VGG9 whose spiking block reads the real-valued X, minus the one that reads spikes coded from X: accuracy;
-    and the ratio of their energies."""
+    """The hybrid VGG9 whose spiking block reads the real-valued X, compared with the one that reads spikes coded from X:
+    the difference of accuracies and the ratio of energies.
+    """
     real, coded = first(case, "VGG9", HYBRID), case.series("VGG9", "hybrid-rate")
     return Finding(
         [
@@ -135,7 +138,9 @@ def real_input(case: Case) -> Finding:
 
 @estimates("hybrid-more-lif-hurts", tables=("16",))
 def more_lif(case: Case) -> Finding:
-    """Accuracy of VGG13 on the ImageNet subset with eight spiking convolutions minus that with two; four and six beside it."""
+    """Accuracy of VGG13 on the ImageNet subset with eight spiking convolutions minus that with two. Also shown: four and
+    six.
+    """
     two, roles = first(case, "VGG13", "hybrid"), ("hybrid-lif8", "hybrid-lif4", "hybrid-lif6")
     return Finding(
         [
@@ -154,8 +159,9 @@ def more_lif(case: Case) -> Finding:
 
 @estimates("hybrid-vgg13-backres", tables=("16",))
 def vgg13_backres(case: Case) -> Finding:
-    """EE of VGG13 with a BackRes connection in its spiking layers over that without, and beside it the same of their energies;
-    the paper expects it and does not test."""
+    """EE of VGG13 with a BackRes connection in its spiking layers divided by that without. Also shown: the same ratio of
+    their energies. The paper expects this and does not test it.
+    """
     one, two = case.series("VGG13", "hybrid-backres"), first(case, "VGG13", "hybrid")
     return Finding(
         [

@@ -16,9 +16,10 @@ SEEDS = (0, 1, 2, 3, 4)
 
 @estimates("coding-integrity", tables=())
 def integrity(case: Case) -> Finding:
-    """Of 50 real images (scikit-learn's digits), coded as Poisson spikes and averaged over T: root mean square error at T =
-    1,000 over that at T = 100, which is 1 over the root of 10 for independent spikes; beside it the same from T = 25, that of
-    most tables here, to T = 100. Five seeds of the code."""
+    """50 real images (scikit-learn's digits), coded as Poisson spikes and averaged over T: root mean square error at T =
+    1,000 divided by that at T = 100, which is 1 over the root of 10 for independent spikes. Also shown: the same ratio
+    from T = 25, the T of most tables here, to T = 100. Five seeds of the code.
+    """
     images = to_unit(load(DataConfig("digits", train=50, validation=0, test=1, size=8)).train.images)
     late, early = [], []
     for seed in SEEDS:

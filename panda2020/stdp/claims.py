@@ -53,8 +53,10 @@ def deeper_worse(case: Case) -> Finding:
 
 @estimates("stdp-backres-better", tables=("6",))
 def backres_better(case: Case) -> Finding:
-    """Accuracy of the STDP-trained ResNet2x2 minus that of ResNet2 and ResNet3, which is half of the sentence; beside it the
-    other half, EE_Conv of ResNet2x2 against its own ANN and over that of the other two, its two readings."""
+    """Accuracy of the STDP-trained ResNet2x2 minus that of ResNet2 and ResNet3, which is half of the sentence. Also
+    shown, for the other half: EE_Conv of ResNet2x2 against its own ANN, and divided by that of the other two networks
+    (two readings of the sentence).
+    """
     one = trained(case, "ResNet2x2")
     others = [trained(case, name) for name in ("ResNet2", "ResNet3")]
     parts = [difference(one, other, direction=above(0)) for other in others]
@@ -85,7 +87,7 @@ def backres_better(case: Case) -> Finding:
 
 @estimates("stdp-ee-conv-full", tables=("6",))
 def conv_full(case: Case) -> Finding:
-    """EE of the spiking convolutions alone over EE of the whole network with its ReLU classifier."""
+    """EE of the spiking convolutions alone divided by EE of the whole network with its ReLU classifier."""
     return Finding(
         [
             value(
@@ -104,8 +106,9 @@ def conv_full(case: Case) -> Finding:
 
 @estimates("stdp-few-samples", tables=("6", "6-samples"))
 def few_samples(case: Case) -> Finding:
-    """Accuracy of the STDP-trained ResNet2 on the profile's unlabelled images, 5,000 or fewer, minus that on twice as many. On
-    fewer than 5,000 it cannot be asked."""
+    """Accuracy of the STDP-trained ResNet2 on the profile's unlabelled images, 5,000 or fewer, minus that on twice as
+    many. With fewer than 5,000 images the claim cannot be tested.
+    """
     enough = trained(case, "ResNet2")
     more = case.series("ResNet2", "stdp-more", view="fc/learned")
     seen = sorted(
@@ -125,8 +128,9 @@ def few_samples(case: Case) -> Finding:
 
 @estimates("stdp-kn-updates", tables=("6",))
 def updates(case: Case) -> Finding:
-    """Weight updates of the last convolution of ResNet2x2 over those of ResNet2, whose last convolution is computed once on the
-    same images: the number n of unrolling steps, 2. The better use of the images is judged in stdp-backres-better."""
+    """Weight updates of the last convolution of ResNet2x2 divided by those of ResNet2, whose last convolution runs once
+    on the same images: the number n of unrolling steps, 2. stdp-backres-better judges whether the images are used better.
+    """
     one, two = trained(case, "ResNet2x2"), trained(case, "ResNet2")
     return Finding(
         [
@@ -158,8 +162,9 @@ def convnn_80(case: Case) -> Finding:
 
 @estimates("hybrid-stdp-gap", tables=("6", "12"))
 def convnn_gap(case: Case) -> Finding:
-    """Accuracy of the STDP features under ConvNN minus that of the ANN with the ConvNN classifier, trained end to end; and how
-    much larger that is than the same difference under the fully connected classifier."""
+    """Accuracy of the STDP features with ConvNN minus that of the ANN with the ConvNN classifier, trained end to end; and
+    how much larger that difference is than the same difference with the fully connected classifier.
+    """
     parts = []
     for name in NETS:
         late = trained(case, name, "convnn"), case.series(name, "ann-convnn")

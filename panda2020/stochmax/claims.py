@@ -28,7 +28,7 @@ RHO = (
 
 @estimates("stochmax-low-T", tables=("10",))
 def low_t(case: Case) -> Finding:
-    """Accuracy of VGG3 with stochmax minus that with softmax, at T = 5, 10 and 25; "consistent" asks for all three."""
+    """Accuracy of VGG3 with stochmax minus that with softmax, at T = 5, 10 and 25; "consistent" requires all three."""
     return Finding(
         [
             difference(
@@ -64,9 +64,10 @@ def _first(case: Case, name: str) -> int | None:
 
 @estimates("stochmax-ee", tables=("8", "11"))
 def ee(case: Case) -> Finding:
-    """EE with stochmax over EE with softmax: at equal T, the smallest planned; and at equal accuracy, that is each at the T where
-    it reaches the smaller one of their accuracies at the largest T, by interpolation in log T. The sentence mixes sparser spikes
-    with a lower T, so both count."""
+    """EE with stochmax divided by EE with softmax: at equal T, the smallest planned; and at equal accuracy, where each is
+    read at the T at which it reaches the smaller of their accuracies at the largest T, by interpolation in log T. The
+    sentence combines sparser spikes with a lower T, so both count.
+    """
     parts = []
     for name in PAIR:
         one, two = case.series(name, STOCH, _first(case, name)), case.series(name, SOFT, _first(case, name))
@@ -108,8 +109,9 @@ def _equal_accuracy(case: Case, name: str, size: Range) -> Quantity:
 
 @estimates("stochmax-sparser", tables=("8", "11"))
 def sparser(case: Case) -> Finding:
-    """Spike rate with stochmax over that with softmax at equal T in every layer, which must be below 1; beside it that of the
-    mean rates."""
+    """Spike rate with stochmax divided by that with softmax at equal T in every layer, which must be below 1. Also shown:
+    the same ratio of the mean rates.
+    """
     parts = []
     for name in PAIR:
         one, two = case.series(name, STOCH, _first(case, name)), case.series(name, SOFT, _first(case, name))
@@ -132,8 +134,9 @@ def _rate(layer: str) -> Callable[[Sample], float]:
 
 @estimates("stochmax-conv-stdp", tables=("2", "2-stochmax", "6"))
 def other_methods(case: Case) -> Finding:
-    """Accuracy with stochmax minus that with softmax, of the converted VGG7 at the largest T and of the STDP-trained ResNet3;
-    and the ratio of their EE, which must be 1."""
+    """Accuracy with stochmax minus that with softmax, for the converted VGG7 at the largest T and for the STDP-trained
+    ResNet3; and the ratio of their EE, which must be 1.
+    """
     converted = longest(case, "VGG7-conv", "converted-stochmax"), longest(case, "VGG7-conv")
     trained = (
         case.series("ResNet3", "stdp", view="fc-stochmax/learned"),

@@ -28,8 +28,9 @@ def limit(case: Case) -> Finding:
 
 @estimates("backres-channels", tables=("figure-1",))
 def channels(case: Case) -> Finding:
-    """Accuracy of the ANN VGG2x4 with 64 input and 128 output channels under each of the three ways to match them, minus that of
-    the plain VGG8; beside it "top" with the same channels for all images."""
+    """Accuracy of the ANN VGG2x4 with 64 input and 128 output channels under each of the article's three ways to match
+    them, minus that of the plain VGG8. Also shown: "top" with the same channels for all images.
+    """
     plain = case.series("VGG8", "ann")
     return Finding(
         [
