@@ -17,10 +17,6 @@ from snncore.network import Network, NetworkConfig
 from snncore.neurons import IF, LIF, fire_reference
 from snncore.stochmax import Stochmax
 from snncore.topology import (
-    Conv,
-    Dense,
-    Pool,
-    Skip,
     parameter_count,
 )
 
@@ -50,31 +46,6 @@ def record(net, x, **options):
         seen[site] = (values, timed)
 
     return net(x, probe=probe, **options), seen
-
-
-neurons = st.sampled_from([None, *topology.NEURONS])
-
-
-leaves = st.one_of(
-    st.builds(Conv, st.integers(1, 512), st.sampled_from([1, 3, 5, 7]), neurons),
-    st.builds(Dense, st.integers(1, 4096), neurons),
-    st.just(Pool()),
-)
-
-
-bodies = (
-    st.lists(leaves, min_size=1, max_size=3).filter(lambda body: any(n != Pool() for n in body)).map(tuple)
-)
-
-
-skips = st.builds(Skip, bodies)
-
-
-inner = (
-    st.lists(st.one_of(leaves, skips), min_size=1, max_size=3)
-    .filter(lambda body: any(n != Pool() for n in body))
-    .map(tuple)
-)
 
 
 def lif_by_hand(current, neuron):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snncore import topology
+from snncore.backres import MATCHES
 from snncore.network import Network, NetworkConfig
 from snncore.topology import (
     Block,
@@ -82,7 +83,7 @@ inner = (
 )
 
 
-blocks = st.builds(Block, inner, st.integers(1, 9), st.sampled_from([None, "drop", "top", "average"]))
+blocks = st.builds(Block, inner, st.integers(1, 9), st.sampled_from([None, *MATCHES]))
 
 
 topologies = st.builds(
