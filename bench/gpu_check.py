@@ -63,7 +63,7 @@ class Scale:
 
 SCALES = {
     "full": Scale(
-        ("VGG5", "VGG7-agd", "VGG3x4"), (0.25, 1.0), (32, 128), 25, 5, (128, 128, 16, 16), (500, 100), 256
+        ("VGG5", "VGG7-agd", "VGG3x4"), (0.25, 1.0), (32, 128), 25, 5, (128, 128, 16, 16), (2000, 100), 256
     ),
     "small": Scale(("VGG5",), (1 / 16,), (2,), 3, 1, (2, 3, 4, 4), (6, 60), 16),
 }
@@ -305,31 +305,31 @@ class _Check:
 
     def _conversion(self) -> Found:
         """Calibration and simulation of VGG7-conv, image-steps per second."""
-        (images, T), width = self.scale.simulated, self.scale.widths[-1]
+        (images, T), coder = self.scale.simulated, InputConfig("poisson", steps=1)
         splits = made_up(images)
-        ann = Network(
-            scale_width(as_ann(networks.network("VGG7-conv").topology), width),
-            input_shape=networks.CIFAR10,
-            config=NetworkConfig(neuron="relu", gain=1.4),
-            generator=torch.Generator().manual_seed(0),
-        ).to(self.device)
-        coder = InputConfig("poisson", steps=1)
-        draw = torch.Generator(device=self.device).manual_seed(0)
-        config = ConversionConfig(images=min(256, images), steps=T, percentile=99.9)
-        begin = time.perf_counter()
-        net, thresholds = convert(ann, splits.train.images, coder, config, generator=draw)
-        calibrated = time.perf_counter() - begin
-        simulate(net, first(splits.train, 1), coder, 2, seed=0, device=self.device)
-        begin = time.perf_counter()
-        found = simulate(net, splits.train, coder, T, at=(T,), seed=0, points=10, device=self.device)
-        simulated = time.perf_counter() - begin
-        yield {
-            "width": width,
-            "calibration_image_steps_per_s": config.images * config.steps / calibrated,
-            "image_steps_per_s": images * T / simulated,
-            "thresholds": [round(x, 3) for x in thresholds.values()],
-            "rates": [round(site.rate, 4) for site in found[T].sites.values()],
-        }
+        config = ConversionConfig(images=min(1000, images), steps=T, percentile=99.9)
+        for width in self.scale.widths:
+            ann = Network(
+                scale_width(as_ann(networks.network("VGG7-conv").topology), width),
+                input_shape=networks.CIFAR10,
+                config=NetworkConfig(neuron="relu", gain=1.4),
+                generator=torch.Generator().manual_seed(0),
+            ).to(self.device)
+            draw = torch.Generator(device=self.device).manual_seed(0)
+            begin = time.perf_counter()
+            net, thresholds = convert(ann, splits.train.images, coder, config, generator=draw)
+            calibrated = time.perf_counter() - begin
+            simulate(net, first(splits.train, 1), coder, 2, seed=0, device=self.device)
+            begin = time.perf_counter()
+            found = simulate(net, splits.train, coder, T, at=(T,), seed=0, points=10, device=self.device)
+            simulated = time.perf_counter() - begin
+            yield {
+                "width": width,
+                "calibration_image_steps_per_s": config.images * config.steps / calibrated,
+                "image_steps_per_s": images * T / simulated,
+                "thresholds": [round(x, 3) for x in thresholds.values()],
+                "rates": [round(site.rate, 4) for site in found[T].sites.values()],
+            }
 
     def _peers(self) -> Found:
         """The step of SpikingJelly's backends, if it is installed, for comparison."""

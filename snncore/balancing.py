@@ -32,7 +32,7 @@ from .peaks import Peak, Percentile
 from .stepper import Coder, Neurons, Stepper, encode
 from .topology import Pass
 
-_BATCH = {"cpu": 16, "cuda": 256}  # images updated together: their state fits a CPU's cache, or fills a GPU
+_BATCH = {"cpu": 16, "cuda": 1000}  # images updated together: their state fits a CPU's cache, or fills a GPU
 
 #: Functions from the thresholds of a layer's unrolling steps, in order, to one shared threshold.
 _SHARED: Mapping[str, Callable[[list[float]], float]] = {"max": max, "first": lambda v: v[0], "mean": fmean}

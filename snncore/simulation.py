@@ -31,7 +31,9 @@ from .topology import Pass
 
 _TOGETHER = 16  # images whose neurons are updated together on a CPU, so that their state stays in the cache
 
-_BATCHES = 5  # batches that a GPU codes and updates at once, because 50 images do not fill it
+_TOGETHER_ON_GPU = (
+    1 << 26
+)  # neurons that a GPU updates at once, because the 50 images of a batch do not fill it
 
 
 class Labelled(Protocol):
@@ -134,7 +136,7 @@ def simulate(
         steps: T of the whole simulation.
         at: further T, up to ``steps``, at which to read out.
         seed: its stream "evaluation" draws the spike code, batch by batch. On a GPU, whose generator gives different numbers
-            than a CPU's, a batch holds five times ``batch_size``.
+            than a CPU's, a batch holds a multiple of ``batch_size``, up to 67 million neurons.
         batch_size: images coded together.
         time_chunk: number of input steps coded at once; affects only memory, not the result.
         points: also compare rates with activations (``Snapshot.agreement``) and keep this many pairs per site.
@@ -154,7 +156,9 @@ def simulate(
     if marks[-1] > steps:
         raise ValueError(f"at must lie between 1 and steps = {steps}, got {marks[-1]}")
     _require_part(network, part)
-    batch_size = whole("batch_size", batch_size) * (_BATCHES if torch.device(device).type == "cuda" else 1)
+    batch_size = whole("batch_size", batch_size)
+    if torch.device(device).type == "cuda":
+        batch_size *= _batches_at_once(network, batch_size)
     scale = scales(network)
     check_coder(network, coder)
     spike_by_spike = torch.device(device).type == "cpu" and events.usable(network)
@@ -181,6 +185,12 @@ def simulate(
                 batch.require_finite()
                 tallies[T].add(batch.read(), batch.real, labels, expected)
     return {T: tally.snapshot() for T, tally in tallies.items()}
+
+
+def _batches_at_once(network: Network, batch_size: int) -> int:
+    """The number of batches that a GPU codes and updates together."""
+    neurons = sum(math.prod(p.out_shape) for p in _spiking(network))
+    return max(1, _TOGETHER_ON_GPU // (neurons * batch_size))
 
 
 def classify(

@@ -1,14 +1,14 @@
 """Use a few minutes of a GPU well: unpack the data, check the device, record runs until time is over.
 
     python -m tools.gpu_minutes --seconds 540 --commit SHA --data DATA --prepare shared/prepare --out OUT \\
-        --profile paper --tables 2 8
+        --profile laptop --stages R2 R3 R1 --workers 12 --conversions 3
 
-Runs are taken in the order of ``--tables``, seed by seed, and never by their results. A run that does not fit into the
-remaining time is skipped for a later one that fits. The speed of the machine is measured from the runs themselves, as one
-factor per kind of run on ``minutes``, which estimates two CPU cores. Before the first run of a kind the factor is a cautious
-guess.
+Several worker processes share the device, because one network at a quarter of the width does not fill it. A free worker
+takes the next run in the order of ``--stages`` that fits into the remaining time; runs are never chosen by their results.
+The speed of the machine is measured from the runs themselves, as one factor per kind of run on ``minutes``, which estimates
+two CPU cores. Before the first run of a kind ends the factor is a guess.
 
-``OUT/records`` holds each record as soon as it is done, ``OUT/runs`` the checkpoints of an interrupted run, from which the
+``OUT/records`` holds each record as soon as it is done, ``OUT/runs`` the checkpoints of interrupted runs, from which the
 same command continues, and ``OUT/summary.json`` what was done and what was not. ``python -m panda2020 import`` imports the
 records.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -24,13 +25,12 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-ORDER = ("2", "8", "10", "14", "6", "4", "16")  # conversions first, then the tables that decide most claims
-
-#: Time of a first run relative to its estimate for two CPU cores. With narrow networks a GPU waits for kernel launches.
-GUESSED = {"cpu": 1.5, "cuda": 1 / 10, "cuda, paper": 1 / 100}
+#: Time of a first run relative to its estimate for two CPU cores.
+GUESSED = {"cpu": 1.5, "cuda": 1 / 25}
 
 ROOM = 1.2  # a run must fit with a margin of one fifth
 
@@ -60,12 +60,45 @@ class Clock:
         self.measured[task] = before[0] + taken, before[1] + estimate
 
 
+@dataclass(frozen=True)
+class Run:
+    """One run of the list: its key, entry and task, and its estimated seconds on two CPU cores."""
+
+    name: str
+    entry: Any
+    task: str
+    estimate: float
+
+    @property
+    def ann(self) -> Any:
+        """The spec of the ANN that a conversion starts from; None for other runs."""
+        return getattr(self.entry.spec, "ann", None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how a worker executes runs: picklable, because a worker is a new process."""
+
+    out: Path
+    device: str
+    commit: Any
+
+
+@dataclass
+class Worker:
+    """A process that executes one run at a time. ``run``: the run in progress, since ``began``; None if it is free."""
+
+    process: Any
+    pipe: Connection
+    run: Run | None = None
+    began: float = 0.0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything. Returns 0 unless a run failed or the device is faulty."""
     given = _parser().parse_args(arguments)
     kind = given.device.split(":")[0]
-    usual = GUESSED.get(f"{kind}, {given.profile}", GUESSED[kind])
-    clock = Clock(given.seconds, usual if given.guess is None else given.guess)
+    clock = Clock(given.seconds, GUESSED[kind] if given.guess is None else given.guess)
     given.out.mkdir(parents=True, exist_ok=True)
     summary: dict[str, Any] = {"command": " ".join(sys.argv), "device": given.device, "runs": []}
     if given.data is not None:
@@ -89,28 +122,32 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.gpu_minutes", description=str(__doc__).split("\n")[0]
     )
-    parser.add_argument("--seconds", type=float, required=True, help="of all that this command does")
-    parser.add_argument("--commit", help="the commit of these sources, where there is no git history")
-    parser.add_argument("--data", type=Path, help="folder of the data sets (default: as SNNCORE_DATA says)")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--seconds", type=float, required=True, help="of all that this command does")
+    add("--commit", help="the commit of these sources, where there is no git history")
+    add("--data", type=Path, help="folder of the data sets (default: as SNNCORE_DATA says)")
+    add(
         "--prepare",
         type=Path,
         metavar="SCRIPT",
         help="unpacks the images: run first, with --data as argument",
     )
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--profile", default="paper")
-    parser.add_argument("--tables", nargs="+", default=list(ORDER), metavar="N")
-    parser.add_argument("--seeds", nargs="+", type=int, metavar="S")
-    parser.add_argument(
-        "--guess", type=float, metavar="X", help="time of the first run of a kind over its estimate by plan"
+    add("--out", type=Path, required=True)
+    add("--profile", default="laptop")
+    add("--stages", nargs="+", default=[f"R{n}" for n in range(1, 9)], metavar="R", help="R1 to R8, in order")
+    add("--seeds", nargs="+", type=int, metavar="S")
+    add("--workers", type=int, default=1, metavar="N", help="processes that share the device (default: 1)")
+    add(
+        "--conversions",
+        type=int,
+        metavar="N",
+        help="at most this many at once, because each holds gigabytes of spikes (default: no limit)",
     )
-    parser.add_argument("--have", type=Path, help="records that need not be made again (default: results/)")
-    parser.add_argument("--device", default="cuda", help="cuda or cpu (default: cuda)")
-    parser.add_argument(
-        "--check-seconds", type=float, default=90, help="for bench.gpu_check; 0 leaves it out"
-    )
-    parser.add_argument("--check-size", default="full", help="of bench.gpu_check: full or small")
+    add("--guess", type=float, metavar="X", help="time of the first run of a kind over its estimate by plan")
+    add("--have", type=Path, help="records that need not be made again (default: results/)")
+    add("--device", default="cuda", help="cuda or cpu (default: cuda)")
+    add("--check-seconds", type=float, default=90, help="for bench.gpu_check; 0 leaves it out")
+    add("--check-size", default="full", help="of bench.gpu_check: full or small")
     return parser
 
 
@@ -136,18 +173,14 @@ def _check(given: argparse.Namespace, clock: Clock) -> str:
 
 def _record(given: argparse.Namespace, clock: Clock, summary: dict[str, Any]) -> None:
     """Record the runs that fit, and write the summary after every run."""
-    import torch  # imported after the check has released the device, because it is slow and uses it
-
-    from panda2020 import contents
-    from panda2020.runs import execute, freshness, key, provenance, results_directory, sources, spec, store
+    from panda2020 import contents  # imported after the check has released the device, because it is slow
+    from panda2020.runs import freshness, key, provenance, results_directory, spec, store
     from panda2020.runs.executing import minutes
     from snncore import kernels
 
-    torch.set_num_threads(provenance.usable_cores())
     commit = provenance.commit(given.commit)
     if commit.sha is None:
         raise SystemExit(f"error: {commit.note}, so a record could not say what made it: give --commit")
-    tables = [table for table in given.tables if table in contents.TABLES]
     made = store.Store(given.out / "records")
     made.check_writable()
     had = store.Store(given.have or results_directory())
@@ -155,54 +188,145 @@ def _record(given: argparse.Namespace, clock: Clock, summary: dict[str, Any]) ->
         "commit": commit.sha,
         "neurons": kernels.path(given.device),
         "machine": provenance.machine(given.device),
+        "workers": given.workers,
     }
-    entries = {key(entry.spec): entry for entry in contents.entries(given.profile, tables, given.seeds)}
-    for task in {spec.task_of(entry.spec) for entry in entries.values()}:
-        sources.of_task(task)  # hash the code as loaded now
-
-    def keep(name: str, entry: Any, state: str, **more: Any) -> None:
-        summary["runs"].append({"key": name, "run": str(entry), "state": state, **more})
-        summary["factors"] = {task: taken / estimated for task, (taken, estimated) in clock.measured.items()}
-        (given.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-
-    for number, (name, entry) in enumerate(entries.items(), 1):
-        task, estimate = spec.task_of(entry.spec), 60 * minutes(entry.spec)
+    places: dict[str, Any] = {}
+    for stage in given.stages:
+        for entry in contents.stage(given.profile, stage, given.seeds):
+            places.setdefault(key(entry.spec), entry)
+    todo = _Todo(given, clock, summary, Place(given.out, given.device, commit), len(places))
+    for name, entry in places.items():
         known = [record for place in (made, had) if (record := place.read(name)) is not None]
+        run = Run(name, entry, spec.task_of(entry.spec), 60 * minutes(entry.spec))
         if any(freshness(record) != "older" for record in known):
-            keep(name, entry, "there already")
-            continue
-        expected = clock.expected(task, estimate)
-        if ROOM * expected > clock.left:
-            keep(name, entry, "does not fit", expected_s=round(expected, 1), left_s=round(clock.left, 1))
-            continue
-        begin = time.perf_counter()
+            todo.keep(run, "there already")
+        else:
+            todo.waiting.append(run)
+    todo.work()
+
+
+class _Todo:
+    """The runs that wait, and the workers that execute them."""
+
+    def __init__(
+        self, given: argparse.Namespace, clock: Clock, summary: dict[str, Any], place: Place, total: int
+    ) -> None:
+        self.given, self.clock, self.summary, self.place, self.total = given, clock, summary, place, total
+        self.waiting: list[Run] = []
+        self.trained: list[Any] = []  # ANNs whose weights are stored
+        # a fork of a process that has used a GPU cannot use it
+        self.context: Any = multiprocessing.get_context("fork" if given.device == "cpu" else "spawn")
+
+    def work(self) -> None:
+        """Give runs to free workers until nothing fits any more; stop those that are not done in time."""
+        workers = [self._worker() for _ in range(min(self.given.workers, len(self.waiting)))]
+        while True:
+            for worker in workers:
+                if worker.run is None and (run := self._next(workers)) is not None:
+                    self.waiting.remove(run)
+                    worker.run, worker.began = run, time.perf_counter()
+                    worker.pipe.send((run.name, run.entry))
+            busy = [worker for worker in workers if worker.run is not None]
+            if not busy or self.clock.left <= 0:
+                break
+            for pipe in wait([worker.pipe for worker in busy], timeout=max(0.0, min(1.0, self.clock.left))):
+                worker = next(worker for worker in workers if worker.pipe is pipe)
+                if not self._finish(worker):
+                    workers[workers.index(worker)] = self._worker()
+        for worker in workers:
+            if worker.run is not None:
+                self.keep(worker.run, "cut off", seconds=round(time.perf_counter() - worker.began, 1))
+            worker.process.terminate()
+        for run in self.waiting:
+            self.keep(run, "does not fit", expected_s=round(self._expected(run), 1))
+
+    def _worker(self) -> Worker:
+        here, there = self.context.Pipe()
+        process = self.context.Process(target=_serve, args=(there, self.place), daemon=True)
+        process.start()
+        there.close()
+        return Worker(process, here)
+
+    def _next(self, workers: list[Worker]) -> Run | None:
+        """The first run that fits into the time and beside the runs in progress."""
+        running = [worker.run for worker in workers if worker.run is not None]
+        anns = [run.ann for run in running if run.ann is not None]
+        full = self.given.conversions is not None and len(anns) >= self.given.conversions
+        for run in self.waiting:
+            if run.ann is not None and (full or (run.ann in anns and run.ann not in self.trained)):
+                continue  # another worker is training its ANN
+            if ROOM * self._expected(run) <= self.clock.left:
+                return run
+        return None
+
+    def _expected(self, run: Run) -> float:
+        return self.clock.expected(run.task, run.estimate)
+
+    def _finish(self, worker: Worker) -> bool:
+        """Keep what a worker says about its run. Returns False if the worker must be replaced."""
+        run, seconds = worker.run, round(time.perf_counter() - worker.began, 1)
+        assert run is not None
+        worker.run = None
+        try:
+            state, said, resumed = worker.pipe.recv()
+        except EOFError:
+            state, said, resumed = "failed", "the process ended", False
+        if state == "done":
+            expected = round(self._expected(run), 1)
+            if not resumed:  # the time of a resumed run covers only its end
+                self.clock.learn(run.task, seconds, run.estimate)
+            self.trained.append(run.ann)
+            self.keep(run, state, seconds=seconds, expected_s=expected)
+        else:
+            self.keep(run, state, error=said)
+        print(
+            f"{len(self.summary['runs'])}/{self.total} {state} {run.name} {run.entry}: {seconds:.1f} s, {said}; "
+            f"{self.clock.left:.0f} s left",
+            flush=True,
+        )
+        return bool(state == "done")
+
+    def keep(self, run: Run, state: str, **more: Any) -> None:
+        """Write the state of a run into the summary."""
+        self.summary["runs"].append({"key": run.name, "run": str(run.entry), "state": state, **more})
+        self.summary["factors"] = {
+            task: taken / estimated for task, (taken, estimated) in self.clock.measured.items()
+        }
+        text = json.dumps(self.summary, indent=1) + "\n"
+        (self.given.out / "summary.json").write_text(text, encoding="utf-8")
+
+
+def _serve(pipe: Connection, place: Place) -> None:
+    """Execute the runs that come through the pipe. Ends after a failure, which may have spoilt the device's state."""
+    import torch
+
+    from panda2020.runs import execute, store
+
+    torch.set_num_threads(1)
+    made = store.Store(place.out / "records")
+    while True:
+        try:
+            _, entry = pipe.recv()
+        except EOFError:
+            return
         try:
             record = execute(
                 entry,
                 store=made,
-                runs=given.out / "runs",
-                device=given.device,
+                runs=place.out / "runs",
+                device=place.device,
                 progress=False,
-                commit=commit,
+                commit=place.commit,
                 renew=True,
             )
-        except Exception as error:  # a failed run must not stop the others
+        except Exception as error:  # any error, because a failed run must not stop the others
             traceback.print_exc()
-            state, said = "failed", f"{type(error).__name__}: {error}"
-            keep(name, entry, state, error=said)
-        else:
-            taken = time.perf_counter() - begin
-            if not record.provenance["resumed"]:  # the time of a resumed run covers only its end
-                clock.learn(task, taken, estimate)
-            state = "done"
-            said = f"accuracy {record.result['accuracy']:.4f}" if "accuracy" in record.result else ""
-            keep(name, entry, state, seconds=round(taken, 1), expected_s=round(expected, 1))
-        print(
-            f"{number}/{len(entries)} {state} {name} {entry}: {time.perf_counter() - begin:.1f} s "
-            f"(expected {expected:.1f}), {said}; {clock.left:.0f} s left",
-            flush=True,
-        )
-        if given.device.startswith("cuda"):
+            pipe.send(("failed", f"{type(error).__name__}: {error}", False))
+            return
+        result = record.result
+        said = f"accuracy {result['accuracy']:.4f}" if "accuracy" in result else ""
+        pipe.send(("done", said, bool(record.provenance["resumed"])))
+        if place.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 from dataclasses import replace
 
 import pytest
@@ -30,8 +32,8 @@ def tiny(entry):
 
 @pytest.fixture
 def call(tmp_path, monkeypatch):
-    planned = contents.entries
-    monkeypatch.setattr(contents, "entries", lambda *given: [tiny(entry) for entry in planned(*given)[:2]])
+    planned = contents.stage
+    monkeypatch.setattr(contents, "stage", lambda *given: [tiny(entry) for entry in planned(*given)[:2]])
     commit = provenance.commit().sha
     if commit is None:
         pytest.skip("there is no git history to take the commit from")
@@ -48,7 +50,7 @@ def call(tmp_path, monkeypatch):
 
 
 def test_records_come_out_and_are_taken_over(call, tmp_path, monkeypatch, capsys):
-    code, summary, commit = call("--seconds", 60, "--tables", "2", "--seeds", 0)
+    code, summary, commit = call("--seconds", 60, "--stages", "R1", "--seeds", 0)
     done = [run for run in summary["runs"] if run["state"] == "done"]
     assert code == 0 and done and summary["commit"] == commit and summary["neurons"] == "numba"
     assert summary["factors"]["convert"] > 0 and "1/" in capsys.readouterr().out
@@ -60,12 +62,12 @@ def test_records_come_out_and_are_taken_over(call, tmp_path, monkeypatch, capsys
     for file in files:
         record = import_record(file, store=taken, repository=provenance.source_tree(), commit=commit)
         assert record.provenance["neurons"] == "numba" and record.provenance["device"] == "cpu"
-    again = call("--seconds", 60, "--tables", "2", "--seeds", 0)[1]["runs"]
+    again = call("--seconds", 60, "--stages", "R1", "--seeds", 0)[1]["runs"]
     assert {run["state"] for run in again if run["key"] in taken.all_keys()} == {"there already"}
 
 
 def test_nothing_starts_that_does_not_fit(call, tmp_path):
-    code, summary, _ = call("--seconds", 0.5, "--tables", "2", "8", "--seeds", 0)
+    code, summary, _ = call("--seconds", 0.5, "--stages", "R1", "R2", "--seeds", 0)
     assert code == 0 and {run["state"] for run in summary["runs"]} == {"does not fit"}
     assert not list((tmp_path / "out" / "records").glob("*.json"))
 
@@ -75,10 +77,32 @@ def test_a_run_that_fails_does_not_stop_the_others(call, monkeypatch):
         raise RuntimeError("no memory")
 
     monkeypatch.setattr("panda2020.runs.execute", broken)
-    code, summary, _ = call("--seconds", 100, "--tables", "2", "--seeds", 0)
+    code, summary, _ = call("--seconds", 100, "--stages", "R1", "--seeds", 0)
     assert code == 1 and [run["error"] for run in summary["runs"]] == ["RuntimeError: no memory"] * len(
         summary["runs"]
     )
+
+
+def test_workers_share_the_runs(call):
+    code, summary, _ = call(
+        "--seconds", 100, "--stages", "R1", "R3", "--seeds", 0, "--workers", 3, "--conversions", 1
+    )
+    assert code == 0 and summary["workers"] == 3
+    assert {run["state"] for run in summary["runs"]} == {"done"} and len(summary["runs"]) == 4
+
+
+def test_a_run_that_is_not_done_in_time_is_cut_off(call, monkeypatch):
+    monkeypatch.setattr("panda2020.runs.execute", lambda *args, **options: time.sleep(60))
+    begin = time.perf_counter()
+    code, summary, _ = call("--seconds", 2, "--guess", 1e-6, "--stages", "R1", "--seeds", 0)
+    assert code == 0 and time.perf_counter() - begin < 20
+    assert {run["state"] for run in summary["runs"]} <= {"cut off", "does not fit"}
+
+
+def test_a_worker_that_dies_is_replaced(call, monkeypatch):
+    monkeypatch.setattr("panda2020.runs.execute", lambda *args, **options: os._exit(1))
+    code, summary, _ = call("--seconds", 100, "--stages", "R1", "--seeds", 0)
+    assert code == 1 and {run["error"] for run in summary["runs"]} == {"the process ended"}
 
 
 def test_data_are_unpacked_before_anything_else(call, tmp_path, monkeypatch):
@@ -86,7 +110,7 @@ def test_data_are_unpacked_before_anything_else(call, tmp_path, monkeypatch):
     script = tmp_path / "unpack.py"
     script.write_text("import sys, pathlib; pathlib.Path(sys.argv[1], 'here').touch()")
     (tmp_path / "data").mkdir()
-    call("--seconds", 0.1, "--tables", "2", "--data", tmp_path / "data", "--prepare", script)
+    call("--seconds", 0.1, "--stages", "R1", "--data", tmp_path / "data", "--prepare", script)
     assert (tmp_path / "data" / "here").exists()
 
 
