@@ -2,13 +2,15 @@
 
 Neurons and a short training on the device are compared with the CPU. Then training steps and a converted network are timed,
 with the same settings as recorded runs (``provenance.deterministic``). Nothing is read from disk: the images are generated.
-Every result is written to ``DIR/gpu_check.json`` as soon as it exists; a part that fails is named, and the next one runs.
+Every result is written to ``DIR/gpu_check.json`` as soon as it exists, with the commit of the sources (``--commit`` where there
+is no git history), the date and the command; a part that fails is named, and the next one runs.
 ``--device cpu --size small`` runs the same code anywhere in seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import gc
 import json
 import statistics
@@ -78,12 +80,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=90, help="start no part after this time")
     parser.add_argument("--out", type=Path, default=Path("gpu_check"))
     parser.add_argument("--size", choices=SCALES, default="full")
+    parser.add_argument("--commit", help="the commit of these sources, where there is no git history")
     given = parser.parse_args(arguments)
     if given.device != "cpu" and not torch.cuda.is_available():
         parser.error(f"--device {given.device} is not available on this machine")
-    check = _Check(
-        torch.device(given.device), SCALES[given.size], given.seconds, given.out / "gpu_check.json"
-    )
+    commit = provenance.commit(given.commit)
+    words = f"--device {given.device} --seconds {given.seconds:g} --size {given.size}"
+    made = {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": f"python -m bench.gpu_check {words}",
+        "commit": commit.sha,
+        "dirty": commit.dirty,
+    }
+    file = given.out / "gpu_check.json"
+    check = _Check(torch.device(given.device), SCALES[given.size], given.seconds, file, made)
     with provenance.deterministic():
         check.run()
     print(check.table())
@@ -93,8 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Check:
     """The parts, and their results so far."""
 
-    def __init__(self, device: torch.device, scale: Scale, seconds: float, file: Path) -> None:
-        self.device, self.scale, self.seconds, self.file = device, scale, seconds, file
+    def __init__(
+        self, device: torch.device, scale: Scale, seconds: float, file: Path, made: dict[str, Any]
+    ) -> None:
+        self.device, self.scale, self.seconds, self.file, self.made = device, scale, seconds, file, made
         self.began = time.perf_counter()
         self.rows: list[dict[str, Any]] = []
 
@@ -133,7 +145,7 @@ class _Check:
         self.rows.append(row)
         print(json.dumps(row), flush=True)
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(json.dumps(self.rows, indent=1) + "\n", encoding="utf-8")
+        self.file.write_text(json.dumps({**self.made, "rows": self.rows}, indent=1) + "\n", encoding="utf-8")
 
     def sound(self) -> bool:
         return not any("failed" in row or row.get("holds") is False for row in self.rows)

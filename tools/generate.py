@@ -213,7 +213,6 @@ def texts(root: Path = ROOT) -> dict[str, str]:
         "results.md": pages.results(found, ledgers, records),
         "numbers.md": pages.numbers(judged(tuple(claims()), results=folder)),
         "recorded.md": pages.recorded(records),
-        # nobody completes the first records: the protocol's replace them
         "missing.md": pages.missing([one for one in ledgers if one.profile != "first"]),
         "progress.md": pages.progress("laptop", {record.key for record in records}),
         "rule_history.md": rule_history.page(rule_history.commits(), rule_history.changes()),

@@ -76,9 +76,9 @@ def chapter_table(minutes: pd.DataFrame) -> pd.DataFrame:
 
 
 def total_hours(results: str | Path) -> dict[str, float]:
-    """Of all planned runs, each counted once: the estimated hours by profile; of those that are recorded, the hours that they
-    took, "measured", and what had been "expected"."""
-    seconds, found = _recorded(results), {}
+    """Of all planned runs, each counted once: the estimated hours by profile; of those that are recorded on a CPU, the hours that
+    they took, "measured", and what had been "expected"."""
+    seconds, found = _recorded(results, "cpu"), {}
     known: dict[str, Any] = {}
     for profile in PROFILES.values():
         planned = contents.entries(profile.name)
@@ -89,12 +89,16 @@ def total_hours(results: str | Path) -> dict[str, float]:
     return found
 
 
-def _recorded(results: str | Path) -> dict[str, float]:
-    """Seconds that every recorded run took, by key."""
+def _recorded(results: str | Path, device: str = "") -> dict[str, float]:
+    """Seconds that every recorded run took, by key; only those on the given kind of device, if one is given."""
     records, errors = Store(results).read_all()
     if errors:
         raise errors[0]
-    return {record.key: float(record.provenance["seconds"]) for record in records}
+    return {
+        record.key: float(record.provenance["seconds"])
+        for record in records
+        if str(record.provenance["device"]).startswith(device)
+    }
 
 
 def hours_sentence(hours: Mapping[str, float]) -> str:
@@ -105,5 +109,5 @@ def hours_sentence(hours: Mapping[str, float]) -> str:
     said = f"All planned runs are estimated to take, in hours on two CPU cores, {scales}"
     if hours["expected"]:
         times = number(hours["measured"] / hours["expected"], ".1f")
-        said += f"; the recorded ones took {times} times as long as estimated"
+        said += f"; those recorded on a CPU took {times} times as long as estimated"
     return f"{said}."

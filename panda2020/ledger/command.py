@@ -37,7 +37,7 @@ def claims_arguments(parser: argparse.ArgumentParser) -> None:
         "claims", nargs="*", metavar="CLAIM", help="ids of claims; none means all, one line each"
     )
     parser.add_argument(
-        "--profile", choices=PROFILES, default=PROFILES[0], help="scale to judge at (default: %(default)s)"
+        "--profile", choices=PROFILES, default="laptop", help="scale to judge at (default: %(default)s)"
     )
     parser.add_argument("--results", type=Path, help="folder of recorded runs (default: the repository's)")
     parser.add_argument("--json", action="store_true", help="verdicts with every quantity, as JSON")

@@ -11,7 +11,7 @@ from snncore.neurons import fire
 
 
 def parts(folder):
-    return json.loads((folder / "gpu_check.json").read_text())
+    return json.loads((folder / "gpu_check.json").read_text())["rows"]
 
 
 def run(folder, *more):
@@ -27,6 +27,12 @@ def test_everything_is_measured_and_sound(tmp_path, capsys):
     simulated = next(row for row in rows if row["part"] == "conversion")
     assert simulated["image_steps_per_s"] > 0 and min(simulated["rates"]) > 0
     assert capsys.readouterr().out.strip().endswith("sound")
+    made = json.loads((tmp_path / "gpu_check.json").read_text())
+    assert (
+        made["commit"]
+        and made["date"]
+        and made["command"].startswith("python -m bench.gpu_check --device cpu")
+    )
 
 
 def test_no_part_starts_after_the_time(tmp_path):
