@@ -93,13 +93,17 @@ def shown_runs(
 ) -> tuple[str, list[Record], list[Entry]]:
     """The profile at which an exhibit is shown, its recorded runs, and the missing runs of that profile.
 
-    It is the largest scale at which the first seed of the grid is completely recorded; if there is none, the largest with a run
-    in one of the roles ``least``; else the largest, without runs.
+    It is the largest scale at which the first seed of the grid is recorded for every network in every role, at one T at least; if
+    there is none, the largest with a run in one of the roles ``least``; else the largest, without runs.
     """
     found = [(profile, *recorded(grid(profile), results=results)) for profile in reversed(PROFILES)]
     for profile, kept, missing in found:
         first = min(seed_of(entry) for entry in grid(profile))
-        if kept and all(seed_of(entry) != first for entry in missing):
+        planned = [entry for entry in grid(profile) if seed_of(entry) == first]
+        absent = {entry.spec for entry in missing}
+        have = {(e.network, e.role, e.interpretation) for e in planned if e.spec not in absent}
+        lacking = [e for e in planned if (e.network, e.role, e.interpretation) not in have]
+        if kept and not lacking:
             return profile, kept, missing
     for profile, kept, missing in found:
         if any(run.labels["role"] in least for run in kept):

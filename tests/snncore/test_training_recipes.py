@@ -8,38 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.nn import functional as F
+from training_cases import SHORT, build, fit
 
 from snncore import coding
-from snncore.data import DataConfig, load
-from snncore.network import Network, NetworkConfig
-from snncore.streams import stream
-from snncore.training import CODES, InputConfig, TrainingConfig, train
-
-SPIKES = InputConfig("poisson", steps=4)
-
-
-SHORT = TrainingConfig(epochs=3, batch_size=16, augment=True, warmup=0.5)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load(DataConfig("digits", 200, 100, 100))
-
-
-@pytest.fixture(scope="module")
-def few():
-    return load(DataConfig("digits", 40, 20, 20))
-
-
-def build(topology="4C3 P F8 F10", seed=0, **config):
-    return Network(
-        topology, input_shape=(1, 8, 8), config=NetworkConfig(**config), generator=stream(seed, "weights")
-    )
-
-
-def fit(net, splits, coder=SPIKES, config=SHORT, seed=0, **options):
-    return train(net, splits, coder, config, seed=seed, progress=False, **options)
-
+from snncore.training import CODES, InputConfig, TrainingConfig
 
 PIXELS = torch.tensor([[[[0, 51], [204, 255]]]], dtype=torch.uint8)  # 0, 0.2, 0.8, 1
 

@@ -40,8 +40,18 @@ def test_recipes_are_counted_where_every_network_is_recorded():
     assert said == [
         "Of 3 recipes, 1 train every network and 1 train none.",
         "Under 1 of them VGG7 alone fails while VGG5, VGG3x4 train.",
+        "If a network fails below 20 % and trains from 30 %, as the protocol says of claims, that number is 1: "
+        "optimiser adam 0.01, clipped, readout sum, gain 1, leak 0.95.",
     ]
     assert recipes.recipe_sentences(recipes.recipe_table(RUNS[:1])) == []
+
+
+def test_the_words_of_the_protocol_count_a_network_that_barely_leaves_chance_as_failing():
+    three = [run("VGG5", 0.45), run("VGG7-agd", 0.18), run("VGG3x4", 0.3)]  # 0.18: 15 % at the lower end
+    said = recipes.recipe_sentences(recipes.recipe_table(three))
+    assert said[1].startswith("Under 0 of them") and "that number is 1: optimiser adam" in said[2]
+    three[2] = run("VGG3x4", 0.29)
+    assert recipes.recipe_sentences(recipes.recipe_table(three))[2].endswith("that number is 0.")
 
 
 def test_recipes_rise_and_are_filled_where_they_train():

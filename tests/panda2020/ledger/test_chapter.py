@@ -112,6 +112,24 @@ def test_an_exhibit_is_shown_at_the_largest_scale_whose_first_seed_is_complete(t
     assert (profile, kept) == (PROFILES[-1], []) and missing
 
 
+def test_an_exhibit_needs_one_T_of_every_network_and_role(monkeypatch, tmp_path):
+    from panda2020.agd.grid import table8
+
+    def recorded(entries, *, results):
+        if entries[0].profile != "laptop":
+            return [], list(entries)
+        short = [e for e in entries if e.role == "ann" or e.spec.input.steps == 25]
+        left = [e for e in short if (e.network, e.role, e.spec.seed) not in lacking]
+        return [SimpleNamespace(labels=e.labels) for e in left], [e for e in entries if e not in left]
+
+    lacking = {("VGG5", "snn", 1)}
+    monkeypatch.setattr(chapter, "recorded", recorded)
+    profile, kept, missing = chapter.shown_runs(table8, results=tmp_path, least=["none"])
+    assert profile == "laptop" and kept and missing  # T = 50 and a later seed may be missing
+    lacking.add(("VGG5", "snn", 0))
+    assert chapter.shown_runs(table8, results=tmp_path, least=["none"])[0] != "laptop"
+
+
 def test_claims_without_runs_are_named_as_not_measured(tmp_path):
     (judgement,) = chapter.judged(["hybrid-real-input"], results=tmp_path).values()
     assert chapter.lead(judgement).startswith("Not measured: ")
