@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from panda2020.claims.claims import GROUPS, claims
+from panda2020.claims.evidence import PROFILES
 from panda2020.claims.stated import stated
 from panda2020.claims.verdicts import CONTRADICTED, DECISIVE, SUPPORTED, VERDICTS
 from panda2020.exhibits.cells import inline_html
@@ -88,13 +89,17 @@ def finding(found: Home) -> str:
 
 
 def scale_sentence(found: Home) -> str:
-    """One sentence: width, share of the data, and our accuracies beside the article's."""
+    """Width, share of the data, and our accuracies beside the article's, at the largest scale that decides a central claim; and
+    the number of claims that still rest on smaller runs."""
     records = {r.key: r for j in found.judgements for r in j.records}
     trained = [r for r in records.values() if _source(r) in ALL_IMAGES]
     if not trained:
         return "No run is recorded yet."
-    main = Counter(str(r.labels["profile"]) for r in trained).most_common(1)[0][0]
+    main = max((str(r.labels["profile"]) for r in trained), key=PROFILES.index)
     mine = [r for r in trained if r.labels["profile"] == main]
+    smaller = sum(
+        bool(j.records) and PROFILES.index(j.profile) < PROFILES.index(main) for j in found.judgements
+    )
     images = sorted({_images(r) for r in mine})
     share = _list([_percent(n / ALL_IMAGES[_source(mine[0])]) for n in images], "or")
     reached = [list(samples(r).values())[-1].accuracy for r in mine if samples(r)]
@@ -110,7 +115,11 @@ def scale_sentence(found: Home) -> str:
     )
     says = f"; the article's VGG3x4 gets {_percent(article[0] / 100)}" if article else ""
     got = " to ".join(dict.fromkeys((_percent(min(reached)), _percent(max(reached)))))
-    return f"Our networks, {wide_as}, saw {share} of CIFAR-10's training images and get {got} of the test images right{says}."
+    said = f"Our networks, {wide_as}, saw {share} of CIFAR-10's training images and get {got} of the test images right{says}."
+    if not smaller:
+        return said
+    rest = "claim still rests" if smaller == 1 else "claims still rest"
+    return f"{said} {smaller} of the {len(found.judgements)} central {rest} on older, smaller runs."
 
 
 def _percent(share: float) -> str:

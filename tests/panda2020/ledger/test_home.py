@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
@@ -30,6 +31,22 @@ def test_the_finding_counts_every_central_statement_once(found):
     counts = [int(n) for n in re.findall(r"(\d+) [a-z ]+ \(", said)]
     assert sum(counts) == len(home.GROUPS) == 5
     assert all(topic in said for topic in home.TOPICS.values())
+
+
+def test_the_scale_is_the_largest_and_claims_at_a_smaller_one_are_counted():
+    def at(profile, images):
+        data = SimpleNamespace(name="cifar10", train=images)
+        record = SimpleNamespace(key=profile, labels={"profile": profile}, spec=SimpleNamespace(data=data))
+        return SimpleNamespace(profile=profile, records=(record,))
+
+    both = home.Home({"C1": (at("laptop", 10_000),), "C2": (at("first", 2000), at("first", 2000))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(home, "samples", lambda record: {None: SimpleNamespace(accuracy=0.5)})
+        said = home.scale_sentence(both)
+        alone = home.scale_sentence(home.Home({"C1": both.groups["C1"]}))
+    assert "saw 20\N{NO-BREAK SPACE}% of CIFAR-10" in said
+    assert said.endswith("2 of the 3 central claims still rest on older, smaller runs.")
+    assert "older" not in alone
 
 
 def test_one_contradicted_claim_contradicts_a_statement_and_else_the_weakest_speaks():
