@@ -12,6 +12,7 @@ compute.md     minutes of the recorded runs behind each claim (panda2020.ledger.
 cite.md        how to cite this companion, from CITATION.cff
 parameters.md  the papermill parameters (panda2020.exhibits.notebook.PARAMETERS) and which notebook takes which
 times.md       seconds each notebook took in this build
+twice.md       runs that were recorded on two kinds of machine (results/twice)
 verified.md    which recorded runs were run again, and what came out (results/verifications.jsonl)
 api/           a page per module of the library and per folder of the paper's part; api_index.md lists them
 static/        the exhibits' style sheet, for pages without exhibits; what the calculator gets from the library
@@ -35,7 +36,7 @@ from panda2020.exhibits import notebook
 from panda2020.ledger import compute, home
 from panda2020.ledger.chapter import judged
 from panda2020.ledger.ledger import evidence, ledger
-from panda2020.runs import Record, verifications, verifying
+from panda2020.runs import Record, Store, verifications, verifying
 from tools import calculator, pages, protocol_page, rule_history
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
@@ -221,6 +222,7 @@ def texts(root: Path = ROOT) -> dict[str, str]:
         "cite.md": cite(),
         "parameters.md": parameters(notebooks),
         "times.md": times(notebooks),
+        "twice.md": pages.twice(records, Store(folder / "twice").read_all()[0]),
         "verified.md": verified(folder / verifications.NAME, records),
         "api_index.md": api_index(reference),
         **reference,

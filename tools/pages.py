@@ -18,6 +18,7 @@ from panda2020.ledger.home import Home, finding, scale_sentence
 from panda2020.ledger.ledger import Judgement, Ledger
 from panda2020.ledger.page import missing_table
 from panda2020.planning import total_minutes
+from panda2020.records import shown_name
 from panda2020.runs import Record, key
 from panda2020.samples import samples
 
@@ -175,6 +176,36 @@ def progress(profile: str, recorded: Set[str]) -> str:
             )
         )
     return raw(_table(("stage", "recorded runs", "hours left"), rows, "order of recording"))
+
+
+# Two machines -----------------------------------------------------------------------------------------------
+
+
+def twice(records: Sequence[Record], again: Sequence[Record]) -> str:
+    """Conversions that were recorded on two kinds of machine: both accuracies, and both losses against their own ANN.
+
+    Args:
+        records: the records that the book uses.
+        again: further records of some of these runs, which it does not use.
+    """
+    used = {record.key: record for record in records}
+    rows = []
+    for other in again:
+        pair = (used[other.key], other)
+        rows.append(
+            (
+                f"{html.escape(shown_name(str(other.labels['network'])))}, seed {seed_text(other)}",
+                *(
+                    f"{html.escape(str(r.provenance['device_name']))}: {r.result['accuracy']:.2%}, "
+                    f"{100 * (r.result['accuracy'] - r.result['ann']['accuracy']):+.2f} points"
+                    for r in pair
+                ),
+            )
+        )
+    heads = ("conversion", "in the book", "a second time")
+    return (
+        raw(_table(heads, rows, "runs on two machines")) if rows else "No run was recorded on two machines.\n"
+    )
 
 
 # Summary ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from panda2020 import contents
 from panda2020.claims.stated import stated
 from panda2020.ledger import home
 from panda2020.ledger.ledger import ledger
-from panda2020.runs import key
+from panda2020.runs import Store, key
 from tools import calculator, generate, pages
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
@@ -89,3 +89,12 @@ def test_every_public_module_has_a_place_in_the_api() -> None:
 def test_the_citation_is_that_of_the_file() -> None:
     said = generate.cite()
     assert said.startswith("> The snncore authors. *snncore:") and "MIT licence" in said
+
+
+def test_runs_on_two_machines_stand_side_by_side():
+    again = Store(generate.ROOT / "results" / "twice").read_all()[0]
+    rows = table(pages.twice(calculator.results(), again))
+    assert len(rows) == len(again) > 0
+    for row in rows:
+        assert sum("H100" in cell for cell in row) == sum("EPYC" in cell for cell in row) == 1
+    assert pages.twice([], []) == "No run was recorded on two machines.\n"
