@@ -44,29 +44,32 @@ class Clock:
     began: float = field(default_factory=time.perf_counter)
     measured: dict[str, tuple[float, float]] = field(
         default_factory=dict
-    )  # task -> seconds, estimated seconds
+    )  # kind of run -> seconds, estimated seconds
 
     @property
     def left(self) -> float:
         return self.seconds - (time.perf_counter() - self.began)
 
-    def expected(self, task: str, estimate: float) -> float:
-        """Expected seconds of a run of a task here, from its estimate in seconds for two CPU cores."""
-        taken, estimated = self.measured.get(task, (self.guess, 1.0))
+    def expected(self, kind: str, estimate: float) -> float:
+        """Expected seconds of a run of a kind here, from its estimate in seconds for two CPU cores."""
+        taken, estimated = self.measured.get(kind, (self.guess, 1.0))
         return estimate * taken / estimated
 
-    def learn(self, task: str, taken: float, estimate: float) -> None:
-        before = self.measured.get(task, (0.0, 0.0))
-        self.measured[task] = before[0] + taken, before[1] + estimate
+    def learn(self, kind: str, taken: float, estimate: float) -> None:
+        before = self.measured.get(kind, (0.0, 0.0))
+        self.measured[kind] = before[0] + taken, before[1] + estimate
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the list: its key, entry and task, and its estimated seconds on two CPU cores."""
+    """One run of the list: its key, entry and kind, and its estimated seconds on two CPU cores.
+
+    A kind is a task and, for trainings, an input code: an ANN and a spiking network wait for a GPU in different ways.
+    """
 
     name: str
     entry: Any
-    task: str
+    kind: str
     estimate: float
 
     @property
@@ -197,7 +200,9 @@ def _record(given: argparse.Namespace, clock: Clock, summary: dict[str, Any]) ->
     todo = _Todo(given, clock, summary, Place(given.out, given.device, commit), len(places))
     for name, entry in places.items():
         known = [record for place in (made, had) if (record := place.read(name)) is not None]
-        run = Run(name, entry, spec.task_of(entry.spec), 60 * minutes(entry.spec))
+        coder = getattr(entry.spec, "input", None)
+        kind = ", ".join([spec.task_of(entry.spec), *([coder.code] if coder else [])])
+        run = Run(name, entry, kind, 60 * minutes(entry.spec))
         if any(freshness(record) != "older" for record in known):
             todo.keep(run, "there already")
         else:
@@ -260,7 +265,7 @@ class _Todo:
         return None
 
     def _expected(self, run: Run) -> float:
-        return self.clock.expected(run.task, run.estimate)
+        return self.clock.expected(run.kind, run.estimate)
 
     def _finish(self, worker: Worker) -> bool:
         """Keep what a worker says about its run. Returns False if the worker must be replaced."""
@@ -274,7 +279,7 @@ class _Todo:
         if state == "done":
             expected = round(self._expected(run), 1)
             if not resumed:  # the time of a resumed run covers only its end
-                self.clock.learn(run.task, seconds, run.estimate)
+                self.clock.learn(run.kind, seconds, run.estimate)
             self.trained.append(run.ann)
             self.keep(run, state, seconds=seconds, expected_s=expected)
         else:
@@ -290,7 +295,7 @@ class _Todo:
         """Write the state of a run into the summary."""
         self.summary["runs"].append({"key": run.name, "run": str(run.entry), "state": state, **more})
         self.summary["factors"] = {
-            task: taken / estimated for task, (taken, estimated) in self.clock.measured.items()
+            kind: taken / estimated for kind, (taken, estimated) in self.clock.measured.items()
         }
         text = json.dumps(self.summary, indent=1) + "\n"
         (self.given.out / "summary.json").write_text(text, encoding="utf-8")

@@ -127,7 +127,7 @@ def test_the_check_runs_apart_and_may_take_its_time_only(tmp_path, monkeypatch):
     assert seen == [(["bench.gpu_check", "--device", "cuda"], 65)]
 
 
-def test_the_clock_learns_per_task():
+def test_the_clock_learns_per_kind_of_run():
     clock = Clock(100, 1 / 15)
     assert clock.expected("train", 150) == 10 and 99 < clock.left <= 100
     clock.learn("train", 4, 100)
