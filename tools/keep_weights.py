@@ -22,7 +22,7 @@ from snncore.network import Network
 from snncore.pretrained import rounded, save_pretrained
 from snncore.training import evaluate
 
-EXAMPLES = 8  # test images kept with the weights, so that a network can be tried without its data set
+EXAMPLES = 64  # test images kept with the weights, so that a network can be tried without its data set
 
 
 def recorded(key: str, *, results: Path, runs: Path) -> Record:

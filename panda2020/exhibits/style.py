@@ -108,9 +108,10 @@ def _slimmed(drawing: str) -> str:
         r"<metadata>.*?</metadata>",
         r"<!--.*?-->",
         r"(?<=[>\s])\s+",
-        r"(?<=\.\d\d)\d+",
     ):
         drawing = re.sub(useless, "", drawing, flags=re.DOTALL)
+    # of coordinates only: the text of a label keeps its digits
+    drawing = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(?<=\.\d\d)\d+", "", tag[0]), drawing)
     drawing = re.sub(r"(font-family: [^;\"]*)", r"\1, sans-serif", drawing)
     used = set(re.findall(r"#([\w.-]+)", drawing))
     return re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", drawing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -362,3 +363,13 @@ def test_labels_at_the_ends_of_lines_do_not_overlap() -> None:
     places = sorted(text.get_position()[1] for text in ax.texts)
     assert places == pytest.approx([0.5, 0.6, 0.9])
     plt.close(fig)
+
+
+def test_a_slim_figure_keeps_the_digits_of_its_labels():
+    figure = plt.figure(figsize=(2, 1))
+    axes = figure.subplots()
+    axes.plot([0, 1.23456], [0, 1])
+    axes.set_yticks([0, 1], ["rate 0.001", "rate 0.0125"])
+    drawing = style.inline(figure, prefix="a", alt="two rates")
+    assert "rate 0.001" in drawing and "rate 0.0125" in drawing
+    assert not re.search(r' d="[^"]*\.\d{3}', drawing)  # coordinates have two digits
