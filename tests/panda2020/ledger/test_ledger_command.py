@@ -73,10 +73,10 @@ def test_what_is_missing_comes_with_its_command(tmp_path: Path, capsys: pytest.C
     assert main(["agd-vanishing", "--results", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert (
-        f"agd-vanishing: ○ not recorded, at profile {FIRST}" in text
+        "agd-vanishing: ○ not recorded, at profile laptop" in text
         and "SNN VGG7-agd, T = 25: seeds 0, 1, 2, 3, 4" in text
     )
-    assert f"record them: python -m panda2020 record --profile {FIRST} --table 8" in text
+    assert "record them: python -m panda2020 record --profile laptop --table 8" in text
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_it_runs_as_a_module(tmp_path: Path):
     ]
     done = subprocess.run([*command, "--results", str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"conv-params-minimal: ≡ by construction, at profile {FIRST}")
+    assert done.stdout.startswith("conv-params-minimal: ≡ by construction, at profile laptop")
