@@ -49,7 +49,9 @@ def test_a_recorded_run_becomes_a_network_to_load(run, capsys):
     assert kept.record == record.key and kept.recorded_accuracy == record.result["accuracy"]
     assert kept.input == SPEC.input and kept.data == "digits" and kept.test_images == 60
     test = load(SPEC.data).test
-    assert torch.equal(kept.examples, test.images[:8]) and torch.equal(kept.example_labels, test.labels[:8])
+    assert torch.equal(kept.examples, test.images[: keep_weights.EXAMPLES]) and torch.equal(
+        kept.example_labels, test.labels[: keep_weights.EXAMPLES]
+    )
     again = evaluate(kept.network, load(SPEC.data).test, kept.input, seed=SPEC.seed, activity=False)
     assert again.accuracy == kept.accuracy
     assert keep_weights.main([record.key, *folders]) == 1  # the name is taken
