@@ -31,9 +31,7 @@ from .topology import Pass
 
 _TOGETHER = 16  # images whose neurons are updated together on a CPU, so that their state stays in the cache
 
-_TOGETHER_ON_GPU = (
-    1 << 26
-)  # neurons that a GPU updates at once, because the 50 images of a batch do not fill it
+_TOGETHER_ON_GPU = 1 << 26  # neurons that a GPU updates at once; the 50 images of a batch do not fill it
 
 
 class Labelled(Protocol):

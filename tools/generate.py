@@ -209,6 +209,9 @@ def texts(root: Path = ROOT) -> dict[str, str]:
     }
     records = [planned.get(record.key, record) for record in calculator.results()]
     found = home.home(results=folder)
+    again, errors = Store(folder / "twice").read_all()
+    if errors:
+        raise errors[0]
     made = {
         "home.md": pages.raw(home.page_html(found)),
         "results.md": pages.results(found, ledgers, records),
@@ -222,7 +225,7 @@ def texts(root: Path = ROOT) -> dict[str, str]:
         "cite.md": cite(),
         "parameters.md": parameters(notebooks),
         "times.md": times(notebooks),
-        "twice.md": pages.twice(records, Store(folder / "twice").read_all()[0]),
+        "twice.md": pages.twice(records, again),
         "verified.md": verified(folder / verifications.NAME, records),
         "api_index.md": api_index(reference),
         **reference,
