@@ -26,6 +26,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
 
 from panda2020 import networks
 from panda2020.runs import provenance
@@ -291,6 +293,7 @@ class _Check:
             "images_per_s": batch / seconds["spiking"],
             "ms": seconds["spiking"] * 1e3,
             "over_conv_only": seconds["spiking"] / seconds["conv_only"],
+            "steps": T,
             "epoch_of_45000_s": 45000 * seconds["spiking"] / batch,
             "peak_gb": peak,
         }
@@ -344,37 +347,58 @@ class _Check:
             }
 
     def _peers(self) -> Found:
-        """The step of SpikingJelly's backends, if it is installed, for comparison."""
+        """The training step beside SpikingJelly's, if it is installed, in two precisions and layouts.
+
+        SpikingJelly 2 chooses its kernels itself. Autocast gives it a bfloat16 membrane, for which it has only its PyTorch
+        reference; the number of subtractions tells which ran.
+        """
         peer = next(p for p in peers() if p.name == "spikingjelly")
         if peer.version is None:
             yield {"skipped": f"spikingjelly: {peer.reason}"}
-            return
         setting = Setting() if self.scale.steps > 3 else Setting(steps=3, batch=2, widths=(2, 3), features=4)
-        seconds = {"snncore": self._contender("snncore", setting, None)}
-        for backend in ("torch", "cupy", "triton"):
-            try:
-                seconds[backend] = self._contender("spikingjelly", setting, backend)
-            except Exception as error:  # a backend that is not there
-                yield {"backend": backend, "skipped": f"{type(error).__name__}: {error}"}
-        yield {"version": peer.version, **{f"{k}_ms": v * 1e3 for k, v in seconds.items()}}
+        for precision, layout in product(("bfloat16", "float32"), ("channels_last", "contiguous")):
+            for name in ("snncore", "spikingjelly")[: 1 if peer.version is None else 2]:
+                step = self._contender(name, setting, layout, bfloat16=precision == "bfloat16")
+                yield {
+                    "contender": name,
+                    "version": peer.version if name == "spikingjelly" else None,
+                    "precision": precision,
+                    "layout": layout,
+                    "steps": setting.steps,
+                    "batch": setting.batch,
+                    "ms": self._seconds(step) * 1e3,
+                    **self._profile(step),
+                }
 
-    def _contender(self, name: str, setting: Setting, backend: str | None) -> float:
-        contender = network(name, setting, layout="channels_last").to(self.device)
-        for module in contender.modules():
-            if backend is not None and hasattr(module, "surrogate_function") and hasattr(module, "backend"):
-                module.backend = backend  # type: ignore[assignment]
+    def _contender(self, name: str, setting: Setting, layout: str, *, bfloat16: bool) -> Callable[[], None]:
+        contender = network(name, setting, layout=layout).to(self.device)
         spikes, labels = (x.to(self.device) for x in setting.spikes())
 
         def once() -> None:
             contender.zero_grad(set_to_none=True)
-            with torch.autocast(self.device.type, torch.bfloat16):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
                 scores = contender(spikes)
             nn.functional.cross_entropy(scores.float(), labels).backward()
 
-        seconds = self._seconds(once)
+        once()
         if not any(float(g.abs().sum()) > 0 for g in contender.gradients()[:1]):
             raise ArithmeticError("the first layer's gradient is zero")
-        return seconds
+        return once
+
+    def _profile(self, work: Callable[[], None]) -> dict[str, Any]:
+        """Time that the device computes in one call, and the number of subtractions that PyTorch starts."""
+        activities = [ProfilerActivity.CPU]
+        if self.device.type == "cuda":
+            activities.append(ProfilerActivity.CUDA)
+        with profile(activities=activities) as found:
+            work()
+            self._wait()
+        averages = found.key_averages()
+        busy = sum(e.self_device_time_total for e in averages if e.device_type != DeviceType.CPU)
+        return {
+            "busy_ms": busy / 1e3 if self.device.type == "cuda" else None,
+            "subtractions": sum(e.count for e in averages if e.key == "aten::sub"),
+        }
 
     def _seconds(self, work: Callable[[], object]) -> float:
         """Median time of one call, including the device's work, after two warm-up calls."""

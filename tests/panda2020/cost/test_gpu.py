@@ -20,7 +20,12 @@ ROWS = [
     {"part": "step VGG7-agd width 1 batch 128", "ms": 16.0, "over_conv_only": 1.04, "images_per_s": 8000.0,
      "epoch_of_45000_s": 5.6, "peak_gb": 3.2},
     {"part": "conversion", "width": 0.25, "image_steps_per_s": 546000.0},
-    {"part": "peers", "version": "2.0.0", "snncore_ms": 6.0, "torch_ms": 54.0, "triton_ms": 41.6},
+    {"part": "peers", "contender": "snncore", "version": None, "precision": "bfloat16", "layout": "channels_last",
+     "steps": 25, "ms": 5.6, "busy_ms": 1.4, "subtractions": 0},
+    {"part": "peers", "contender": "spikingjelly", "version": "2.0.0", "precision": "bfloat16", "layout": "channels_last",
+     "steps": 25, "ms": 56.7, "busy_ms": 4.9, "subtractions": 400},
+    {"part": "peers", "contender": "spikingjelly", "version": "2.0.0", "precision": "float32", "layout": "contiguous",
+     "steps": 25, "ms": 6.1, "busy_ms": 2.4},
     {"part": "epoch", "skipped": "out of time"},
 ]  # fmt: skip
 
@@ -47,7 +52,17 @@ def test_steps_and_comparisons_are_shown(check):
 def test_the_sentences_hold_the_numbers(check):
     said = " ".join(gpu.sentences(check()))
     assert "1.04 to 2.00 times as long as its convolutions" in said and "every comparison" in said
-    assert "546,000 image-steps per second" in said and "54 ms with its backend torch, 42 ms" in said
+    assert "546,000 image-steps per second" in said
+    assert "takes 5.6 ms in bfloat16, and SpikingJelly 2.0.0's takes 6.1 ms in float32" in said
+    assert "In bfloat16 SpikingJelly takes 57 ms" in said
+
+
+def test_the_peer_has_its_rows_and_is_not_needed(check):
+    table = gpu.peers_table(check())
+    assert table["library"].tolist() == ["snncore", "SpikingJelly 2.0.0", "SpikingJelly 2.0.0"]
+    assert table["step (ms)"].tolist() == [5.6, 56.7, 6.1]
+    alone = [row for row in ROWS if row.get("contender") != "spikingjelly"]
+    assert "SpikingJelly" not in " ".join(gpu.sentences(check(alone)))
 
 
 def test_a_failure_is_said(check):
