@@ -17,7 +17,6 @@ from panda2020.energy import tables as energy_tables
 from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.exhibit import origin
 from panda2020.exhibits.numbers import between
-from panda2020.exhibits.numbers import interval as interval_text
 from panda2020.records import (
     Place,
     accuracy_columns,
@@ -102,31 +101,6 @@ def role_table(records: Sequence[Record], *, reference: str = "snn") -> pd.DataF
     return pd.DataFrame(rows, columns=columns).astype(
         {column: float for column in columns if column not in words}
     )
-
-
-def role_finding(table: pd.DataFrame) -> list[str]:
-    """What ``role_table`` says of each role that has a pair, in sentences."""
-    pairs = table[table["difference"].notna()]
-    if pairs.empty:
-        return ["No two of these runs can be compared yet: the others are not recorded."]
-    said = []
-    for _, row in pairs.iterrows():
-        interval = row["difference, 95 %"]
-        sure = (
-            "more accurate"
-            if interval.low > 0
-            else "less accurate"
-            if interval.high < 0
-            else "neither more nor less accurate for sure"
-        )
-        sure += ", in this one pair of runs" if row["pairs"] == 1 else ""
-        seeds = f"{row['pairs']:.0f} seed{'s' if row['pairs'] > 1 else ''}"
-        said.append(
-            f"{row['network']}, T = {row['T']}, {row['role']}: {row['difference']:+.1f} points "
-            f"({interval_text(interval, '+.1f')} over {row['difference over']}, {seeds}), {sure}; "
-            f"{row['spike ratio']:.2f} times the spikes, {row['energy ratio']:.2f} times the energy."
-        )
-    return said
 
 
 def codes_layout(records: Sequence[Record]) -> pd.DataFrame:

@@ -23,6 +23,13 @@ def number(value: float, spec: str = "") -> str:
     return text.replace("-", "−")
 
 
+def digits(found: Interval) -> str:
+    """The format of a value and its interval: two significant digits of the interval's half width; "" if it is 0 or infinite."""
+    if not 0 < found.half < math.inf:
+        return ""
+    return f",.{max(0, 1 - math.floor(math.log10(found.half)))}f"
+
+
 def between(low: float, high: float, spec: str = "") -> str:
     """Two bounds as text: "−1.2 to 3"; one number if both have the same text."""
     return " to ".join(dict.fromkeys((number(low, spec), number(high, spec))))

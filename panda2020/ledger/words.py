@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from panda2020 import profiles
 from panda2020.claims.claims import Claim
 from panda2020.claims.verdicts import NOT_RECORDED, SIGNS, VERDICTS, QuantityVerdict
-from panda2020.exhibits.numbers import NO_INTERVAL, interval, number
+from panda2020.exhibits.numbers import NO_INTERVAL, digits, interval, number
 from panda2020.profiles import profile
 from panda2020.records import data_in_words, share_of_width
 from panda2020.runs import Entry, Record
@@ -59,20 +59,23 @@ def plain(what: str) -> str:
     return re.sub(r"\b(VGG7)-(agd|conv)\b", r"\1", what).replace("T = ", "T\u00a0=\u00a0")
 
 
-def measure(value: float, unit: str) -> str:
+def measure(value: float, unit: str, spec: str = "") -> str:
     """A value with its unit, such as "−1.2 points"."""
-    return f"{number(value)} {unit}".strip()
+    return f"{number(value, spec)} {unit}".strip()
 
 
 def estimate(judged: QuantityVerdict) -> str:
-    """Our value with its interval, such as "−1.2 points [−3 to 0.6]"."""
+    """Our value with its interval, to the digits that the interval leaves certain, such as "−1.2 points [−3.0 to 0.6]"."""
     found = judged.estimate
     if found is None:
         return NOTHING
-    value = measure(found.mean, judged.quantity.unit)
-    if found.interval and found.interval.low == found.interval.high:
+    if found.interval is None:
+        return f"{measure(found.mean, judged.quantity.unit)} ({NO_INTERVAL})"
+    spec = digits(found.interval)
+    value = measure(found.mean, judged.quantity.unit, spec)
+    if found.interval.low == found.interval.high:
         return value
-    return f"{value} [{interval(found.interval)}]" if found.interval else f"{value} ({NO_INTERVAL})"
+    return f"{value} [{interval(found.interval, spec)}]"
 
 
 def basis(judged: QuantityVerdict) -> str:

@@ -42,7 +42,7 @@ def test_the_box_asks_and_answers_with_a_line_per_claim():
     assert [line.select(".snn-mark span")[-1].get_text() for line in lines] == [
         j.verdict for j in found.values()
     ]
-    assert lines[0].select_one(".snn-number").get_text().startswith("10 %")
+    assert lines[0].select_one(".snn-number").get_text().startswith("10.0")
     assert "VGG7-agd" not in box.get_text() and "made up" in box.get_text()
 
 

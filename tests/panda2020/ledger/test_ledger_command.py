@@ -45,7 +45,7 @@ def test_one_claim_in_full(made):
         f"agd-loss: ✔ supported, at profile {FIRST}\n“minimal accuracy loss (~2 - 3%)” (section 8.1, Table 8)\n"
     )
     for said in (
-        "1. SNN VGG5, T = 25 minus ANN VGG5 (decides): 0 points [−0.0196 to 0.0196] (95 % over 3 seeds, "
+        "1. SNN VGG5, T = 25 minus ANN VGG5 (decides): 0.000 points [−0.020 to 0.020] (95 % over 3 seeds, "
         "their variance pooled over 4 networks (8 degrees of freedom), and the test images)",
         "seeds 0, 1, 2",
         "claimed at least −4 (a loss of up to 3, widened by 1 point",

@@ -130,7 +130,7 @@ def test_a_drawing_where_there_is_a_number_and_words_for_it(html: BeautifulSoup)
     assert drawn == {"agd-loss": 1, "backres-limit": 1, "conv-params-minimal": 1, "backres-channels": 0}
     assert list(missing_alt(html)) == []
     alt = body(html, "agd-loss").select_one("svg.snn-figure")["aria-label"]
-    assert "SNN VGG5, T = 25 minus ANN VGG5 0 points" in alt and "at least −4" in alt
+    assert "SNN VGG5, T = 25 minus ANN VGG5 0.000 points" in alt and "at least −4" in alt
 
 
 def test_without_a_script_all_is_there_and_the_filter_is_not(html: BeautifulSoup):
