@@ -217,7 +217,7 @@ def texts(root: Path = ROOT) -> dict[str, str]:
         "results.md": pages.results(found, ledgers, records),
         "numbers.md": pages.numbers(judged(tuple(claims()), results=folder)),
         "recorded.md": pages.recorded(records),
-        "missing.md": pages.missing([one for one in ledgers if one.profile != "first"]),
+        "missing.md": pages.missing(ledgers),
         "progress.md": pages.progress("laptop", {record.key for record in records}),
         "rule_history.md": rule_history.page(rule_history.commits(), rule_history.changes()),
         "compute.md": compute.markdown(ledgers),

@@ -30,7 +30,7 @@ from .families import family
 from .protocol import PROTOCOL_VERSION
 
 #: Profiles whose runs may judge a claim.
-PROFILES = ("first", "laptop", "paper")
+PROFILES = ("laptop", "paper")
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ from .sanity import check_table
 
 LEDGER_PAGE = "12_claims.html"
 
+#: Scales at which an exhibit may be shown: those that judge claims, and the first records where `laptop` has no run yet.
+_SCALES = ("first", *PROFILES)
+
 #: Number of a claim's quantities in its row; the ledger shows all.
 SHOWN = 2
 
@@ -96,7 +99,7 @@ def shown_runs(
     It is the largest scale at which the first seed of the grid is recorded for every network in every role, at one T at least; if
     there is none, the largest with a run in one of the roles ``least``; else the largest, without runs.
     """
-    found = [(profile, *recorded(grid(profile), results=results)) for profile in reversed(PROFILES)]
+    found = [(profile, *recorded(grid(profile), results=results)) for profile in reversed(_SCALES)]
     for profile, kept, missing in found:
         first = min(seed_of(entry) for entry in grid(profile))
         planned = [entry for entry in grid(profile) if seed_of(entry) == first]

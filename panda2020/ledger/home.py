@@ -119,7 +119,7 @@ def scale_sentence(found: Home) -> str:
     if not smaller:
         return said
     rest = "claim still rests" if smaller == 1 else "claims still rest"
-    return f"{said} {smaller} of the {len(found.judgements)} central {rest} on older, smaller runs."
+    return f"{said} {smaller} of the {len(found.judgements)} central {rest} on smaller runs."
 
 
 def _percent(share: float) -> str:

@@ -2,7 +2,7 @@
 
 .. code-block:: text
 
-    ledger("first").judgements["agd-ee"].verdict
+    ledger("laptop").judgements["agd-ee"].verdict
     python -m panda2020 claims agd-ee
 
 A verdict belongs to a profile, that is, to a scale. Nothing is omitted silently: a claim without an estimator, missing runs
