@@ -39,14 +39,14 @@ def test_the_scale_is_the_largest_and_claims_at_a_smaller_one_are_counted():
         record = SimpleNamespace(key=profile, labels={"profile": profile}, spec=SimpleNamespace(data=data))
         return SimpleNamespace(profile=profile, records=(record,))
 
-    both = home.Home({"C1": (at("laptop", 10_000),), "C2": (at("first", 2000), at("first", 2000))})
+    both = home.Home({"C1": (at("paper", 45_000),), "C2": (at("laptop", 10_000), at("laptop", 10_000))})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(home, "samples", lambda record: {None: SimpleNamespace(accuracy=0.5)})
         said = home.scale_sentence(both)
         alone = home.scale_sentence(home.Home({"C1": both.groups["C1"]}))
-    assert "saw 20\N{NO-BREAK SPACE}% of CIFAR-10" in said
-    assert said.endswith("2 of the 3 central claims still rest on older, smaller runs.")
-    assert "older" not in alone
+    assert "saw 90\N{NO-BREAK SPACE}% of CIFAR-10" in said
+    assert said.endswith("2 of the 3 central claims still rest on smaller runs.")
+    assert "rest" not in alone
 
 
 def test_one_contradicted_claim_contradicts_a_statement_and_else_the_weakest_speaks():

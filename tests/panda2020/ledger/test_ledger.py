@@ -87,7 +87,7 @@ def loss(results: Path, **more: Any) -> Ledger:
 
 def test_recorded_runs_are_found_and_missing_ones_named(results: Path):
     found = loss(results).judgements["agd-loss"]
-    assert (found.verdict, found.seeds, len(found.records)) == (SUPPORTED, 5, 20)
+    assert (found.verdict, found.seeds, len(found.records)) == (SUPPORTED, 3, 12)
     assert {entry.spec.input.steps for entry in found.missing} == {50}
     assert found.minutes == pytest.approx(sum(executing.minutes(entry.spec) for entry in found.missing))
     assert found.commands == (f"python -m panda2020 record --profile {FIRST} --table 8",)
@@ -95,11 +95,11 @@ def test_recorded_runs_are_found_and_missing_ones_named(results: Path):
 
 def test_all_planned_seeds_decide_or_none(results: Path, planned: list[Entry]):
     for entry in planned:
-        if entry.spec.seed == 4 and entry.role == "ann":
+        if entry.spec.seed == 2 and entry.role == "ann":
             (results / f"{key(entry.spec)}.json").unlink()
     found = loss(results).judgements["agd-loss"]
-    assert (found.verdict, found.seeds) == (NOT_RECORDED, 4)
-    assert "ANN VGG5 lacks seed 4 of those planned" in found.conclusion.reason
+    assert (found.verdict, found.seeds) == (NOT_RECORDED, 2)
+    assert "ANN VGG5 lacks seed 2 of those planned" in found.conclusion.reason
     assert found.conclusion.parts[0].estimate is not None
 
 
@@ -132,7 +132,7 @@ def test_two_records_that_disagree_are_named(results: Path, planned: list[Entry]
     found = loss(results)
     assert any("disagree about the same run" in text and key(entry.spec) in text for text in found.problems)
     assert found.judgements["agd-loss"].problems == found.problems[:1]
-    assert found.judgements["agd-loss"].seeds == 4  # the disputed seed is set aside
+    assert found.judgements["agd-loss"].seeds == 2  # the disputed seed is set aside
     assert str(results) not in "".join(found.problems)
 
 
@@ -216,7 +216,7 @@ def test_one_seed_is_told_apart(tmp_path: Path, planned: list[Entry]):
             record(entry, tmp_path, 5000)
     found = loss(tmp_path).judgements["agd-loss"]
     assert found.verdict == NOT_RECORDED and found.seeds == 1
-    assert "lacks seeds 1, 2, 3, 4 of those planned" in found.conclusion.reason
+    assert "lacks seeds 1, 2 of those planned" in found.conclusion.reason
 
 
 def test_efficiency_of_one_seed_stays_open(tmp_path: Path, planned: list[Entry]):
