@@ -78,7 +78,7 @@ def shown_name(network: str, reading: str = "A") -> str:
 
 
 def scale(records: Sequence[Record]) -> str:
-    """Data, width and training of some runs in words, for captions: "Profile laptop: cifar10, ...".
+    """Data, width and training of some runs in words, for captions: "Profile laptop: CIFAR-10, ...".
 
     If some are STDP runs, the text describes only these and not their ANNs.
 
@@ -119,12 +119,17 @@ def share_of_width(width: float) -> str:
 
 
 def data_in_words(data: DataConfig) -> str:
-    """A description of the images: "cifar10 at 16 pixels, 4,000 training and 1,000 test images"."""
+    """A description of the images: "CIFAR-10 at 16 pixels, 4,000 training and 1,000 test images"."""
     return f"{_source(data)}, {data.train:,} training and {data.test:,} test images"
 
 
+def data_name(data: DataConfig) -> str:
+    """The name of a data set as it is usually written."""
+    return {"cifar10": "CIFAR-10"}.get(data.name, data.name)
+
+
 def _source(data: DataConfig) -> str:
-    return data.name + (f" at {data.size} pixels" if data.size else "")
+    return data_name(data) + (f" at {data.size} pixels" if data.size else "")
 
 
 class Place(NamedTuple):

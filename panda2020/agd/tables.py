@@ -19,6 +19,7 @@ from panda2020.records import (
     accuracy_columns,
     accuracy_estimate,
     by_place,
+    data_name,
     difference_columns,
     difference_estimate,
     efficiency_estimate,
@@ -380,7 +381,8 @@ def tuning_caption(records: Sequence[Record]) -> str:
     )
     return (
         f"{records[0].labels['network']} after {spec.training.epochs} epochs on {spec.data.train:,} images of "
-        f"{spec.data.name}, for every learning rate and initialisation gain tried; spiking networks with T = {times}. Accuracy "
+        f"{data_name(spec.data)}, for every learning rate and initialisation gain tried; spiking networks with "
+        f"T = {times}. Accuracy "
         f"on {spec.data.validation:,} validation images, where one standard error is about {100 * error:.1f} points. "
         f"Chosen: the smallest learning rate within one standard error of the best point.{_edges(records)}"
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.style import PALETTE
@@ -268,8 +269,9 @@ def draw_same_memory(m: Measured, *, prices: Prices = INT32) -> Figure:
         )
     axes.axhline(1, color=PALETTE["grey"], linewidth=1)
     axes.set(xscale="log", yscale="log", ylabel=f"EE at T = {m.steps}")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
     axes.set_xlabel("memory energy on each side / arithmetic energy of the ANN")
     axes.legend(title="convention")
     return figure

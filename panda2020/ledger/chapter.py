@@ -200,11 +200,18 @@ def scale_in_words(found: Iterable[Judgement]) -> str:
     trained = [
         float(r.result["train_accuracy"]) for r in records if r.result.get("train_accuracy") is not None
     ]
-    text = f"{'; '.join(list(texts)[:2])}."
+    text = f"{_joined(list(texts)[:2])}."
     if reached:
         text += f" Our networks get {_shares(reached)} of the test images right"
         text += f", and {_shares(trained)} of their training images." if trained else "."
     return f"{text} The article trains on all images at full width."
+
+
+def _joined(scales: Sequence[str]) -> str:
+    """Descriptions of scales, the profile named once if it is the same."""
+    first, *others = scales
+    head = first.partition(": ")[0] + ": "
+    return "; ".join([first, *(one.removeprefix(head) for one in others)])
 
 
 def _shares(values: Sequence[float]) -> str:
@@ -338,10 +345,17 @@ def _distance(judgement: Judgement) -> str:
     inside = one.expected.low <= value <= one.expected.high
     if worst.verdict == "supported":
         margin = min(low - one.expected.low, one.expected.high - high)
-        return f"{here}; it would have to move by {words.measure(margin, one.unit)} for another verdict"
+        return (
+            f"{here}; it would have to move by {words.measure(margin, _step(one.unit))} for another verdict"
+        )
     bound = one.expected.low if value < one.expected.low else one.expected.high
     if inside:
         return f"{here}; the value lies inside, and only the interval is too wide"
     if math.isfinite(bound) and low <= bound <= high:
         return f"{here}; the interval reaches across that bound, so more seeds or images decide"
-    return f"{here}; it would have to move by {words.measure(abs(bound - value), one.unit)}"
+    return f"{here}; it would have to move by {words.measure(abs(bound - value), _step(one.unit))}"
+
+
+def _step(unit: str) -> str:
+    """The unit of a difference between two values in a unit."""
+    return "points" if unit == "%" else unit

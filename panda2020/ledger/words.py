@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from panda2020 import profiles
 from panda2020.claims.claims import Claim
 from panda2020.claims.verdicts import NOT_RECORDED, SIGNS, VERDICTS, QuantityVerdict
-from panda2020.exhibits.numbers import NO_INTERVAL, digits, interval, number
+from panda2020.exhibits.numbers import NO_INTERVAL, between, digits, interval, number
 from panda2020.profiles import profile
-from panda2020.records import data_in_words, share_of_width
+from panda2020.records import data_in_words, data_name, share_of_width
 from panda2020.runs import Entry, Record
 from panda2020.samples import nearest, run_name
 from panda2020.statistics import CONFIDENCE
@@ -188,9 +188,9 @@ def scale(profile_name: str) -> str:
     )
     images = " or ".join(f"{train:,}" for train in sorted({data.train for data in cifar}))
     return (
-        f"{p.data.name}, {images} training and {p.data.test:,} test images, networks at {share_of_width(p.width)}; "
+        f"{data_name(p.data)}, {images} training and {p.data.test:,} test images, networks at {share_of_width(p.width)}; "
         f"in place of ImageNet {data_in_words(p.imagenet)}, networks at {share_of_width(p.imagenet_width)}; "
-        f"{min(epochs)} to {max(epochs)} epochs. Converted networks are tested on {converted.test:,} of these images "
+        f"{between(min(epochs), max(epochs))} epochs. Converted networks are tested on {converted.test:,} of these images "
         f"({subset.test:,} of ImageNet classes). STDP: networks at {share_of_width(stdp.width)}, {stdp.unlabelled:,} images "
         f"without labels, {stdp.train:,} with, {stdp.test:,} test images. Up to {len(p.seeds)} seeds"
     )

@@ -302,7 +302,7 @@ def draw_coding_error(errors: pd.DataFrame) -> Figure:
     steps = errors.index.to_numpy(dtype=float)
     fine = np.geomspace(steps[0], steps[-1], 100)
     scale = float(errors["expected error"].iloc[0]) * steps[0] ** 0.5
-    axes.plot(fine, scale / fine**0.5, color=PALETTE["grey"], label=r"expected: $\sqrt{\overline{p(1-p)}/T}$")
+    axes.plot(fine, scale / fine**0.5, color=PALETTE["grey"], label="expected by chance")
     axes.plot(steps, errors["error"], "o", color=PALETTE["orange"], label="measured")
     axes.set(xscale="log", yscale="log", xlabel="time steps T", ylabel="root mean square error")
     axes.set_xticks(steps, [f"{t:g}" for t in steps])

@@ -31,7 +31,7 @@ def test_finding_in_words():
     span = interval(agd_tables.table8(records[:2])["minus ANN, 95 %"][1], "+.1f")
     assert text == (
         "VGG5 trained with spikes (AGD, T = 25) reaches 50.0%, 20.0 points below its ANN at 70.0% (difference "
-        f"{span} points, 95 % over test images alone; 1 seed), with EE 12.0 under convention paper. Profile first: cifar10, "
+        f"{span} points, 95 % over test images alone; 1 seed), with EE 12.0 under convention paper. Profile first: CIFAR-10, "
         "2,000 training and 2,000 test images, networks at 1/4 of the width, 4 epochs."
     )
     assert (

@@ -220,7 +220,7 @@ def test_tuning_caption(best, ending):
         record.spec.training.epochs, record.spec.input = 3, SimpleNamespace(steps=10)
         record.spec.data = SimpleNamespace(train=1000, validation=400, name="cifar10")
     text = agd_tables.tuning_caption(records)
-    assert text.startswith("VGG5 after 3 epochs on 1,000 images of cifar10") and "with T = 10." in text
+    assert text.startswith("VGG5 after 3 epochs on 1,000 images of CIFAR-10") and "with T = 10." in text
     error = "one standard error is about 2.4 points"  # sqrt(.36 .64 / 400)
     chosen = "Chosen: the smallest learning rate within one standard error of the best point."
     assert text.endswith(f"on 400 validation images, where {error}. {chosen}{ending}")

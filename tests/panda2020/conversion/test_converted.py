@@ -124,7 +124,7 @@ def test_captions_name_scale_and_calibration():
     assert (
         "100 training images" in text
         and "50 images and 30 steps" in text
-        and text.startswith("Profile first: cifar10")
+        and text.startswith("Profile first: CIFAR-10")
     )
 
 

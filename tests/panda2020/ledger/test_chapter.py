@@ -88,7 +88,7 @@ def test_distances_say_by_how_much_a_value_would_have_to_move(monkeypatch):
     )
     (said,) = chapter.would_change(["agd-vgg7-fails"])
     assert said.startswith("The plain seven-layer VGG7 fails to train: accuracy of SNN VGG7")
-    moved = re.search(r"it would have to move by ([\d.]+) %", said)
+    moved = re.search(r"it would have to move by ([\d.]+) points", said)
     bound = re.search(r"(?:at most|below) (\d+)", said)
     assert float(moved[1]) == pytest.approx(50 - float(bound[1]))
 
@@ -136,3 +136,10 @@ def test_claims_without_runs_are_named_as_not_measured(tmp_path):
     assert chapter.confidence([judgement]).endswith("not recorded yet.")
     assert chapter.scale_in_words([judgement]) == "No run is recorded."
     assert chapter.would_change(["hybrid-real-input"], results=tmp_path) == []
+
+
+def test_scales_of_one_profile_name_it_once():
+    same = ["Profile laptop: CIFAR-10, 10 epochs", "Profile laptop: CIFAR-10, 15 epochs"]
+    assert chapter._joined(same) == "Profile laptop: CIFAR-10, 10 epochs; CIFAR-10, 15 epochs"
+    other = ["Profile laptop: CIFAR-10", "Profile paper: CIFAR-10"]
+    assert chapter._joined(other) == "Profile laptop: CIFAR-10; Profile paper: CIFAR-10"
