@@ -81,7 +81,8 @@ def finding(found: Home) -> str:
         verdict: ", ".join(TOPICS[g] for g, group in found.groups.items() if verdict_of(group) == verdict)
         for verdict in counts
     }
-    parts = [f"{counts[v]} {v} ({named[v]})" for v in VERDICTS if counts[v]]
+    how = {CONTRADICTED: " in at least one claim"}
+    parts = [f"{counts[v]} {v}{how.get(v, '')} ({named[v]})" for v in VERDICTS if counts[v]]
     decided = sum(counts[v] for v in DECISIVE)
     lead = "no verdict yet on" if not decided else f"a verdict on {decided} of"
     total = len(found.groups)
