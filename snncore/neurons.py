@@ -6,7 +6,7 @@ The membrane potential before the reset, ``U``, and the spikes, ``S``, follow on
     reset-then-leak, soft   U[t] = alpha (U[t-1] - threshold S[t-1]) + I[t]
     hard (either order)     U[t] = alpha U[t-1] (1 - S[t-1]) + I[t]
 
-    S[t] = 1 where U[t] > threshold (or >= with ``fire_at_equality``), else 0.
+    S[t] = 1 where U[t] > threshold (or >= with fire_at_equality), else 0.
 
 During a refractory period of ``r`` steps after a spike the potential keeps its value after the reset: the neuron
 does not integrate, leak or fire (section 3.1: "membrane potential is not affected").
