@@ -3,6 +3,8 @@
     python -m tools.gpu_minutes --seconds 540 --commit SHA --data DATA --prepare shared/prepare --out OUT \\
         --profile laptop --stages R2 R3 R1 --workers 12 --conversions 3
 
+``--keys`` names runs one by one in place of stages; ``python -m panda2020 plan`` prints the keys.
+
 Several worker processes share the device, because one network at a quarter of the width does not fill it. A free worker
 takes the next run in the order of ``--stages`` that fits into the remaining time; runs are never chosen by their results.
 The speed of the machine is measured from the runs themselves, as one factor per kind of run on ``minutes``, which estimates
@@ -23,14 +25,14 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-#: Time of a first run relative to its estimate for two CPU cores.
-GUESSED = {"cpu": 1.5, "cuda": 1 / 25}
+#: Time of a first run relative to its estimate for two CPU cores, by task; on a GPU as 15 workers on one H100 took it.
+GUESSED = {"cpu": {"": 1.5}, "cuda": {"convert": 1 / 8, "train-head": 1 / 2, "binary": 1.0, "": 1 / 24}}
 
 ROOM = 1.2  # a run must fit with a margin of one fifth
 
@@ -40,7 +42,7 @@ class Clock:
     """The remaining time, and the speed of runs on this machine."""
 
     seconds: float
-    guess: float
+    guess: Mapping[str, float]  # by task; "" is any other
     began: float = field(default_factory=time.perf_counter)
     measured: dict[str, tuple[float, float]] = field(
         default_factory=dict
@@ -52,7 +54,8 @@ class Clock:
 
     def expected(self, kind: str, estimate: float) -> float:
         """Expected seconds of a run of a kind here, from its estimate in seconds for two CPU cores."""
-        taken, estimated = self.measured.get(kind, (self.guess, 1.0))
+        guess = self.guess.get(kind.partition(",")[0], self.guess[""])
+        taken, estimated = self.measured.get(kind, (guess, 1.0))
         return estimate * taken / estimated
 
     def learn(self, kind: str, taken: float, estimate: float) -> None:
@@ -101,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything. Returns 0 unless a run failed or the device is faulty."""
     given = _parser().parse_args(arguments)
     kind = given.device.split(":")[0]
-    clock = Clock(given.seconds, GUESSED[kind] if given.guess is None else given.guess)
+    clock = Clock(given.seconds, GUESSED[kind] if given.guess is None else {"": given.guess})
     given.out.mkdir(parents=True, exist_ok=True)
     summary: dict[str, Any] = {"command": " ".join(sys.argv), "device": given.device, "runs": []}
     if given.data is not None:
@@ -138,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True)
     add("--profile", default="laptop")
     add("--stages", nargs="+", default=[f"R{n}" for n in range(1, 9)], metavar="R", help="R1 to R8, in order")
+    add("--keys", type=Path, metavar="FILE", help="in place of --stages: the keys of the runs, in order")
     add("--seeds", nargs="+", type=int, metavar="S")
     add("--workers", type=int, default=1, metavar="N", help="processes that share the device (default: 1)")
     add(
@@ -194,9 +198,16 @@ def _record(given: argparse.Namespace, clock: Clock, summary: dict[str, Any]) ->
         "workers": given.workers,
     }
     places: dict[str, Any] = {}
-    for stage in given.stages:
+    for stage in [f"R{n}" for n in range(1, 9)] if given.keys else given.stages:
         for entry in contents.stage(given.profile, stage, given.seeds):
             places.setdefault(key(entry.spec), entry)
+    if given.keys:
+        wanted = given.keys.read_text(encoding="utf-8").split()
+        if unknown := [name for name in wanted if name not in places]:
+            raise SystemExit(
+                f"error: --keys must hold keys of profile {given.profile}, got {', '.join(unknown)}"
+            )
+        places = {name: places[name] for name in wanted}
     todo = _Todo(given, clock, summary, Place(given.out, given.device, commit), len(places))
     for name, entry in places.items():
         known = [record for place in (made, had) if (record := place.read(name)) is not None]

@@ -33,7 +33,14 @@ def tiny(entry):
 @pytest.fixture
 def call(tmp_path, monkeypatch):
     planned = contents.stage
-    monkeypatch.setattr(contents, "stage", lambda *given: [tiny(entry) for entry in planned(*given)[:2]])
+
+    def short(*given):
+        first = planned(*given)[:2]
+        return [
+            tiny(entry) for entry in first if hasattr(entry.spec, "ann") or hasattr(entry.spec, "training")
+        ]
+
+    monkeypatch.setattr(contents, "stage", short)
     commit = provenance.commit().sha
     if commit is None:
         pytest.skip("there is no git history to take the commit from")
@@ -64,6 +71,17 @@ def test_records_come_out_and_are_taken_over(call, tmp_path, monkeypatch, capsys
         assert record.provenance["neurons"] == "numba" and record.provenance["device"] == "cpu"
     again = call("--seconds", 60, "--stages", "R1", "--seeds", 0)[1]["runs"]
     assert {run["state"] for run in again if run["key"] in taken.all_keys()} == {"there already"}
+
+
+def test_runs_are_chosen_by_key_in_the_given_order(call, tmp_path):
+    every = [run["key"] for run in call("--seconds", 0.5, "--stages", "R1", "R3", "--seeds", 0)[1]["runs"]]
+    chosen = tmp_path / "keys"
+    chosen.write_text("\n".join(every[::-1][:2]))
+    found = call("--seconds", 0.5, "--keys", chosen, "--seeds", 0)[1]["runs"]
+    assert [run["key"] for run in found] == every[::-1][:2]
+    chosen.write_text("0123456789abcdef")
+    with pytest.raises(SystemExit, match="--keys must hold keys of profile quick, got 0123456789abcdef"):
+        call("--seconds", 0.5, "--keys", chosen)
 
 
 def test_nothing_starts_that_does_not_fit(call, tmp_path):
@@ -128,8 +146,9 @@ def test_the_check_runs_apart_and_may_take_its_time_only(tmp_path, monkeypatch):
 
 
 def test_the_clock_learns_per_kind_of_run():
-    clock = Clock(100, 1 / 15)
+    clock = Clock(100, {"": 1 / 15, "convert": 1 / 5})
     assert clock.expected("train", 150) == 10 and 99 < clock.left <= 100
     clock.learn("train", 4, 100)
     clock.learn("train", 2, 100)
-    assert clock.expected("train", 150) == pytest.approx(4.5) and clock.expected("convert", 150) == 10
+    assert clock.expected("train", 150) == pytest.approx(4.5) and clock.expected("convert", 150) == 30
+    assert clock.expected("train, poisson", 150) == 10
