@@ -24,10 +24,14 @@ def number(value: float, spec: str = "") -> str:
 
 
 def digits(found: Interval) -> str:
-    """The format of a value and its interval: two significant digits of the interval's half width; "" if it is 0 or infinite."""
+    """The format of a value and its interval: two significant digits of the interval's half width if they are below 35, else
+    one; "" if it is 0 or infinite.
+    """
     if not 0 < found.half < math.inf:
         return ""
-    return f",.{max(0, 1 - math.floor(math.log10(found.half)))}f"
+    power = math.floor(math.log10(found.half))
+    kept = 1 if found.half < 3.5 * 10**power else 0
+    return f",.{max(0, kept - power)}f"
 
 
 def between(low: float, high: float, spec: str = "") -> str:
