@@ -30,13 +30,14 @@ from typing import Any
 
 import yaml
 
+from panda2020 import contents
 from panda2020.claims.claims import claims
 from panda2020.claims.evidence import PROFILES
 from panda2020.exhibits import notebook
 from panda2020.ledger import compute, home
 from panda2020.ledger.chapter import judged
 from panda2020.ledger.ledger import evidence, ledger
-from panda2020.runs import Record, Store, verifications, verifying
+from panda2020.runs import Entry, Record, Store, executing, key, verifications, verifying
 from tools import calculator, pages, protocol_page, rule_history
 from tools.execute import declared, write_if_changed
 from tools.inputs import ROOT
@@ -198,16 +199,23 @@ def cite() -> str:
     return f"> {authors}. *{found['title']}*, version {found['version']}. {found['license']} licence.{rest}\n"
 
 
+def labelled(records: Iterable[Record], store: Store) -> list[Record]:
+    """Records with the labels of the plan that asks for them, the largest profile first; others keep their own."""
+    plans: dict[str, Entry] = {}
+    for profile in (*reversed(PROFILES), "first"):  # the first records judge no claim, but fill exhibits
+        for entry in contents.entries(profile):
+            plans.setdefault(key(entry.spec), entry)
+    return [
+        executing.tagged(record, store, plans[record.key]) if record.key in plans else record
+        for record in records
+    ]
+
+
 def texts(root: Path = ROOT) -> dict[str, str]:
     """Every generated part of the book: its name below book/_generated/, and its text."""
     notebooks, reference, folder = executed(root), api(), ROOT / "results"
-    # one look at the records for all pages; a record has the labels of the plan that asks for it
-    found_by = {profile: evidence(profile, results=folder) for profile in PROFILES}
-    ledgers = [ledger(profile, found=found) for profile, found in found_by.items()]
-    planned = {
-        run.key: run.record for found in found_by.values() for run in found.runs if run.record is not None
-    }
-    records = [planned.get(record.key, record) for record in calculator.results()]
+    ledgers = [ledger(profile, found=evidence(profile, results=folder)) for profile in PROFILES]
+    records = labelled(calculator.results(), Store(folder))
     found = home.home(results=folder)
     again, errors = Store(folder / "twice").read_all()
     if errors:

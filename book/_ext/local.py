@@ -51,9 +51,15 @@ def bring_scripts(app: Any, page: str, template: str, context: dict[str, Any], d
                 app.add_js_file(script, loading_method="defer")
 
 
+def skip_aliases(app: Any, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out fields of a NamedTuple that have no text of their own: its signature lists them."""
+    return True if (getattr(member, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
 def setup(app: Any) -> dict[str, Any]:
     app.config.mathjax_path = "mathjax/tex-svg.js"
     app.connect("html-page-context", drop_repeated_scripts, priority=900)
     app.connect("html-page-context", bring_scripts)
     app.connect("build-finished", bring_mathjax)
+    app.connect("autodoc-skip-member", skip_aliases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -50,9 +50,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     style.use()
     runs = tuple(run for run in World({}).evidence(seeds=(0, 1)).runs if run.entry.network != "VGG8")
     found = ledger(
-        "first",
+        "laptop",
         known={name: claim(name) for name in IDS},
-        found=Evidence("first", runs),
+        found=Evidence("laptop", runs),
         estimators={name: contents.estimators()[name] for name in IDS},
     )
     body = ledger_html([found], name="Table N12-1", caption="Claims.")

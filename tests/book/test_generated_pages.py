@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("stated_energies")
 
 @pytest.fixture(scope="module")
 def judged():
-    return ledger("first", found=World({}).evidence(), readings=False)
+    return ledger("laptop", found=World({}).evidence(), readings=False)
 
 
 def table(page: str) -> list[list[str]]:
@@ -46,6 +46,15 @@ def test_every_run_is_listed_with_its_key() -> None:
     folded = BeautifulSoup(page, "html.parser").select("details.snn-fold")
     assert folded and all("open" not in fold.attrs for fold in folded)
     assert pages.recorded([]) == "No run is recorded.\n"
+
+
+def test_a_run_is_listed_under_the_profile_that_plans_it() -> None:
+    found = {r.key: r for r in generate.labelled(calculator.results(), Store(generate.ROOT / "results"))}
+    for profile in ("laptop", "first"):
+        keys = {key(entry.spec) for entry in contents.entries(profile)} & found.keys()
+        mine = [found[name] for name in keys if found[name].labels["profile"] == profile]
+        assert mine and (profile == "first" or len(mine) == len(keys))
+    assert "first, exhibit 4: " in pages.recorded(list(found.values()))
 
 
 def test_the_summary_counts_verdicts_at_every_scale_that_has_runs(judged, monkeypatch) -> None:

@@ -63,7 +63,7 @@ def test_energies_equal_all_that_are_stored(records: list[Record]) -> None:
                         name,
                     )
                     compared += 1
-    assert compared > 2000
+    assert compared > 500
 
 
 def test_the_cost_of_an_ann_equals_what_is_stored(records: list[Record]) -> None:
@@ -97,7 +97,7 @@ def test_parameters_and_operations_equal_all_that_are_stored(records: list[Recor
         for name, held in record.result.get("classifiers", {}).items():
             (sample,) = samples(record, f"{name}/learned").values()
             assert sample.parameters - psi(sample) == held["parameters"]
-    assert compared > 300
+    assert compared > 100
 
 
 def test_an_unknown_convention_or_price_list_is_refused(records: list[Record]) -> None:
@@ -111,13 +111,13 @@ def test_an_unknown_convention_or_price_list_is_refused(records: list[Record]) -
 
 
 def test_a_third_price_list_works_everywhere_by_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = evidence("first", tables=["8"])
-    default = ledger("first", found=found).judgements["agd-ee"].conclusion.parts[0].estimate
+    found = evidence("laptop", tables=["8"])
+    default = ledger("laptop", found=found).judgements["agd-ee"].conclusion.parts[0].estimate
     monkeypatch.setitem(energy.PRICES, "7nm", Prices("7nm", mac=1.31, ac=0.38))
     choices = sensitivity.conditions()
     assert choices["prices 7nm"] == Conditions(prices="7nm")
     other = (
-        ledger("first", conditions=choices["prices 7nm"], found=found)
+        ledger("laptop", conditions=choices["prices 7nm"], found=found)
         .judgements["agd-ee"]
         .conclusion.parts[0]
         .estimate
@@ -128,13 +128,13 @@ def test_a_third_price_list_works_everywhere_by_one_entry(monkeypatch: pytest.Mo
         and other is not None
         and 0 < other.mean < default.mean * (1.31 / 0.38) / (3.2 / 0.1) * 1.5
     )
-    judged = sensitivity.judged("first", found=found)
+    judged = sensitivity.judged("laptop", found=found)
     assert "prices 7nm" in judged.counts["choice"].tolist() and "prices 7nm" in judged.movers.columns
-    assert "float32, 7nm" in sensitivity.choice_table("first").to_string()
+    assert "float32, 7nm" in sensitivity.choice_table("laptop").to_string()
 
 
 def test_a_mended_price_changes_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = [run.record for run in evidence("first", tables=["8"]).runs if run.record is not None]
+    runs = [run.record for run in evidence("laptop", tables=["8"]).runs if run.record is not None]
     before = agd_tables.table8(runs)["EE paper"].max()
     monkeypatch.setitem(energy.PRICES, "int32", Prices("int32", mac=6.4, ac=0.1))
     assert agd_tables.table8(runs)["EE paper"].max() > 1.2 * before

@@ -27,6 +27,8 @@ def test_two_digits_of_the_half_width_decide(value, low, high, text):
     assert f"{number(value, digits(found))} [{interval(found, digits(found))}]" == text
 
 
-@pytest.mark.parametrize("found", [Interval(1.0, 1.0), Interval(-math.inf, math.inf), Interval(math.nan, 1.0)])
+@pytest.mark.parametrize(
+    "found", [Interval(1.0, 1.0), Interval(-math.inf, math.inf), Interval(math.nan, 1.0)]
+)
 def test_other_intervals_leave_three_digits(found):
     assert digits(found) == ""
