@@ -156,6 +156,9 @@ def _note(job: Visit, method: str, params: dict[str, Any]) -> None:
         job.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}".strip())
 
 
+_TRIES = 5  # at a script, if the page is on its way to another
+
+
 class _Tab:
     """Requests and events of the protocol, one at a time."""
 
@@ -192,7 +195,16 @@ class _Tab:
             await self._read()
 
     async def evaluate(self, script: str) -> Any:
-        answer = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        for left in reversed(range(_TRIES)):
+            try:
+                answer = await self.call(
+                    "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+                )
+                break
+            except RuntimeError as error:  # a page that leaves by itself takes its script with it
+                if not left or "navigated" not in str(error):
+                    raise
+                await asyncio.sleep(0.2)
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
             raise RuntimeError(

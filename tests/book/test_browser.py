@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from panda2020.exhibits.exhibit import table_html
-from tools import screenshots
+from tools import browser, screenshots
 from tools.browser import VIEWS, View, executable, visit
 
 pytestmark = [
@@ -61,3 +62,25 @@ def test_an_exhibit_asks_for_nothing_and_fits_a_phone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_the_built_book_is_clean(view: View) -> None:
     assert screenshots.complaints(screenshots.all_pages(), views=[view]) == []
+
+
+def test_a_script_is_tried_again_on_a_page_that_leaves_by_itself():
+    said = ["Inspected target navigated or closed"] * 2
+
+    class Leaving(browser._Tab):
+        def __init__(self):
+            pass
+
+        async def call(self, method, **params):
+            if said:
+                raise RuntimeError(f"{method}: {said.pop()}")
+            return {"result": {"value": 7}}
+
+    assert asyncio.run(Leaving().evaluate("7")) == 7
+    said += ["Inspected target navigated or closed"] * 9
+    with pytest.raises(RuntimeError, match="navigated"):
+        asyncio.run(Leaving().evaluate("7"))
+    said[:] = ["no such thing"] * 2
+    with pytest.raises(RuntimeError, match="no such thing"):
+        asyncio.run(Leaving().evaluate("7"))
+    assert len(said) == 1
