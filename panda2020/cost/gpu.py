@@ -152,6 +152,8 @@ def sentences(check: Check) -> list[str]:
         for row in check.rows("conversion")
     ]
     said += _beside_spikingjelly(list(check.rows("peers")))
+    if "note" in check.data:
+        said.append(check.data["note"])
     return said
 
 

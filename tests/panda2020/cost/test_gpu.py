@@ -65,6 +65,14 @@ def test_the_peer_has_its_rows_and_is_not_needed(check):
     assert "SpikingJelly" not in " ".join(gpu.sentences(check(alone)))
 
 
+def test_a_note_in_the_file_is_shown(check):
+    found = check()
+    assert (
+        gpu.sentences(gpu.Check({**found.data, "note": "Measured later."}, found.path))[-1]
+        == "Measured later."
+    )
+
+
 def test_a_failure_is_said(check):
     for bad in ({"part": "neurons", "failed": "no memory"}, {**ROWS[3], "holds": False}):
         found = check([*ROWS, bad])
