@@ -84,11 +84,12 @@ def _evidence(profile: str, results: str | None) -> Evidence:
 def deciding(judgements: Sequence[Judgement]) -> Judgement:
     """The deciding scale among the judgements of one claim, ordered by scale.
 
-    It is the largest scale at which every planned run is recorded; if there is none, the largest with any run; else the largest.
+    It is the largest scale at which every planned run is recorded; if there is none, the largest with any run; else the
+    smallest, whose runs come next.
     """
     tested = [one for one in judgements if one.verdict != NOT_RECORDED and (one.records or one.computed)]
     complete = [one for one in tested if not one.missing]
-    return (complete or tested or [one for one in judgements if one.records] or list(judgements))[-1]
+    return (complete or tested or [one for one in judgements if one.records] or judgements[:1])[-1]
 
 
 def shown_runs(
@@ -184,13 +185,19 @@ def measured(judgement: Judgement) -> list[QuantityVerdict]:
     return [j for j in judgement.conclusion.counted or judgement.conclusion.parts if j.estimate is not None]
 
 
+#: The scale of claims without a run.
+_UNRECORDED = (
+    "No run that judges these claims is recorded. Captions that name profile first show smaller, older runs."
+)
+
+
 def scale_in_words(found: Iterable[Judgement]) -> str:
     """Data, width and epochs of the runs behind some claims, and their accuracies."""
     found = list(found)
     records = list({r.key: r for j in found for r in j.records}.values())
     if not records:
         computed = bool(found) and all(j.computed for j in found)
-        return "Nothing is trained here; it is computed." if computed else "No run is recorded."
+        return "Nothing is trained here; it is computed." if computed else _UNRECORDED
     texts = dict.fromkeys(scale([record]) for record in records)
     reached = [
         list(samples(record).values())[-1].accuracy
