@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,16 @@ def test_recorded_runs_are_the_lowest_seeds_of_what_spikes() -> None:
         1,
         "recorded by older sources",
     )
+
+
+def test_runs_that_judge_claims_come_first_in_the_order_of_the_paper() -> None:
+    mine = recorded()[1]
+    runs = [
+        replace(mine, shown_as={**mine.labels, "profile": profile, "network": network})
+        for profile, network in (("first", "VGG3"), ("laptop", "ResNet7"), ("laptop", "VGG5"))
+    ]
+    labels = [run["label"].split(",")[:3] for run in calculator.recorded(runs)]
+    assert labels == [["VGG5", " snn", " laptop"], ["ResNet7", " snn", " laptop"], ["VGG3", " snn", " first"]]
 
 
 def recorded() -> list[Record]:
