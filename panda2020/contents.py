@@ -30,14 +30,22 @@ from panda2020.conversion import claims as conversion_claims
 from panda2020.conversion.grid import stochmax_converted, table2, table2_variants, table4
 from panda2020.energy import claims as energy_claims
 from panda2020.hybrid import claims as hybrid_claims
-from panda2020.hybrid.grid import relu_sweep, table14, table16, tuning_hybrid, vgg13_readings, vgg13_recipes
+from panda2020.hybrid.grid import (
+    relu_sweep,
+    table14,
+    table16,
+    tuning_hybrid,
+    vgg9_recipes,
+    vgg13_readings,
+    vgg13_recipes,
+)
 from panda2020.neurons import claims as neurons_claims
 from panda2020.stdp import claims as stdp_claims
 from panda2020.stdp.grid import stdp_samples, table6, table12
 from panda2020.stochmax import claims as stochmax_claims
 from panda2020.stochmax.grid import stochmax_variants, table10, table11
 from panda2020.topologies import claims as topologies_claims
-from panda2020.topologies.grid import figure1
+from panda2020.topologies.grid import figure1, longer
 from snncore._check import one_of
 
 from .planning import Grid, planned
@@ -60,10 +68,12 @@ GRIDS: tuple[Grid, ...] = (
     others,
     table2_variants,
     figure1,
+    longer,
     stochmax_converted,
     stdp_samples,
     map_runs,
     relu_sweep,
+    vgg9_recipes,
     readings,
     vgg13_readings,
     vgg13_recipes,
@@ -148,6 +158,8 @@ STAGES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
             "6-samples",
             "16-readings",
             "16-recipe",
+            "14-recipe",  # and the next: not in the protocol, to vary what may matter most
+            "figure-1-longer",
         )
     ),
 }

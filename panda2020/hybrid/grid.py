@@ -47,6 +47,17 @@ def relu_sweep(at: Place) -> Iterator[Entry]:
         yield at.snn(f"relu-{count}", topology=variants.relu_front(at.net.topology, count))
 
 
+@grid("14-recipe", networks=(SWEPT,), steps="14", first_steps=True)
+def vgg9_recipes(at: Place) -> Iterator[Entry]:
+    """VGG9 at the learning rate of the other networks, because its own was chosen on fewer images. Not in the protocol.
+
+    Roles "ann-usual-rate" and "hybrid-usual-rate" (stochmax).
+    """
+    yield at.ann("ann-usual-rate", training=replace(at.p.deep_ann, learning_rate=at.p.ann.learning_rate))
+    usual = replace(at.p.deep_snn, learning_rate=at.p.snn.learning_rate)
+    yield at.snn("hybrid-usual-rate", head="stochmax", training=usual)
+
+
 @grid("16", networks=TABLE_16, steps="16", by_network=True)
 def table16(at: Place) -> Iterator[Entry]:
     """Table 16: VGG13 with its middle two layers spiking, and its ANN; then variants with more spiking layers or BackRes.

@@ -35,6 +35,8 @@ NAMES: Mapping[str, str] = {
     "hybrid-stochmax": "hybrid, stochmax",
     "hybrid-softmax": "hybrid, softmax",
     "hybrid-rate": "hybrid, stochmax, rate-coded X[t]",
+    "ann-usual-rate": "ANN, usual learning rate",
+    "hybrid-usual-rate": "hybrid, stochmax, usual learning rate",
     "hybrid": "hybrid, 2 LIF convolutions",
     **{f"hybrid-lif{count}": f"hybrid, {count} LIF convolutions" for count in SPIKING_LAYERS},
     "hybrid-backres": "hybrid, BackRes in the LIF layers",

@@ -26,16 +26,25 @@ def limit(case: Case) -> Finding:
     return Finding([loss, growth, lesser])
 
 
-@estimates("backres-channels", tables=("figure-1",))
+@estimates("backres-channels", tables=("figure-1", "figure-1-longer"))
 def channels(case: Case) -> Finding:
     """Accuracy of the ANN VGG2x4 with 64 input and 128 output channels under each of the article's three ways to match
-    them, minus that of the plain VGG8. Also shown: "top" with the same channels for all images.
+    them, minus that of the plain VGG8. Also shown: "top" with the same channels for all images, and "top" and VGG8
+    with twice the epochs.
     """
     plain = case.series("VGG8", "ann")
     return Finding(
         [
             difference(case.series(f"VGG2x4-wide-{rule}", "ann"), plain, near(), beside=rule == FIXED)
             for rule in (*RULES, FIXED)
+        ]
+        + [
+            difference(
+                case.series("VGG2x4-wide-top", "ann-longer"),
+                case.series("VGG8", "ann-longer"),
+                near(),
+                beside=True,
+            )
         ],
         caveat="The article does not say whether 'top' chooses its channels image by image, so that a weight meets other "
         "channels in other images, or once and for all; a verdict based on 'top' depends on that.",

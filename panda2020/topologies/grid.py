@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from panda2020.planning import Place, grid
 from panda2020.runs import Entry
@@ -24,3 +25,11 @@ FIGURE_1 = (
 def figure1(at: Place) -> Iterator[Entry]:
     """ANNs for Figure 1: ways to match channels against VGG8 (section 4), and the limits of unrolling (footnote 2)."""
     yield at.entry(at.standalone_ann(), "ann")
+
+
+@grid("figure-1-longer", networks=("VGG8", "VGG2x4-wide-top"))
+def longer(at: Place) -> Iterator[Entry]:
+    """ "Top" and its plain network with twice the epochs: is "top" worse, or only slower to learn? Not in the protocol."""
+    spec = at.standalone_ann()
+    training = replace(spec.training, epochs=2 * spec.training.epochs)
+    yield at.entry(replace(spec, training=training), "ann-longer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -24,21 +25,24 @@ PAIRS = {
     "VGG2x4-wide-average": ("VGG8", "channels averaged"),
 }
 
+#: Role of both networks of a pair -> what it adds to the pair's name.
+ROLES_OF_PAIRS = {"ann": "", "ann-longer": ", twice the epochs"}
+
 
 def limit_table(records: Sequence[Record]) -> pd.DataFrame:
     """Accuracy of each unrolled ANN minus that of its plain counterpart, in points, paired by seed and test image.
 
     Columns: network, minus, what, points, low and high (total interval, 95 %), seeds. Pairs without a common seed are omitted.
     """
-    runs = {place.network: seeds for place, seeds in by_place(records).items() if place.role == "ann"}
+    runs = {(place.network, place.role): seeds for place, seeds in by_place(records).items()}
     rows = []
-    for name, (plain, what) in PAIRS.items():
-        first, second = runs.get(name, {}), runs.get(plain, {})
+    for (name, (plain, what)), (role, suffix) in product(PAIRS.items(), ROLES_OF_PAIRS.items()):
+        first, second = runs.get((name, role), {}), runs.get((plain, role), {})
         if first.keys() & second.keys():
             found = difference_estimate(first, second)
             low, high = found.interval or (math.nan, math.nan)
             rows.append({
-                "network": name, "minus": plain, "what": what, "points": found.mean, "low": low, "high": high,
+                "network": name, "minus": plain, "what": what + suffix, "points": found.mean, "low": low, "high": high,
                 "seeds": found.seeds,
             })  # fmt: skip
     return pd.DataFrame(rows)

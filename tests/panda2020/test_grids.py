@@ -293,6 +293,19 @@ def test_deep_networks_have_their_own_recipe_and_the_sweep_shares_it():
             assert e.spec.network.gain == (p.ann_network.gain if ann else p.deep_network.gain)
 
 
+@pytest.mark.parametrize("name", ("laptop", "paper"))
+def test_runs_beside_the_protocol_change_one_number_of_the_recipe(name):
+    planned = contents.entries(name, ["14", "14-recipe", "figure-1", "figure-1-longer"], [0])
+    for network, usual, varied, changes in (
+        ("VGG9", "ann", "ann-usual-rate", {"training.learning_rate"}),
+        ("VGG9", "hybrid-stochmax", "hybrid-usual-rate", {"training.learning_rate"}),
+        ("VGG8", "ann", "ann-longer", {"training.epochs"}),
+        ("VGG2x4-wide-top", "ann", "ann-longer", {"training.epochs"}),
+    ):
+        first, second = (one(planned, network=network, role=role).spec for role in (usual, varied))
+        assert changed(first, second) == changes
+
+
 def test_rate_coded_network_recodes_where_the_spiking_block_begins():
     net = one(hybrid_grid.table14("first", seeds=[0]), network="VGG8x2", role="hybrid-rate").spec.topology
     assert net == "16C3:relu 16C3:relu P R 32C3 32C3 P 64C3 [64C3]x2 P F256 F10"
