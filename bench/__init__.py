@@ -27,6 +27,7 @@ TOPICS: tuple[str, ...] = (
     "hybrid_step",
     "poisson_code",
     "stdp_update",
+    "stdp_training",
     "conversion",
     "time_chunks",
 )

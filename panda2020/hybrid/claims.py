@@ -47,13 +47,13 @@ def beats_ann(case: Case) -> Finding:
     """Accuracy of the hybrid VGG9 minus that of its ANN, neither with batch normalisation or dropout. Also shown: the
     same with both at the learning rate of the other networks.
     """
-    usual = [first(case, "VGG9", "hybrid-usual-rate"), case.series("VGG9", "ann-usual-rate")]
+    hybrid, ann = first(case, "VGG9", "hybrid-usual-rate"), case.series("VGG9", "ann-usual-rate")
     return Finding(
         [
             difference(
                 first(case, "VGG9", HYBRID), case.series("VGG9", "ann"), points(1, 1), direction=above(0)
             ),
-            difference(*usual, points(1, 1), direction=above(0), beside=True),
+            difference(hybrid, ann, points(1, 1), direction=above(0), beside=True),
         ]
     )
 
