@@ -6,7 +6,9 @@ arrive takes a tenth of the time (``events``). The sums are the same except for 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import kernels
+from .activity import ActivityProbe
 from .events import Codes, _padded, _share
 
 if TYPE_CHECKING:
@@ -147,7 +150,9 @@ class Stack:
         )
         if not np.isfinite(potential).all():
             raise FloatingPointError("potentials must be finite, got NaN or infinity")
-        if probe is not None:
+        if isinstance(probe, ActivityProbe):
+            self._count(probe, spikes, kept)
+        elif probe is not None:
             for t, values in enumerate(self._steps(kept)):
                 probe("input", spikes[t : t + 1], timed=True)
                 for site, value in values.items():
@@ -156,6 +161,25 @@ class Stack:
         for site, begin in self.reads:
             total = total + self._shaped(filtered[:, begin : begin + self._size(site)], site)
         return total
+
+    def _count(self, probe: ActivityProbe, spikes: Tensor, kept: np.ndarray) -> None:
+        """Add to the sums of a probe what all its calls would add, from the number of set bits: a tenth of the time."""
+        count = kept.shape[0] * kept.shape[1]
+        grids = {"input": spikes.sum((0, 1, 2), dtype=torch.float64)}
+        ones = _ones()[kept].sum((0, 1), dtype=np.int64)  # (words,)
+        for p in self.trained.passes:
+            word, (_, high, wide) = self.words[p.site], self.shapes[p.site]
+            own = ones[word : word + self._size(p.site) // _loops().LANES]
+            grids[p.site] = torch.from_numpy(own).view(high, wide, -1).sum(-1).double()
+        for site, grid in grids.items():
+            probe._kind[site] = "spikes"
+            sums = probe._sums.setdefault(site, [0.0, 0, 0, 0])
+            for i, more in enumerate(
+                (float(grid.sum()), int(grid.sum()), count * math.prod(self.shapes[site]), count)
+            ):
+                sums[i] += more
+            if probe._positions:
+                probe._maps[site] = grid if site not in probe._maps else probe._maps[site] + grid
 
     def _size(self, site: str) -> int:
         maps, high, wide = self.shapes[site]
@@ -177,6 +201,12 @@ class Stack:
                 ones = np.unpackbits(bits.astype("<u2").view(np.uint8), axis=1, bitorder="little")
                 found[p.site] = self._shaped(torch.from_numpy(ones).float(), p.site)[None]
             yield found
+
+
+@lru_cache(maxsize=1)
+def _ones() -> np.ndarray:
+    """The number of set bits of every 16-bit word."""
+    return np.array([word.bit_count() for word in range(1 << 16)], np.uint8)
 
 
 def _loops() -> Any:

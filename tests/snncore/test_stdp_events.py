@@ -79,6 +79,20 @@ def test_features_and_activity_are_those_of_dense_operations(topology, order):
     assert len(mine.unique()) >= 3 and all(0 < site.rate < 1 for site in activity.values())
 
 
+def test_a_probe_of_ones_own_is_called_for_every_site_and_step():
+    trained = stack("4C3 20C5 20C3+ P M F6:relu F3")
+    usual, behind, calls = ActivityProbe(positions=True), ActivityProbe(positions=True), []
+
+    def own(site, values, *, timed):
+        calls.append((site, tuple(values.shape)))
+        behind(site, values, timed=timed)
+
+    for probe in (usual, own):
+        features(trained, images(), generator=torch.Generator().manual_seed(3), probe=probe)
+    assert behind.result() == usual.result()
+    assert len(calls) == 4 * trained.config.steps and calls[0] == ("input", (1, *images().shape))
+
+
 def test_the_low_pass_filter_weighs_late_spikes_more():
     (mine, _, _), (dense, _, _) = both(stack("4C3 4C3+ P M F6:relu F3", low_pass=4.0))
     assert torch.allclose(mine, dense, atol=1e-6)
