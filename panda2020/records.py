@@ -14,11 +14,11 @@ import pandas as pd
 from panda2020.runs.executing import minutes
 from snncore.data import DataConfig
 
-from . import statistics
+from . import families, statistics
 from .planning import seed_of, steps_of
 from .profiles import profile
 from .runs import Entry, MissingRuns, Record, collect, key
-from .samples import hits_of, sample_of
+from .samples import Sample, Series, hits_of, sample_of
 from .statistics import Estimate
 
 
@@ -195,8 +195,7 @@ def settled_at(accuracies: Mapping[int, Mapping[int, float]]) -> int:
 
 def accuracy_columns(runs: Sequence[Record]) -> dict[str, object]:
     """Mean accuracy over seeds with its total interval in per cent."""
-    total = runs[0].result["total"]
-    found = statistics.accuracy_estimate([run.result["accuracy"] * total for run in runs], total)
+    found = _accuracy({run.spec.seed: run for run in runs})
     return {
         "accuracy": found.mean,
         "95 % interval": None if found.interval is None else found.interval * 100,
@@ -220,7 +219,7 @@ def difference_columns(first: Mapping[int, Record], second: Mapping[int, Record]
     both = sorted(first.keys() & second.keys())
     if not both:
         return dict.fromkeys(names)
-    pair = statistics.paired(*([hits_of(runs[seed].result) for seed in both] for runs in (first, second)))
+    pair = _paired(first, second)
     found = pair.total * 100
     values = (
         float(np.mean([second[seed].result["accuracy"] for seed in both])),
@@ -237,10 +236,14 @@ def difference_columns(first: Mapping[int, Record], second: Mapping[int, Record]
 
 def difference_estimate(first: Mapping[int, Record], second: Mapping[int, Record]) -> Estimate:
     """Accuracy of ``first`` minus that of ``second`` in points, paired by seed and test image."""
+    return _paired(first, second).total * 100
+
+
+def _paired(first: Mapping[int, Record], second: Mapping[int, Record]) -> statistics.Paired:
     both = sorted(first.keys() & second.keys())
-    return (
-        statistics.paired(*([hits_of(runs[seed].result) for seed in both] for runs in (first, second))).total
-        * 100
+    pool = families.of_pair(series_of(first), series_of(second), share)
+    return statistics.paired(
+        *([hits_of(runs[seed].result) for seed in both] for runs in (first, second)), pool=pool
     )
 
 
@@ -248,16 +251,46 @@ def accuracy_estimate(runs: Mapping[int, Record]) -> Estimate | None:
     """Test accuracy in per cent over the seeds of one place; None without runs."""
     if not runs:
         return None
+    return _accuracy(runs) * 100
+
+
+def _accuracy(runs: Mapping[int, Record]) -> Estimate:
     total = next(iter(runs.values())).result["total"]
-    return (
-        statistics.accuracy_estimate([run.result["accuracy"] * total for run in runs.values()], total) * 100
-    )
+    pool = families.of_values(series_of(runs), share)
+    correct = [run.result["accuracy"] * total for run in runs.values()]
+    return statistics.accuracy_estimate(correct, total, pool=pool)
 
 
 def efficiency_estimate(runs: Mapping[int, Record], convention: str = "paper") -> Estimate | None:
     """EE over the seeds of one place; None without runs."""
-    values = [sample_of(run).report(convention).efficiency for run in runs.values()]
-    return statistics.estimate(values, ratio=True) if values else None
+    if not runs:
+        return None
+
+    def efficiency(sample: Sample) -> float:
+        return sample.report(convention).efficiency
+
+    pool = families.of_values(series_of(runs), efficiency, ratio=True)
+    return statistics.estimate([efficiency(sample_of(run)) for run in runs.values()], ratio=True, pool=pool)
+
+
+def series_of(runs: Mapping[int, Record], steps: int | None = None, view: str = "") -> Series:
+    """Runs of one place as a series whose variance over seeds can be pooled, if the ledger looked the runs up.
+
+    Args:
+        steps: the T of runs with several; None means their only one.
+        view: see ``samples.samples``.
+    """
+    one = next(iter(runs.values()))
+    steps = one.result.get("steps") if steps is None and not view else steps
+    family = {} if one.family is None else one.family(steps, view)
+    return Series(
+        "", {}, network=one.labels["network"], role=one.labels["role"], view=view, others=lambda: family
+    )
+
+
+def share(sample: Sample) -> float:
+    """Accuracy."""
+    return sample.accuracy
 
 
 def mean_or_none(values: Sequence[float]) -> float | None:

@@ -247,9 +247,9 @@ def resampled(right: np.ndarray, *, resamples: int) -> np.ndarray:
     return found
 
 
-def accuracy_estimate(correct: Sequence[int], total: int) -> Estimate:
+def accuracy_estimate(correct: Sequence[int], total: int, *, pool: Pool | None = None) -> Estimate:
     """Accuracy as a share of ``total`` test images, from the correct images of one run per seed, with its total interval."""
-    return estimate([one / total for one in correct], wilson(float(np.mean(correct)), total))
+    return estimate([one / total for one in correct], wilson(float(np.mean(correct)), total), pool=pool)
 
 
 def wilson(correct: float, total: int, *, confidence: float = CONFIDENCE) -> Interval:
@@ -324,7 +324,7 @@ def _around(centre: float, error: float) -> Interval:
     return Interval(centre - half, centre + half)
 
 
-def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Paired:
+def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray], *, pool: Pool | None = None) -> Paired:
     """Compare two networks image by image.
 
     The difference d_i at image i is averaged over seeds; the standard error is that of the mean over images (``image_error``).
@@ -334,6 +334,7 @@ def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Paired:
     Args:
         first: which images were correct in each run, one run per seed, (images,) each.
         second: the same for the other network.
+        pool: the variance of the difference over seeds, estimated from several networks.
 
     Raises:
         ValueError: no runs, runs that are not in pairs, or different numbers of images.
@@ -353,7 +354,7 @@ def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Paired:
         difference=difference,
         error=error,
         seeds=mean_over_seeds(values),
-        total=estimate(values, _around(difference, error)),
+        total=estimate(values, _around(difference, error), pool=pool),
         only_first=only_first if one else None,
         only_second=only_second if one else None,
         p=mcnemar(only_first, only_second) if one else None,

@@ -20,7 +20,7 @@ LAYERS = (
     {"panda2020.profiles", "panda2020.networks", "panda2020.variants", "panda2020.statistics"},
     {"panda2020.tasks"},
     {"panda2020.planning"},
-    {"panda2020.records", "panda2020.samples"},
+    {"panda2020.records", "panda2020.samples", "panda2020.families"},
     {"panda2020.exhibits", "panda2020.claims"},
     {f"panda2020.{chapter}" for chapter in CHAPTERS},
     {"panda2020.contents"},

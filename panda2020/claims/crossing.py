@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from panda2020.families import independent
 from panda2020.samples import Sample
 from panda2020.statistics import Interval, Pool, pooled, pooled_difference, resampled
 
 from .admissibility import refusal
 from .evidence import Case
-from .families import independent
 from .protocol import EE_LOSS, RESAMPLES
 from .quantities import alone
 from .ranges import Range

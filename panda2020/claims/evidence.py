@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from panda2020.families import family
 from panda2020.planning import seed_of, steps_of
 from panda2020.runs import Entry, Record
 from panda2020.samples import (
@@ -26,7 +27,6 @@ from panda2020.samples import (
 )
 from snncore._check import one_of
 
-from .families import family
 from .protocol import PROTOCOL_VERSION
 
 #: Profiles whose runs may judge a claim.

@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
-from panda2020 import statistics
+from panda2020 import families, statistics
 from panda2020.samples import LEARNT, Sample, Series
 from panda2020.statistics import Interval
 
-from . import families
 from .admissibility import must_have_learnt, refusal, seen_accuracy
 from .evidence import Case
 from .protocol import trains, trains_on_seen

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from panda2020 import statistics
+from panda2020 import families, statistics
 from panda2020.claims.crossing import Course, over_images
 from panda2020.claims.protocol import EE_LOSS, RESAMPLES
 from panda2020.claims.stated import cell
 from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.numbers import interval, number
-from panda2020.records import Place, shown_name
+from panda2020.records import Place, share, shown_name
 from panda2020.runs import Record
 from panda2020.samples import Sample, hits_of
-from panda2020.statistics import Estimate
+from panda2020.statistics import Estimate, Pool
 
-from .tables import CONVERTED, Runs, grouped, read_out, times
+from .tables import CONVERTED, Runs, grouped, read_out, series_at, times
 
 #: The T of Tables 2 and 4 that are always visible; the reader can show the others.
 SHOWN = (10, 100, 2000)
@@ -30,7 +29,8 @@ def accuracy_at(runs: Runs, steps: int | None) -> Estimate:
     """Accuracy in per cent after ``steps`` steps (None: of the ANN), with its total interval."""
     total = int(read_out(next(iter(runs.values())), steps)["total"])
     correct = [int(read_out(run, steps)["correct"]) for run in runs.values()]
-    return statistics.accuracy_estimate(correct, total) * 100
+    pool = families.of_values(series_at(runs, steps), share)
+    return statistics.accuracy_estimate(correct, total, pool=pool) * 100
 
 
 def loss_at(runs: Runs, steps: int, *, other: Runs | None = None) -> Estimate | None:
@@ -38,35 +38,43 @@ def loss_at(runs: Runs, steps: int, *, other: Runs | None = None) -> Estimate | 
 
     None if no seed has both.
     """
-    both = sorted(runs.keys() & (runs if other is None else other).keys())
-    return _difference(
-        [
-            (read_out(runs[s], steps), read_out((other or runs)[s], None if other is None else steps))
-            for s in both
-        ]
-    )
+    return _difference((runs, steps), (other or runs, None if other is None else steps))
 
 
-def _difference(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Estimate | None:
-    if not pairs:
+def _difference(first: tuple[Runs, int | None], second: tuple[Runs, int | None]) -> Estimate | None:
+    both = sorted(first[0].keys() & second[0].keys())
+    if not both:
         return None
-    return (
-        statistics.paired(*([hits_of(one) for one in side] for side in zip(*pairs, strict=True))).total * 100
-    )
+    hits = ([hits_of(read_out(runs[s], steps)) for s in both] for runs, steps in (first, second))
+    pool = families.of_pair(series_at(*first), series_at(*second), share)
+    return statistics.paired(*hits, pool=pool).total * 100
 
 
 def efficiency_at(runs: Runs, steps: int) -> Estimate:
     """EE at one T (convention paper, int32 prices), the geometric mean with its interval over seeds."""
-    values = [Sample(run, steps, read_out(run, steps)).report("paper").efficiency for run in runs.values()]
-    return statistics.estimate(values, ratio=True)
+    values = [_efficiency(Sample(run, steps, read_out(run, steps))) for run in runs.values()]
+    pool = families.of_values(series_at(runs, steps), _efficiency, ratio=True)
+    return statistics.estimate(values, ratio=True, pool=pool)
 
 
-def settled_efficiency(runs: Runs) -> tuple[Estimate, float]:
+def _efficiency(sample: Sample) -> float:
+    return sample.report("paper").efficiency
+
+
+def settled_efficiency(runs: Runs, *, pool: Pool | None = None) -> tuple[Estimate, float]:
     """EE at the T where the accuracy is ``EE_LOSS`` below that at the largest T, by interpolation in log T; and that T.
 
     The claims use the same rule (protocol, section 5). The interval covers seeds and test images, because the T depends
     on both.
+
+    Args:
+        pool: the variance of log EE over seeds, estimated from several networks.
     """
+    return _estimated(*_settled(runs), pool)
+
+
+def _settled(runs: Runs) -> tuple[list[float], list[float], list[np.ndarray]]:
+    """By run: log EE there, log T, and log EE under resampling of the images."""
     logs, steps, again = [], [], []
     for run in runs.values():
         every = sorted(int(T) for T in run.result["snn"])
@@ -80,8 +88,14 @@ def settled_efficiency(runs: Runs) -> tuple[Estimate, float]:
         again.append(course.below_last(EE_LOSS, again=True))
         clock = Course(tuple(every), accuracies, resampled, np.log(every))
         steps.append(float(clock.below_last(EE_LOSS)[0]))
-    found_ee = statistics.estimate([math.exp(value) for value in logs], over_images(logs, again), ratio=True)
-    return found_ee, math.exp(float(np.mean(steps)))
+    return logs, steps, again
+
+
+def _estimated(
+    logs: Sequence[float], steps: Sequence[float], again: Sequence[np.ndarray], pool: Pool | None
+) -> tuple[Estimate, float]:
+    values, images = [math.exp(value) for value in logs], over_images(logs, again)
+    return statistics.estimate(values, images, ratio=True, pool=pool), math.exp(float(np.mean(steps)))
 
 
 def paper_layout(
@@ -101,13 +115,13 @@ def paper_layout(
     rows = []
     for (name, reading, _, _), runs in groups.items():
         late = times(runs)[-1]
-        pair = [(read_out(runs[s], None), read_out(base[s], None)) for s in runs if s in base]
         own = runs is base
         row: dict[str, object] = {
             "network": shown_name(name, reading),
             "ANN": Beside(accuracy_at(runs, None), cell(exhibit, name, "ANN")),
             f"ANN − {title}'s": Beside(
-                None if own else _difference(pair), "" if own else cell(exhibit, name, "ANN loss")
+                None if own else _difference((runs, None), (base, None)),
+                "" if own else cell(exhibit, name, "ANN loss"),
             ),
         }
         for T in every:
@@ -141,11 +155,14 @@ def main_columns(layout: pd.DataFrame) -> list[str]:
 def _over(runs: Runs, base: Runs, steps: int) -> Estimate | None:
     both = sorted(runs.keys() & base.keys())
     values = [
-        Sample(runs[s], steps, read_out(runs[s], steps)).report("paper").efficiency
-        / Sample(base[s], steps, read_out(base[s], steps)).report("paper").efficiency
+        _efficiency(Sample(runs[s], steps, read_out(runs[s], steps)))
+        / _efficiency(Sample(base[s], steps, read_out(base[s], steps)))
         for s in both
     ]
-    return statistics.estimate(values, ratio=True) if values else None
+    if not values:
+        return None
+    pool = families.of_pair(series_at(runs, steps), series_at(base, steps), _efficiency, ratio=True)
+    return statistics.estimate(values, ratio=True, pool=pool)
 
 
 def against_time(records: Sequence[Record]) -> pd.DataFrame:
@@ -173,15 +190,20 @@ def against_time(records: Sequence[Record]) -> pd.DataFrame:
 
 def figure7(records: Sequence[Record]) -> pd.DataFrame:
     """One row per converted network: the T at which EE is read (``settled_efficiency``), EE there and its interval."""
+    groups = {place: runs for place, runs in grouped(records).items() if place.role == CONVERTED}
+    settled = {place: _settled(runs) for place, runs in groups.items()}
     rows = []
-    for (name, reading, role, _), runs in grouped(records).items():
-        if role == CONVERTED:
-            ee, steps = settled_efficiency(runs)
-            low, high = ee.interval or (math.nan, math.nan)
-            rows.append({
-                "network": name, "reading": reading, "T": steps, "EE": ee.mean, "EE low": low, "EE high": high,
-                "accuracy": accuracy_at(runs, times(runs)[-1]).mean - 100 * EE_LOSS, "seeds": len(runs),
-            })  # fmt: skip
+    for place, runs in groups.items():
+        pool = None
+        if next(iter(runs.values())).family is not None:  # looked up by the ledger, which pools
+            alike = [p for p in groups if p.network in families.family(place.network) and p.reading == "A"]
+            pool = statistics.pooled([settled[p][0] for p in alike], logarithmic=True)
+        ee, steps = _estimated(*settled[place], pool)
+        low, high = ee.interval or (math.nan, math.nan)
+        rows.append({
+            "network": place.network, "reading": place.reading, "T": steps, "EE": ee.mean, "EE low": low, "EE high": high,
+            "accuracy": accuracy_at(runs, times(runs)[-1]).mean - 100 * EE_LOSS, "seeds": len(runs),
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 

@@ -19,15 +19,15 @@ from itertools import cycle
 import pandas as pd
 from matplotlib.figure import Figure
 
-from panda2020 import statistics
+from panda2020 import families, statistics
 from panda2020.exhibits.numbers import interval, number
 from panda2020.exhibits.style import PALETTE
-from panda2020.records import Place
+from panda2020.records import Place, share
 from panda2020.runs import Record
 from panda2020.samples import hits_of
 from panda2020.statistics import Interval
 
-from .tables import CONVERTED, grouped, read_out, settled_steps, sites_of, times
+from .tables import CONVERTED, grouped, read_out, series_at, settled_steps, sites_of, times
 
 SHARED = "converted-shared"
 
@@ -102,7 +102,8 @@ def cost_table(records: Sequence[Record]) -> pd.DataFrame:
         common = set(times({s: shared[s] for s in both})) & set(times({s: own[s] for s in both}))
         for T in sorted(common):
             pair = statistics.paired(
-                *([hits_of(read_out(runs[s], T)) for s in both] for runs in (own, shared))
+                *([hits_of(read_out(runs[s], T)) for s in both] for runs in (own, shared)),
+                pool=families.of_pair(series_at(own, T), series_at(shared, T), share),
             )
             found = pair.total * 100
             low, high = found.interval or (math.nan, math.nan)

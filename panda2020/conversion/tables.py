@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from panda2020 import statistics
-from panda2020.records import Place, by_place, reading_of, settled_at
+from panda2020 import families, statistics
+from panda2020.records import Place, by_place, reading_of, series_of, settled_at, share
 from panda2020.runs import Record
-from panda2020.samples import Sample, hits_of
+from panda2020.samples import Sample, Series, hits_of
 from panda2020.tasks import train
 from snncore.energy import CONVENTIONS, macs
 from snncore.topology import as_ann, parameter_count, plan
@@ -47,6 +47,11 @@ def grouped(records: Iterable[Record]) -> dict[Place, dict[int, Record]]:
         ValueError: as ``by_place``.
     """
     return by_place(records, roles=tuple(NAMES))
+
+
+def series_at(runs: Runs, steps: int | None) -> Series:
+    """The converted networks after ``steps`` steps as a series with its family; for None, their ANNs on the same images."""
+    return series_of(runs, steps, "" if steps else "ann")
 
 
 def times(runs: Runs) -> list[int]:
@@ -144,7 +149,8 @@ def variant_table(records: Sequence[Record]) -> pd.DataFrame:
         common = [steps for steps in times(one) if steps in times(two)]
         for steps, which in ((settled_steps(two), "settled"), (common[-1], "largest")):
             pair = statistics.paired(
-                *([hits_of(read_out(run, steps)) for run in x.values()] for x in (one, two))
+                *([hits_of(read_out(run, steps)) for run in x.values()] for x in (one, two)),
+                pool=families.of_pair(series_at(one, steps), series_at(two, steps), share),
             )
             found = pair.total * 100
             rows.append(

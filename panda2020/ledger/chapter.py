@@ -9,10 +9,12 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from panda2020 import contents
+from panda2020 import records as grid_records
 from panda2020.claims.claims import claim
 from panda2020.claims.evidence import PROFILES, Evidence
 from panda2020.claims.stated import Number, stated
@@ -29,9 +31,9 @@ from panda2020.exhibits.cells import inline_html
 from panda2020.exhibits.exhibit import show_html, slug
 from panda2020.exhibits.numbers import between
 from panda2020.planning import Grid, seed_of
-from panda2020.records import recorded, scale
+from panda2020.records import reading_of, scale
 from panda2020.runs import Entry, Record
-from panda2020.samples import DEFAULT, Conditions, samples
+from panda2020.samples import DEFAULT, Conditions, Sample, samples
 
 from . import words
 from .ledger import Judgement, evidence, ledger
@@ -90,6 +92,26 @@ def deciding(judgements: Sequence[Judgement]) -> Judgement:
     tested = [one for one in judgements if one.verdict != NOT_RECORDED and (one.records or one.computed)]
     complete = [one for one in tested if not one.missing]
     return (complete or tested or [one for one in judgements if one.records] or judgements[:1])[-1]
+
+
+def recorded(
+    entries: Iterable[Entry], *, results: str | Path | None = None
+) -> tuple[list[Record], list[Entry]]:
+    """``records.recorded``, with records that know their family, so that their intervals are those of the ledger."""
+    kept, missing = grid_records.recorded(entries, results=results)
+    return [_with_family(record, None if results is None else str(results)) for record in kept], missing
+
+
+def _with_family(record: Record, results: str | None) -> Record:
+    labels = record.labels
+    if labels["profile"] not in PROFILES or reading_of(labels["note"]) != "A":
+        return record
+
+    def family(steps: int | None, view: str) -> Mapping[str, Mapping[int, Sample]]:
+        case = _evidence(labels["profile"], results).case()
+        return case.series(labels["network"], labels["role"], steps, view=view).others()
+
+    return replace(record, family=family)
 
 
 def shown_runs(

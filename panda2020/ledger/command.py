@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from panda2020 import contents
 from panda2020.claims.claims import claims
 from panda2020.claims.evidence import PROFILES
 from panda2020.claims.power import of_claim, power
@@ -74,18 +74,18 @@ def print_claims(options: argparse.Namespace) -> int:
     known = claims()
     if unknown := [name for name in options.claims if name not in known]:
         raise Usage(f"there is no claim {unknown[0]!r}; without a claim this command lists all {len(known)}")
-    chosen = {name: known[name] for name in options.claims} or known
-    estimators = {name: estimator for name, estimator in contents.estimators().items() if name in chosen}
     try:
-        found = ledger(
+        found = ledger(  # of all claims: q is one among the central ones
             options.profile,
             conditions=Conditions(options.convention, options.prices, options.reading),
             results=options.results,
-            known=chosen,
-            estimators=estimators,
         )
     except (KeyError, ValueError) as error:
         raise Usage(f"the records cannot be judged under these choices: {error}") from None
+    if options.claims:
+        chosen = {name: found.judgements[name] for name in options.claims}
+        problems = dict.fromkeys(text for judgement in chosen.values() for text in judgement.problems)
+        found = replace(found, judgements=chosen, problems=tuple(problems))
     if options.json:
         print(json.dumps(as_data(found), indent=1, ensure_ascii=False, allow_nan=False))
         return 0

@@ -12,7 +12,7 @@ and records that must not be used are named.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -149,13 +149,7 @@ def ledger(
     estimators = contents.estimators() if estimators is None else estimators
     if strangers := sorted(estimators.keys() - known.keys()):
         raise ValueError(f"estimators must estimate known claims, got {', '.join(strangers)}")
-    if found is None:
-        asked = {table for estimator in estimators.values() for table in estimator.tables}
-        # the same networks under another reading
-        asked |= {f"{table}-{kind}" for table in asked for kind in ("readings", "choices")} | {"unstated"}
-        found = evidence(
-            profile, results=results, tables=[table for table in contents.TABLES if table in asked]
-        )
+    found = evidence(profile, results=results) if found is None else found
     judgements = {
         name: _judge(claim, estimators.get(name), found.case(conditions)) for name, claim in known.items()
     }
@@ -223,13 +217,11 @@ def _judge(claim: Claim, estimator: Estimator | None, case: Case) -> Judgement:
     )
 
 
-def evidence(
-    profile: str, *, results: str | Path | None = None, tables: Sequence[str] | None = None
-) -> Evidence:
-    """Look up every planned run of a profile, or those of some exhibits, in ``results`` (default: the recorded ones).
+def evidence(profile: str, *, results: str | Path | None = None) -> Evidence:
+    """Look up every planned run of a profile in ``results`` (default: the recorded ones).
 
-    A record that must not be used (torn, edited, or two that disagree about one run) is set aside, and its ``Run`` says
-    why.
+    Also for a few claims: variances are pooled over networks that other exhibits show. A record that must not be used (torn,
+    edited, or two that disagree about one run) is set aside, and its ``Run`` says why.
 
     Raises:
         ValueError: a profile that judges no claim.
@@ -237,7 +229,7 @@ def evidence(
     one_of("profile", profile, PROFILES)
     directory = Path(results_directory() if results is None else results)
     public, found = Store(directory), []
-    for entry in contents.entries(profile, tables):
+    for entry in contents.entries(profile):
         name = key(entry.spec)
         try:
             record = public.read(name)

@@ -257,11 +257,7 @@ def retrained(
     recorded runs.
     """
     steps = profile(profile_name).steps["8"][0]
-    found = (
-        evidence(profile_name, results=results, tables=["8", "8-others", "unstated"])
-        if found is None
-        else found
-    )
+    found = evidence(profile_name, results=results) if found is None else found
     seeds = {
         role: {seed_of(r.entry) for r in found.runs if r.record is not None and _is_vgg5(r, role, steps)}
         for role in roles

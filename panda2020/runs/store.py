@@ -20,7 +20,7 @@ import stat
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -65,6 +65,7 @@ class Record:
     shown_as: Mapping[str, Any] | None = None  # the labels of the entry that asked for this record
     why: str = ""  # one sentence: why the current sources are not those of the record
     witnesses: tuple[str, ...] = ()  # keys of the records whose re-run confirms it
+    family: Callable[..., Any] | None = None  # (T, view) -> samples of related networks, to pool variances
 
     def __getitem__(self, name: str) -> Any:
         return self.data[name]
@@ -485,9 +486,7 @@ def empty(work: Path) -> None:
 def discard(work: Path) -> None:
     """Remove a held work directory. A process that waits for its lock notices this and makes a new one."""
     empty(work)
-    with contextlib.suppress(
-        OSError
-    ):  # another process may already have created its lock there; Windows cannot remove open files
+    with contextlib.suppress(OSError):  # another process may hold a new lock; Windows keeps open files
         (work / "lock").unlink()
         work.rmdir()
 

@@ -8,19 +8,19 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from panda2020 import statistics
+from panda2020 import families, statistics
 from panda2020.claims.stated import cell
 from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.numbers import interval, number
 from panda2020.exhibits.style import INK, PALETTE, ROLES
-from panda2020.records import by_place
+from panda2020.records import accuracy_estimate, by_place, series_of
 from panda2020.runs import Record
 from panda2020.samples import Sample
 from panda2020.statistics import Estimate, Interval
 from snncore.topology import parameter_count
 
 from .grid import BASELINES, CLASSIFIERS
-from .tables import gaps, topologies
+from .tables import gaps, stdp_accuracy, topologies
 
 #: Control that STDP is compared with -> its name in words.
 OTHERS = {"ANN": "its ANN", "random": "random kernels", "pixels": "raw pixels"}
@@ -64,21 +64,17 @@ def paper_layout(records: Sequence[Record], table: str = "6") -> pd.DataFrame:
     rows = []
     for name, (runs, anns) in paired_runs(records, table).items():
         first = next(iter(runs.values()))
-        learnt = {seed: run.result["classifiers"][kind]["learned"] for seed, run in runs.items()}
         loss = gaps(runs, anns, kind)["ANN"]
-        measured = [
-            Sample(run, run.spec.stdp.steps, run.result["classifiers"][kind]) for run in runs.values()
-        ]
         topology, plain, shape = topologies(name, first, kind)
         rows.append(
             {
                 "network": name,
-                "ANN, %": Beside(_accuracy([r.result for r in anns.values()]), cell(exhibit, name, "ANN")),
-                "STDP, %": Beside(_accuracy(list(learnt.values())), cell(exhibit, name, "SNN")),
+                "ANN, %": Beside(accuracy_estimate(anns), cell(exhibit, name, "ANN")),
+                "STDP, %": Beside(stdp_accuracy(runs, kind), cell(exhibit, name, "SNN")),
                 "ANN − STDP, points": Beside(None if loss is None else -loss, cell(exhibit, name, "loss")),
-                "EE, whole": Beside(_efficiency(measured), cell(exhibit, name, "EE full")),
+                "EE, whole": Beside(_efficiency(runs, kind), cell(exhibit, name, "EE full")),
                 "EE, spiking layers": Beside(
-                    _efficiency(measured, spiking_only=True), cell(exhibit, name, "EE conv")
+                    _efficiency(runs, kind, spiking_only=True), cell(exhibit, name, "EE conv")
                 ),
                 "parameters": parameter_count(topology, shape),
                 "compression": parameter_count(plain, shape) / parameter_count(topology, shape),
@@ -88,17 +84,15 @@ def paper_layout(records: Sequence[Record], table: str = "6") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _accuracy(results: Sequence[Mapping]) -> Estimate | None:  # type: ignore[type-arg]
-    if not results:
-        return None
-    total = int(results[0]["total"])
-    return statistics.accuracy_estimate([one["accuracy"] * total for one in results], total) * 100
+def _efficiency(runs: Mapping[int, Record], kind: str, *, spiking_only: bool = False) -> Estimate:
+    def efficiency(sample: Sample) -> float:
+        return sample.report(spiking_only=spiking_only).efficiency
 
-
-def _efficiency(measured: Sequence[Sample], *, spiking_only: bool = False) -> Estimate:
-    return statistics.estimate(
-        [one.report(spiking_only=spiking_only).efficiency for one in measured], ratio=True
-    )
+    found = [
+        efficiency(Sample(run, run.spec.stdp.steps, run.result["classifiers"][kind])) for run in runs.values()
+    ]
+    pool = families.of_values(series_of(runs, view=f"{kind}/learned"), efficiency, ratio=True)
+    return statistics.estimate(found, ratio=True, pool=pool)
 
 
 def control_table(records: Sequence[Record], table: str = "6") -> pd.DataFrame:

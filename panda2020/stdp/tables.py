@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from panda2020 import statistics
+from panda2020 import families, statistics
 from panda2020.exhibits.exhibit import NO_VALUE, origin
 from panda2020.exhibits.numbers import gap
 from panda2020.profiles import profile
-from panda2020.records import by_place, scale
+from panda2020.records import by_place, scale, series_of, share
 from panda2020.runs import Record
 from panda2020.samples import Sample, hits_of
 from snncore.energy import macs
@@ -95,17 +95,14 @@ def stdp_table(records: Sequence[Record], table: str) -> pd.DataFrame:
 def _row(name: str, runs: Mapping[int, Record], anns: Mapping[int, Record], kind: str) -> dict[str, object]:
     found = {seed: run.result["classifiers"][kind] for seed, run in runs.items()}
     first = next(iter(runs.values()))
-    total = first.result["total"]
     row: dict[str, object] = {"network": name, "seeds": len(runs), "pairs": len(runs.keys() & anns.keys())}
     row["T"] = first.spec.stdp.steps
     with_ann = [anns[seed] for seed in anns if seed in runs] or list(anns.values())
     row["ANN"] = _mean([run.result["accuracy"] for run in with_ann])
     for source, word in SOURCES.items():
         row[word] = _mean([f[source]["accuracy"] for f in found.values() if source in f])
-    learned = {seed: f["learned"] for seed, f in found.items()}
-    accuracy = statistics.accuracy_estimate([f["accuracy"] * total for f in learned.values()], total)
-    assert accuracy.interval is not None
-    row["95 % interval"], row["over"] = accuracy.interval * 100, accuracy.over
+    accuracy = stdp_accuracy(runs, kind)
+    row["95 % interval"], row["over"] = accuracy.interval, accuracy.over
     for word, found_gap in gaps(runs, anns, kind).items():
         row[f"minus {word}"] = float("nan") if found_gap is None else found_gap.mean
         row[f"minus {word}, 95 %"] = None if found_gap is None else found_gap.interval
@@ -133,12 +130,24 @@ def gaps(
         "random": {seed: f["random"] for seed, f in found.items() if "random" in f},
         "pixels": {seed: f["pixels"] for seed, f in found.items() if "pixels" in f},
     }
-    return {
-        word: _paired([found[seed]["learned"] for seed in other], list(other.values())).total * 100
-        if other
-        else None
-        for word, other in others.items()
-    }
+    learned = series_of(runs, view=f"{kind}/learned")
+    estimates = {}
+    for word, other in others.items():
+        second = (anns, "") if word == "ANN" else (runs, f"{kind}/{word}")
+        pool = families.of_pair(learned, series_of(second[0], view=second[1]), share) if other else None
+        pair = (
+            [hits_of(one) for one in side] for side in ([found[s]["learned"] for s in other], other.values())
+        )
+        estimates[word] = statistics.paired(*pair, pool=pool).total * 100 if other else None
+    return estimates
+
+
+def stdp_accuracy(runs: Mapping[int, Record], kind: str) -> statistics.Estimate:
+    """Accuracy in per cent under one classifier, with its total interval."""
+    learned = [run.result["classifiers"][kind]["learned"] for run in runs.values()]
+    pool = families.of_values(series_of(runs, view=f"{kind}/learned"), share)
+    total = learned[0]["total"]
+    return statistics.accuracy_estimate([one["accuracy"] * total for one in learned], total, pool=pool) * 100
 
 
 def topologies(name: str, record: Record, kind: str) -> tuple[str, str, tuple[int, int, int]]:

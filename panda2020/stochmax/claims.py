@@ -10,12 +10,12 @@ import numpy as np
 
 from panda2020.claims import crossing
 from panda2020.claims.evidence import Case
-from panda2020.claims.families import of_pair
 from panda2020.claims.protocol import factors, points, same
 from panda2020.claims.quantities import PAIR, difference, efficiency, first, longest, paired, ratio
 from panda2020.claims.ranges import Range, above, below
 from panda2020.claims.registry import Finding, estimates
 from panda2020.claims.verdicts import Quantity
+from panda2020.families import of_pair
 from panda2020.samples import Sample, Series
 
 SOFT, STOCH = "snn", "snn-stochmax"

@@ -6,10 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from panda2020 import statistics
+from panda2020 import families, statistics
 from panda2020.claims.stated import cell
 from panda2020.exhibits.cells import Beside
-from panda2020.records import accuracy_estimate, difference_estimate, efficiency_estimate, reading_of
+from panda2020.records import (
+    accuracy_estimate,
+    difference_estimate,
+    efficiency_estimate,
+    reading_of,
+    series_of,
+)
 from panda2020.runs import Record
 from panda2020.samples import sample_of
 from panda2020.statistics import Estimate
@@ -58,7 +64,10 @@ def _ratio(
     values = [
         sample_of(first[s]).report().efficiency / sample_of(second[s]).report().efficiency for s in seeds
     ]
-    return statistics.estimate(values, ratio=True) if values else None
+    if not values:
+        return None
+    pool = families.of_pair(series_of(first), series_of(second), lambda s: s.report().efficiency, ratio=True)
+    return statistics.estimate(values, ratio=True, pool=pool)
 
 
 def rho_course(records: Iterable[Record]) -> pd.DataFrame:

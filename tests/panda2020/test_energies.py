@@ -96,7 +96,8 @@ def test_parameters_and_operations_equal_all_that_are_stored(records: list[Recor
             compared += 1
         for name, held in record.result.get("classifiers", {}).items():
             (sample,) = samples(record, f"{name}/learned").values()
-            assert sample.parameters - psi(sample) == held["parameters"]
+            if "parameters" in held:
+                assert sample.parameters - psi(sample) == held["parameters"]
     assert compared > 100
 
 
@@ -111,7 +112,7 @@ def test_an_unknown_convention_or_price_list_is_refused(records: list[Record]) -
 
 
 def test_a_third_price_list_works_everywhere_by_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = evidence("laptop", tables=["8"])
+    found = evidence("laptop")
     default = ledger("laptop", found=found).judgements["agd-ee"].conclusion.parts[0].estimate
     monkeypatch.setitem(energy.PRICES, "7nm", Prices("7nm", mac=1.31, ac=0.38))
     choices = sensitivity.conditions()
@@ -134,7 +135,7 @@ def test_a_third_price_list_works_everywhere_by_one_entry(monkeypatch: pytest.Mo
 
 
 def test_a_mended_price_changes_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = [run.record for run in evidence("laptop", tables=["8"]).runs if run.record is not None]
+    runs = [run.record for run in evidence("laptop").runs if run.record and "8" in run.entry.tables]
     before = agd_tables.table8(runs)["EE paper"].max()
     monkeypatch.setitem(energy.PRICES, "int32", Prices("int32", mac=6.4, ac=0.1))
     assert agd_tables.table8(runs)["EE paper"].max() > 1.2 * before

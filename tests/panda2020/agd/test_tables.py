@@ -28,6 +28,8 @@ def bits(right):
 class Run(SimpleNamespace):
     """What the tables read of a record."""
 
+    family = None
+
     def __getitem__(self, name):
         return self.made[name]
 

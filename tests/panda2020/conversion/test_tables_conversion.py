@@ -21,6 +21,8 @@ IMAGES = 100
 class Run(SimpleNamespace):
     """What the tables read of a record."""
 
+    family = None
+
     def __getitem__(self, name):
         return {"task": "convert", "spec": self.made}[name]
 

@@ -72,7 +72,9 @@ def record(entry, tag="recorded"):
     kernels = {f"conv1_{name}": draw.normal(size=(6, 1, 3, 3)) for name in ("before", "after", "seen0")}
     kernels["conv1_seen100"] = kernels["conv1_after"]
     arrays = {"kernels": kernels, "history": history}
-    return SimpleNamespace(spec=entry.spec, labels=labels, result=result, tag=tag, artifact=arrays.get)
+    return SimpleNamespace(
+        spec=entry.spec, labels=labels, result=result, tag=tag, artifact=arrays.get, family=None
+    )
 
 
 @pytest.fixture(params=["6", "12"])

@@ -14,7 +14,7 @@ def run(network: str, right: int, seed: int = 0, role: str = "ann") -> SimpleNam
     bits = f"{int('1' * right + '0' * (100 - right), 2):025x}"
     result = {"accuracy": right / 100, "correct": right, "total": 100, "hits": bits}
     labels = {"network": network, "role": role, "profile": "first", "note": ""}
-    return SimpleNamespace(labels=labels, result=result, spec=SimpleNamespace(seed=seed))
+    return SimpleNamespace(labels=labels, result=result, spec=SimpleNamespace(seed=seed), family=None)
 
 
 def test_each_unrolled_network_is_compared_with_its_plain_one() -> None:

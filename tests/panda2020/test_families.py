@@ -7,7 +7,7 @@ import math
 import pytest
 from made_up import World
 
-from panda2020.claims import families
+from panda2020 import families
 from panda2020.claims.quantities import difference, first, mean_difference, share
 from panda2020.claims.ranges import above
 from panda2020.statistics import pooled, pooled_difference
