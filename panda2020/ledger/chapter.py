@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from panda2020 import contents
 from panda2020 import records as grid_records
@@ -221,19 +222,24 @@ def scale_in_words(found: Iterable[Judgement]) -> str:
         computed = bool(found) and all(j.computed for j in found)
         return "Nothing is trained here; it is computed." if computed else _UNRECORDED
     texts = dict.fromkeys(scale([record]) for record in records)
-    reached = [
-        list(samples(record).values())[-1].accuracy
-        for record in records
-        if samples(record) and "accuracy" in list(samples(record).values())[-1].measured
-    ]
-    trained = [
-        float(r.result["train_accuracy"]) for r in records if r.result.get("train_accuracy") is not None
-    ]
+    ends = [end for record in records for end in _ends(record)]
+    reached, trained = (
+        [float(end[name]) for end in ends if end.get(name) is not None]
+        for name in ("accuracy", "train_accuracy")
+    )
     text = f"{_joined(list(texts)[:2])}."
     if reached:
         text += f" Our networks get {_shares(reached)} of the test images right"
         text += f", and {_shares(trained)} of their training images." if trained else "."
     return f"{text} The article trains on all images at full width."
+
+
+def _ends(record: Record) -> list[Mapping[str, Any]]:
+    """Accuracies at the end of a run: at its largest T; an STDP run has one per classifier."""
+    if "classifiers" in record.result:
+        return [one["learned"] for one in record.result["classifiers"].values()]
+    found = list(samples(record).values())
+    return [{**record.result, **found[-1].measured}] if found else []
 
 
 def _joined(scales: Sequence[str]) -> str:

@@ -143,3 +143,9 @@ def test_scales_of_one_profile_name_it_once():
     assert chapter._joined(same) == "Profile laptop: CIFAR-10, 10 epochs; CIFAR-10, 15 epochs"
     other = ["Profile laptop: CIFAR-10", "Profile paper: CIFAR-10"]
     assert chapter._joined(other) == "Profile laptop: CIFAR-10; Profile paper: CIFAR-10"
+
+
+def test_an_stdp_run_counts_with_every_classifier():
+    learned = {"fc": {"accuracy": 0.53, "train_accuracy": 0.9}, "convnn": {"accuracy": 0.57}}
+    result = {"accuracy": 0.53, "classifiers": {name: {"learned": one} for name, one in learned.items()}}
+    assert chapter._ends(SimpleNamespace(result=result)) == list(learned.values())
