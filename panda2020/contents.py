@@ -1,6 +1,6 @@
 """The table of contents: every chapter's runs and the estimators of its claims.
 
-``entries("first", ["8"], [0])`` gives the ANN and spiking runs of Table 8 with seed 0.
+``entries("laptop", ["8"], [0])`` gives the ANN and spiking runs of Table 8 with seed 0.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ from panda2020.agd.grid import (
     baselines,
     choices,
     followed_gradients,
-    map_runs,
     others,
     pilot,
     precisions,
     readings,
     recipes,
     table8,
-    tuning,
-    tuning_alone,
 )
 from panda2020.beyond import claims as beyond_claims
 from panda2020.beyond.grid import binary_networks, latency_coded, unstated
@@ -34,7 +31,6 @@ from panda2020.hybrid.grid import (
     relu_sweep,
     table14,
     table16,
-    tuning_hybrid,
     vgg9_recipes,
     vgg13_readings,
     vgg13_recipes,
@@ -71,7 +67,6 @@ GRIDS: tuple[Grid, ...] = (
     longer,
     stochmax_converted,
     stdp_samples,
-    map_runs,
     relu_sweep,
     vgg9_recipes,
     readings,
@@ -82,16 +77,13 @@ GRIDS: tuple[Grid, ...] = (
     latency_coded,
     binary_networks,
     unstated,
-    tuning_alone,
-    tuning,
-    tuning_hybrid,
     pilot,
     recipes,
     choices,
     precisions,
 )
 
-#: Table (or "tuning") -> its runs.
+#: Table -> its runs.
 TABLES: dict[str, Grid] = {grid.table: grid for grid in GRIDS}
 
 #: Tables that are made for one seed only, the first of the given ones.

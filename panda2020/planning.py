@@ -38,29 +38,23 @@ from .runs import Entry
 FEW = 3
 
 #: Profile -> largest T at which a trained network is repeated with further seeds.
-ONCE_ABOVE = {"first": 25, "laptop": 25, "paper": 25}
+ONCE_ABOVE = {"laptop": 25, "paper": 25}
 
 _CONVERTED = ("converted", "converted-shared", "converted-shared-first", "converted-shared-mean")
 
 #: (network, role) of the pairs that get all seeds by the protocol: those of the central claims C1, C2 and C5.
 CENTRAL = frozenset(
     [(name, role) for name in ("VGG7-agd", "VGG3x4") for role in ("ann", "snn")]
-    + [(name, role) for name in ("VGG7-conv", "VGG2x4", "VGG3x2-v1") for role in _CONVERTED]
+    + [("VGG7-conv", "converted")]
+    + [(name, role) for name in ("VGG2x4", "VGG3x2-v1") for role in _CONVERTED]
     + [(name, role) for name in ("VGG9", "VGG8x2") for role in ("ann", "hybrid-stochmax")]
     + [("VGG9", "relu-0")]
 )
 
-#: Profile -> its pairs with all seeds; the profile "first" has its own.
+#: Profile -> its pairs with all seeds.
 HEADLINE = {
     "laptop": CENTRAL,
     "paper": CENTRAL,
-    "first": frozenset(
-        [(name, role) for name in ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4") for role in ("ann", "snn")]
-        + [("VGG3", role) for role in ("snn", "snn-stochmax")]
-        + [(name, role) for name in ("VGG9", "VGG8x2") for role in ("ann", "hybrid-stochmax")]
-        + [(name, role) for name in ("VGG2x4", "VGG3x2-v1") for role in ("converted", "converted-shared")]
-        + [("ResNet2", role) for role in ("ann", "stdp")]
-    ),
 }
 
 
@@ -158,13 +152,6 @@ class Place:
         """The images of this seed."""
         return replace(self.p.imagenet, seed=self.seed) if _imagenet(self.net) else self.p.data_for(self.seed)
 
-    @property
-    def few_images(self) -> DataConfig:
-        """Few training images, and enough validation images to distinguish recipes."""
-        held = min(1000, self.p.data.validation) if self.p.name == "quick" else 1000
-        train_, test = min(1000, self.p.data.train), min(500, self.p.data.test)
-        return replace(self.p.data_for(self.seed), train=train_, validation=held, test=test)
-
     def scaled(self, topology: str) -> str:
         """A topology at the width of the profile."""
         return scale_width(topology, self.p.imagenet_width if _imagenet(self.net) else self.p.width)
@@ -185,10 +172,10 @@ class Place:
         return Entry(spec, self.name, role, self.p.name, (self.table,), note, self.interpretation)
 
     def standalone_ann(self) -> train.Spec:
-        """The ANN of the network's topology, with the recipe of ``profiles.StandaloneAnn``."""
-        alone, topology = self.p.alone, self.scaled(as_ann(self.net.topology))
-        data, code = alone.data_for(self.seed), self.p.input("real")
-        return train.Spec(topology, data, alone.network, code, alone.training, self.seed)
+        """The ANN of the network's topology, with the recipe ``Profile.alone``."""
+        topology, code = self.scaled(as_ann(self.net.topology)), self.p.input("real")
+        data = self.p.data_for(self.seed)
+        return train.Spec(topology, data, self.p.ann_network, code, self.p.alone, self.seed)
 
     def ann(
         self,

@@ -2,9 +2,7 @@
 
 ``laptop`` and ``paper`` are those of the protocol (``book/protocol.md``): plain training, without batch normalisation,
 dropout, augmentation or weight decay, keeping the weights of the best validation epoch. Their learning rates come from the
-pilot (``agd.grid.pilot``), which uses only validation images. ``quick`` trains on digits within seconds. ``first`` is the
-scale of the first records, 2,000 images; its recipes were chosen from a recorded grid (``agd.grid.tuning``). It will be
-removed when ``laptop`` is complete.
+pilot (``agd.grid.pilot``), which uses only validation images. ``quick`` trains on digits within seconds.
 """
 
 from __future__ import annotations
@@ -17,32 +15,6 @@ from snncore.conversion import ConversionConfig
 from snncore.data import DataConfig
 from snncore.network import NetworkConfig
 from snncore.training import InputConfig, TrainingConfig
-
-
-@dataclass(frozen=True)
-class StandaloneAnn:
-    """Recipe of ANNs that are never compared with an end-to-end-trained SNN; they may train longer.
-
-    They are conversion sources, ANNs of ANN-to-ANN comparisons, and classifiers on STDP features.
-
-    Attributes:
-        data: images of the first two kinds.
-        network: initialisation (``agd.grid.tuning_alone``).
-        training: recipe (``agd.grid.tuning_alone``).
-    """
-
-    data: DataConfig
-    network: NetworkConfig
-    training: TrainingConfig
-
-    @property
-    def imagenet_rate(self) -> float:
-        """Learning rate, at most 1e-3, of the conversion sources on ImageNet, which have sixteen layers."""
-        return min(self.training.learning_rate, 1e-3)
-
-    def data_for(self, seed: int) -> DataConfig:
-        """The data of one seed."""
-        return replace(self.data, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -60,16 +32,13 @@ class Profile:
         snn_network: initialisation and neurons of spiking networks.
         tuned: recipe of the regularised ANNs, with augmentation.
         dropout: share of values dropped before fully connected layers, in the regularised ANNs.
-        deep_ann: recipe of ANNs for the deeper networks of Tables 14 and 16 (``hybrid.grid.tuning_hybrid``).
+        deep_ann: recipe of ANNs for the deeper networks of Tables 14 and 16.
         deep_snn: recipe of hybrids for the deeper networks.
         deep_network: initialisation and neurons of the deeper networks.
-        imagenet_rate: learning rate of Table 16, whose images and network differ from the tuned ones; that of
-            the tuning is run as well (``hybrid.grid.vgg13_recipes``).
-        alone: recipe of ReLU networks that are compared with nothing trained end to end.
-        gains: axis of the map behind Table 8.
-        gammas: axis of the map behind Table 8.
-        alphas: axis of the map behind Table 8, with the paper's leak first.
-        signed: whether images are coded on [-1, 1].
+        imagenet_rate: learning rate of Table 16, whose images and network differ from those of Table 14, whose rate is run
+            as well (``hybrid.grid.vgg13_recipes``).
+        alone: recipe of ReLU networks that are compared with no SNN trained end to end: sources of conversions, ANNs of
+            ANN-to-ANN comparisons, classifiers on STDP features.
         steps: time steps T of each table.
         other_readout_rate: learning rate of spiking networks with the readout that ``snn_network`` does not use.
     """
@@ -84,19 +53,15 @@ class Profile:
     snn: TrainingConfig
     ann_network: NetworkConfig
     snn_network: NetworkConfig
-    signed: bool
     steps: dict[str, tuple[int, ...]]
     tuned: TrainingConfig
     deep_ann: TrainingConfig
     deep_snn: TrainingConfig
     deep_network: NetworkConfig
     imagenet_rate: float
-    alone: StandaloneAnn
+    alone: TrainingConfig
     other_readout_rate: float
     dropout: float = 0.3
-    gains: tuple[float, ...] = (1.0, 1.4, 2.0)
-    gammas: tuple[float, ...] = (0.3, 1.0)
-    alphas: tuple[float, ...] = (0.95, 0.7)
 
     def data_for(self, seed: int) -> DataConfig:
         """The data of one seed: training and validation images of the seed, and the same test images for all seeds."""
@@ -104,7 +69,7 @@ class Profile:
 
     def input(self, code: str, steps: int | None = None) -> InputConfig:
         """The input code of this profile."""
-        return InputConfig(code, signed=self.signed and code != "latency", steps=steps)
+        return InputConfig(code, steps=steps)
 
 
 _STEPS = {"8": (25, 50), "10": (5, 10, 25), "11": (25, 50), "14": (25,), "16": (10,)}
@@ -128,7 +93,6 @@ def _of_protocol(
             **changes,
         )
 
-    ann_network = NetworkConfig(neuron="relu", gain=1.4)
     return Profile(
         name=name,
         data=data,
@@ -138,9 +102,8 @@ def _of_protocol(
         seeds=seeds,
         ann=recipe(ANN_RATE),
         snn=recipe(SNN_RATE),
-        ann_network=ann_network,
+        ann_network=NetworkConfig(neuron="relu", gain=1.4),
         snn_network=NetworkConfig(neuron="lif", gain=1.0, readout="sum"),
-        signed=False,
         steps=_STEPS,
         tuned=recipe(ANN_RATE, augment=True),
         deep_ann=recipe(DEEP_RATE),
@@ -148,14 +111,13 @@ def _of_protocol(
         deep_network=NetworkConfig(neuron="lif", gain=1.4, readout="sum"),
         imagenet_rate=1e-3,
         # converted networks are simulated in float32
-        alone=StandaloneAnn(data, ann_network, recipe(ANN_RATE, mixed_precision=False)),
-        alphas=(0.95, 0.99),
+        alone=recipe(ANN_RATE, mixed_precision=False),
         other_readout_rate=MEAN_RATE,
     )
 
 
 #: Learning rates of the protocol's profiles, chosen by the pilot (MEAN_RATE: for spiking networks that read the mean of their
-#: spikes); that of networks with nine or more layers was chosen by ``first``'s grid.
+#: spikes); that of networks with nine or more layers comes from a grid of short runs before the protocol (``hybrid.grid``).
 ANN_RATE, SNN_RATE, MEAN_RATE, DEEP_RATE = 1e-3, 1e-3, 1e-3, 3e-4
 
 PROFILES: dict[str, Profile] = {
@@ -170,7 +132,6 @@ PROFILES: dict[str, Profile] = {
         snn=TrainingConfig(epochs=6, learning_rate=3e-3),
         ann_network=NetworkConfig(neuron="relu"),
         snn_network=NetworkConfig(neuron="lif", gain=1.0),
-        signed=False,
         steps={"8": (10,), "10": (2, 5), "11": (5,), "14": (4,), "16": (4,)},
         tuned=TrainingConfig(
             epochs=12, learning_rate=3e-3
@@ -180,39 +141,7 @@ PROFILES: dict[str, Profile] = {
         deep_network=NetworkConfig(neuron="lif", gain=1.4),
         imagenet_rate=2e-3,
         other_readout_rate=3e-3,
-        alone=StandaloneAnn(
-            DataConfig("digits", train=1000, validation=200, test=300, size=16),
-            NetworkConfig(neuron="relu"),
-            TrainingConfig(epochs=6, learning_rate=3e-3),
-        ),
-        gains=(1.0, 2.0),
-        gammas=(0.3,),
-        alphas=(0.95,),
-    ),
-    "first": Profile(
-        name="first",
-        data=DataConfig("cifar10", train=2000, validation=500, test=2000),
-        imagenet=DataConfig("imagenette-128", train=4000, validation=500, test=1000, size=64),
-        width=1 / 4,
-        imagenet_width=1 / 8,
-        seeds=(0, 1, 2, 3, 4),
-        ann=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
-        snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-3),
-        ann_network=NetworkConfig(neuron="relu", gain=1.4),
-        snn_network=NetworkConfig(neuron="lif", gain=1.0),
-        signed=False,
-        steps=_STEPS,
-        tuned=TrainingConfig(epochs=24, batch_size=16, learning_rate=1e-3, augment=True),
-        deep_ann=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-4),
-        deep_snn=TrainingConfig(epochs=4, batch_size=16, learning_rate=3e-4),
-        deep_network=NetworkConfig(neuron="lif", gain=1.4),
-        imagenet_rate=1e-3,
-        other_readout_rate=1e-3,
-        alone=StandaloneAnn(
-            DataConfig("cifar10", train=5000, validation=1000, test=2000),
-            NetworkConfig(neuron="relu", gain=1.4),
-            TrainingConfig(epochs=8, learning_rate=3e-3),
-        ),
+        alone=TrainingConfig(epochs=6, learning_rate=3e-3),
     ),
     "laptop": _of_protocol(
         "laptop",
@@ -257,18 +186,12 @@ _READ = (10, 25, 50, 100, 250, 500, 1000, 1500, 2000, 2500)
 
 CIFAR_CONVERSION: dict[str, ConversionScale] = {
     "quick": ConversionScale(ConversionConfig(images=20, steps=40), (10, 25, 50, 100), 60),
-    "first": ConversionScale(
-        ConversionConfig(images=100, steps=500), (10, 25, 50, 100, 250, 500, 1000, 2000), 400
-    ),
     "laptop": ConversionScale(ConversionConfig(images=1000, steps=2000), _READ, 2000),
     "paper": ConversionScale(ConversionConfig(images=1000, steps=2000), _READ, 10000),
 }
 
 IMAGENET_CONVERSION: dict[str, ConversionScale] = {
     "quick": ConversionScale(ConversionConfig(images=10, steps=100), (25, 50, 100), 40),
-    "first": ConversionScale(
-        ConversionConfig(images=50, steps=300), (50, 100, 250, 500, 1000, 1500, 2500), 150
-    ),
     "laptop": ConversionScale(
         ConversionConfig(images=100, steps=1000), (50, 100, 250, 500, 1000, 1500, 2500), 1500
     ),
@@ -302,7 +225,6 @@ class StdpScale:
 
 STDP_SCALES: dict[str, StdpScale] = {
     "quick": StdpScale(1 / 6, 20, 300, 50, 150, 200, (0, 100, 200), settle=8),
-    "first": StdpScale(1 / 2, 100, 2500, 250, 1000, 1000, (0, 250, 500, 1000)),
     "laptop": StdpScale(1 / 2, 100, 10000, 1000, 10000, 2000, (0, 500, 1000, 2000)),
     "paper": StdpScale(1.0, 100, 45000, 5000, 10000, 5000, (0, 1000, 2500, 5000)),
 }

@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from panda2020.runs.executing import minutes
 from snncore.data import DataConfig
 
 from . import families, statistics
-from .planning import seed_of, steps_of
 from .profiles import profile
 from .runs import Entry, MissingRuns, Record, collect, key
 from .samples import Sample, Series, hits_of, sample_of
@@ -39,31 +36,6 @@ def recorded(
         lacking = {key(entry.spec) for entry in gap.entries}
         present = [entry for entry in entries if key(entry.spec) not in lacking]
         return collect(present, results=results, own_runs=False), gap.entries
-
-
-def missing_table(entries: Sequence[Entry]) -> pd.DataFrame:
-    """Runs that are not recorded, with seeds joined and the estimated minutes on two CPU cores."""
-    rows: dict[tuple, dict] = {}
-    for entry in entries:
-        group = (entry.network, entry.note, entry.role, steps_of(entry))
-        row = rows.setdefault(group, {"seeds": [], "minutes": 0.0})
-        row["seeds"].append(str(seed_of(entry)))
-        row["minutes"] += minutes(entry.spec)
-    table = pd.DataFrame(
-        [
-            {
-                "network": network,
-                "reading": reading_of(note),
-                "role": role.upper(),
-                "seeds": ", ".join(row["seeds"]),
-                "runs": len(row["seeds"]),
-                "minutes": row["minutes"],
-            }
-            for (network, note, role, _), row in rows.items()
-        ],
-        columns=["network", "reading", "role", "T", "seeds", "runs", "minutes"],
-    )
-    return table.assign(T=pd.Series([steps for _, _, _, steps in rows], dtype=object))
 
 
 def reading_of(note: str) -> str:

@@ -28,7 +28,7 @@ MADE = {
 #: The same as a record holds it.
 PROVENANCE = {
     **MADE,
-    "source": {"sha256": "0" * 64, "modules": []},
+    "source": {"version": 2, "sha256": "0" * 64, "modules": []},
     "device": "cpu",
     "cpu": "a CPU",
     "versions": {"torch": "2"},

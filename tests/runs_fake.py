@@ -18,7 +18,7 @@ from panda2020.runs.entry import Entry
 from panda2020.runs.outcome import Outcome
 
 specs.register("fake", __name__)
-PROFILES = {"quick": None, "first": None}
+PROFILES = {"quick": None, "laptop": None}
 TABLES = ("8", "10")
 
 

@@ -30,7 +30,7 @@ MADE = {
     "threads": 1,
     "seconds": 1.0,
     "date": "2026-01-01",
-    "command": "python -m panda2020 record --profile first --table 8 --seeds 0 --results remade",
+    "command": "python -m panda2020 record --profile laptop --table 8 --seeds 0 --results remade",
 }
 RECORD = Record(
     {
@@ -39,7 +39,14 @@ RECORD = Record(
         "result": {"total": 10},
         "provenance": MADE,
         "sha256": "1" * 64,
-        "labels": {"network": "VGG5", "role": "snn", "profile": "first", "tables": ["8"], "note": ""},
+        "labels": {
+            "network": "VGG5",
+            "role": "snn",
+            "profile": "laptop",
+            "tables": ["8"],
+            "note": "",
+            "interpretation": "A",
+        },
     },
     Path("made-up.json"),
     "recorded",

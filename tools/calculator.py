@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from panda2020 import networks
-from panda2020.claims.evidence import PROFILES
 from panda2020.runs import Record, Store, freshness
 from panda2020.tasks import train
 from snncore.activity import SiteActivity
@@ -143,7 +142,7 @@ def data(records: Iterable[Record]) -> dict[str, Any]:
 def recorded(records: Iterable[Record]) -> list[dict[str, Any]]:
     """Runs of spiking networks that a reader can start from, one (the lowest seed) per network, role and T.
 
-    The runs that judge claims come first, and networks stand in the paper's order; the page opens with the first run.
+    Networks stand in the paper's order; the page opens with the first run.
 
     Raises:
         ValueError: a record whose network has different MACs when it is planned again.
@@ -151,7 +150,7 @@ def recorded(records: Iterable[Record]) -> list[dict[str, Any]]:
     found: dict[tuple[Any, ...], Record] = {}
     for record in records:
         spiking = record["task"] == "train" and "steps" in record.result
-        if spiking and not record.labels["role"].startswith(("tuning", "pilot")):
+        if spiking and not record.labels["role"].startswith("pilot"):
             mine = (
                 record.labels["profile"],
                 record.labels["network"],
@@ -161,7 +160,7 @@ def recorded(records: Iterable[Record]) -> list[dict[str, Any]]:
             if mine not in found or record.spec.seed < found[mine].spec.seed:
                 found[mine] = record
     place = {name: number for number, name in enumerate(dict.fromkeys(name for name, _ in networks.REGISTRY))}
-    order = sorted(found, key=lambda mine: (mine[0] not in PROFILES, place.get(mine[1], len(place)), mine))
+    order = sorted(found, key=lambda mine: (place.get(mine[1], len(place)), mine))
     return [_run(found[mine]) for mine in order]
 
 

@@ -202,7 +202,7 @@ def cite() -> str:
 def labelled(records: Iterable[Record], store: Store) -> list[Record]:
     """Records with the labels of the plan that asks for them, the largest profile first; others keep their own."""
     plans: dict[str, Entry] = {}
-    for profile in (*reversed(PROFILES), "first"):  # the first records judge no claim, but fill exhibits
+    for profile in reversed(PROFILES):
         for entry in contents.entries(profile):
             plans.setdefault(key(entry.spec), entry)
     return [

@@ -99,7 +99,7 @@ def limits() -> str:
 
 def profiles() -> str:
     """The scales of this version: images, width, epochs."""
-    names = [name for name in PROFILES if name not in ("quick", "first")]
+    names = [name for name in PROFILES if name != "quick"]
     rows: list[tuple[str, list[str]]] = [
         (
             "CIFAR-10: training, validation, test images",

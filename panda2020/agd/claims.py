@@ -135,7 +135,7 @@ def vgg3x4_beats_ann(case: Case) -> Finding:
     series = first(case, SHARED)
     return Finding(
         [difference(series, case.series(network, "ann"), direction=above(0)) for network in (SHARED, PLAIN)],
-        caveat="Its ANN has no regularisation; what tuning adds to ours is in Table N7-4 of chapter 7.",
+        caveat="Its ANN has no regularisation; what tuning adds to ours is in Table N7-1 of chapter 7.",
     )
 
 

@@ -8,17 +8,11 @@ from itertools import product
 
 from panda2020.planning import Place, grid
 from panda2020.runs import Entry
-from panda2020.tasks import gradients, train
-from snncore.network import NetworkConfig
-from snncore.training import TrainingConfig
+from panda2020.tasks import gradients
 
 TABLE_8 = ("VGG5", "VGG3x2-v2", "VGG7-agd", "VGG3x4")
 
 OTHERS = ("VGG4", "VGG2x2", "ResNet7")
-
-MAPPED = ("VGG7-agd", "VGG3x4")
-
-MAP_STEPS = 10
 
 PILOT = ("VGG5", "VGG3x4")
 
@@ -42,8 +36,6 @@ RECIPE_EPOCHS = 5
 
 #: Optimiser, learning rate and gradient clipping of the specification curve.
 OPTIMIZERS = (("adam", None, 1.0), ("sgd", 1e-2, None), ("sgd", 1e-3, None))
-
-TUNED = ("VGG5",)
 
 FOLLOWED = ("VGG3x2-v2", "VGG3x4")
 
@@ -159,56 +151,6 @@ def others(at: Place) -> Iterator[Entry]:
     """Comparisons in the text around Table 8: VGG2x2 against VGG4 (section 4.2), a ResNet7 (section 6); at the first T."""
     yield at.ann()
     yield at.snn()
-
-
-@grid("8-map", networks=MAPPED, one_seed=True, sweep=lambda p: product(p.alphas, p.gammas, p.gains))
-def map_runs(at: Place) -> Iterator[Entry]:
-    """Where does each network train? Short runs over initialisation gain, surrogate gamma and leak, role "map".
-
-    One plane of gain and gamma after the other, starting with the paper's leak; at each point every network. T is 10.
-    """
-    run, data = at.snn("map", steps=MAP_STEPS), at.data
-    few = replace(
-        data, train=min(1000, data.train), validation=min(200, data.validation), test=min(500, data.test)
-    )
-    alpha, gamma, gain = at.sweep
-    network = replace(run.spec.network, gain=gain, gamma=gamma, alpha=alpha)
-    training = replace(at.p.snn, epochs=min(3, at.p.snn.epochs), augment=False)
-    yield replace(run, spec=replace(run.spec, data=few, network=network, training=training))
-
-
-def tuning_points(at: Place, spec: train.Spec) -> Iterator[train.Spec]:
-    """Short runs of one network with three learning rates times three initialisation gains."""
-    for rate, gain in product((3e-4, 1e-3, 3e-3), (0.7, 1.0, 1.4)):
-        yield tuning_point(at, spec, rate, gain)
-
-
-def tuning_point(at: Place, spec: train.Spec, rate: float, gain: float) -> train.Spec:
-    """A short run of ``spec`` on few images, at one learning rate and one gain."""
-    training: TrainingConfig = replace(spec.training, epochs=3, learning_rate=rate, augment=False)
-    network: NetworkConfig = replace(spec.network, gain=gain)
-    return replace(spec, data=at.few_images, network=network, training=training)
-
-
-@grid("tuning", networks=TUNED, one_seed=True)
-def tuning(at: Place) -> Iterator[Entry]:
-    """Short runs of VGG5 from which the profile's recipe was chosen, by validation accuracy only.
-
-    The same nine points for the ANN and for the spiking network (T = 10): three learning rates times three
-    initialisation gains. Readout, input sign and all other settings keep the profile's values.
-    """
-    pairs = zip(tuning_points(at, at.ann().spec), tuning_points(at, at.snn(steps=10).spec), strict=True)
-    for ann, snn in pairs:
-        yield at.entry(ann, "tuning-ann")
-        yield at.entry(snn, "tuning-snn")
-
-
-@grid("alone-tuning", networks=TUNED, one_seed=True)
-def tuning_alone(at: Place) -> Iterator[Entry]:
-    """The nine points of ``tuning`` for ANNs that are never compared with a spiking network trained end to end."""
-    ann = at.ann(network=at.p.alone.network, training=at.p.alone.training).spec
-    for spec in tuning_points(at, ann):
-        yield at.entry(spec, "tuning-ann")
 
 
 @grid("figure-5", networks=FOLLOWED, steps="8", first_steps=True)

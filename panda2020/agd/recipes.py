@@ -17,7 +17,9 @@ from panda2020.runs import Record
 from panda2020.samples import LEARNT
 
 from .figures import label_ends
-from .tables import CHANCE
+
+#: Accuracy of a guess among ten classes.
+CHANCE = 0.1
 
 #: The parts of a recipe, in the order of the rows below the curve.
 CHOICES = ("optimiser", "readout", "gain", "leak")

@@ -11,11 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 from torch import Tensor
 
-from panda2020.agd.tables import shown_name
 from panda2020.exhibits.numbers import between
 from panda2020.exhibits.numbers import number as number_text
 from panda2020.exhibits.style import PALETTE
-from panda2020.records import accuracy_columns, by_place
+from panda2020.records import accuracy_columns, by_place, shown_name
 from panda2020.runs import Record
 
 from .tables import STAGES

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from panda2020 import statistics
-from panda2020.agd import tables as agd_tables
+from panda2020.agd.recipes import CHANCE
 from panda2020.energy import tables as energy_tables
 from panda2020.exhibits.cells import Beside
 from panda2020.exhibits.exhibit import origin
@@ -25,6 +25,7 @@ from panda2020.records import (
     difference_columns,
     difference_estimate,
     mean_or_none,
+    shown_name,
 )
 from panda2020.runs import Record
 from panda2020.samples import LEARNT, Sample, sample_of
@@ -117,7 +118,7 @@ def codes_layout(records: Sequence[Record]) -> pd.DataFrame:
         pairs = [(late[seed], base[seed]) for seed in both]
         rows.append(
             {
-                "network": agd_tables.shown_name(name),
+                "network": shown_name(name),
                 "T": steps,
                 "Poisson, %": Beside(accuracy_estimate({seed: base[seed] for seed in both})),
                 "latency, %": Beside(accuracy_estimate({seed: late[seed] for seed in both})),
@@ -181,8 +182,8 @@ def added_layout(records: Sequence[Record]) -> pd.DataFrame:
     for shared, plain in BINARY_PAIRS:
         base = runs.get((plain, "binary"), {})
         row: dict[str, Any] = {
-            "plain network": agd_tables.shown_name(plain),
-            "with BackRes": agd_tables.shown_name(shared),
+            "plain network": shown_name(plain),
+            "with BackRes": shown_name(shared),
         }
         for what, name, role in (
             ("BackRes", shared, "binary"),
@@ -280,7 +281,7 @@ def gradient_finding(table: pd.DataFrame, runs: Mapping[str, Record]) -> list[st
         last = course[course["epoch"] == course["epoch"].max()]
         after = f"{name} after {last['epoch'].iloc[0]} epochs"
         accuracy = runs[name].result["curve"][-1]["validation_accuracy"]
-        if accuracy <= agd_tables.CHANCE + LEARNT:
+        if accuracy <= CHANCE + LEARNT:
             said.append(
                 f"{after}: at chance ({accuracy:.1%} on validation images), so its gradients say nothing."
             )

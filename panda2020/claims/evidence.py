@@ -1,7 +1,7 @@
 """The records that judge claims: the planned runs of one profile, and which of them are recorded.
 
 The grids define the runs (``contents.entries``), and the key of each run locates its record. So a record
-counts only if it is a run of the profile's own grid: tuning runs, alternatives and quick runs cannot enter by accident,
+counts only if it is a run of the profile's own grid: pilot runs, alternatives and quick runs cannot enter by accident,
 and a missing run is known by name.
 """
 

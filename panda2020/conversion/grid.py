@@ -73,9 +73,10 @@ def table4(at: Place) -> Iterator[Entry]:
 
     Sixteen layers without normalisation need a gain of 1, a smaller learning rate and a warm-up.
     """
-    usual = at.p.alone.training
-    recipe = replace(usual, learning_rate=at.p.alone.imagenet_rate, warmup=1.0, epochs=usual.epochs * 3 // 2)
-    ann = at.ann(network=replace(at.p.alone.network, gain=1.0), training=recipe).spec
+    usual = at.p.alone
+    rate = min(usual.learning_rate, 1e-3)
+    recipe = replace(usual, learning_rate=rate, warmup=1.0, epochs=usual.epochs * 3 // 2)
+    ann = at.ann(network=replace(at.p.ann_network, gain=1.0), training=recipe).spec
     yield at.entry(converted(ann, IMAGENET_CONVERSION[at.p.name]), "converted")
 
 

@@ -61,18 +61,6 @@ def _efficiency(sample: Sample) -> float:
     return sample.report("paper").efficiency
 
 
-def settled_efficiency(runs: Runs, *, pool: Pool | None = None) -> tuple[Estimate, float]:
-    """EE at the T where the accuracy is ``EE_LOSS`` below that at the largest T, by interpolation in log T; and that T.
-
-    The claims use the same rule (protocol, section 5). The interval covers seeds and test images, because the T depends
-    on both.
-
-    Args:
-        pool: the variance of log EE over seeds, estimated from several networks.
-    """
-    return _estimated(*_settled(runs), pool)
-
-
 def _settled(runs: Runs) -> tuple[list[float], list[float], list[np.ndarray]]:
     """By run: log EE there, log T, and log EE under resampling of the images."""
     logs, steps, again = [], [], []

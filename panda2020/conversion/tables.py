@@ -329,18 +329,3 @@ def _labels(record: Record) -> dict[str, Any]:
         "role": record.labels["role"],
         "seed": record.spec.ann.seed,
     }
-
-
-def name_of(row: Mapping[str, Any]) -> str:
-    return row["network"] if row["reading"] == "A" else f"{row['network']} {row['reading']}"
-
-
-def by_network(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [
-        (
-            name_of({"network": name, "reading": reading})
-            + ("" if role == "converted" else f", {role[10:]}"),
-            run,
-        )
-        for (name, reading, role), run in table.groupby(["network", "reading", "role"], sort=False)
-    ]

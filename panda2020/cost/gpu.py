@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from panda2020.agd.tables import shown_name
 from panda2020.exhibits.numbers import number
+from panda2020.records import shown_name
 from panda2020.runs import Record
 from panda2020.runs.executing import RECORDED
 from panda2020.runs.store import seal

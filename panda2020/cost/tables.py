@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from panda2020.agd.tables import shown_name
 from panda2020.exhibits.exhibit import NO_VALUE
 from panda2020.exhibits.numbers import between, number
 from panda2020.exhibits.style import PALETTE
-from panda2020.runs import Record, sources
+from panda2020.records import shown_name
+from panda2020.runs import Record
 from panda2020.runs.executing import OLDER, RECORDED
 from panda2020.runs.store import seal
 
@@ -60,8 +60,7 @@ class Benchmark:
         """The benchmark as a record for exhibits, tagged as older if the code of any topic has changed since."""
         made, machine = self.data, self.data["machine"]
         threads = machine["threads"]
-        known = sources.table()  # a benchmark may hold hashes of version 1, too
-        old = any(known.get(t["source"], t["source"]) != benchmark.source(t["name"]) for t in made["topics"])
+        old = any(t["source"] != benchmark.source(t["name"]) for t in made["topics"])
         body = {
             "key": self.path.stem,
             "sha256": seal(made)["sha256"],

@@ -107,9 +107,7 @@ class Parameter:
 PARAMETERS: dict[str, Parameter] = {
     p.name: p
     for p in (
-        Parameter(
-            "profile", "str", "quick", "scale of the runs", allowed=("quick", "first", "laptop", "paper")
-        ),
+        Parameter("profile", "str", "quick", "scale of the runs", allowed=("quick", "laptop", "paper")),
         Parameter("timesteps", "list[int]", [], "time steps T to show; [] means the profile's own", least=1),
         Parameter("seeds", "list[int]", [], "seeds to average over; [] means the profile's own", least=0),
         Parameter("networks", "list[str]", [], "registered networks to show; [] means all of the exhibit's"),

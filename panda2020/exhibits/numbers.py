@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from panda2020.statistics import Estimate, Interval
+from panda2020.statistics import Interval
 
 NO_INTERVAL = "no interval"
 
@@ -45,12 +45,3 @@ def interval(found: Interval | None, spec: str = "") -> str:
         return NO_INTERVAL
     bounds = (found.low,) if found.low == found.high else found
     return " to ".join(number(bound, spec) for bound in bounds)
-
-
-def gap(found: Estimate, other: str) -> str:
-    """A difference in points as text: "4.1 points below its ANN (−7.3 to −1.0, 95 % over seeds and test images; 5 seeds)"."""
-    seeds = f"{found.seeds} seed{'' if found.seeds == 1 else 's'}"
-    return (
-        f"{abs(found.mean):.1f} points {'above' if found.mean >= 0 else 'below'} {other} (difference "
-        f"{interval(found.interval, '+.1f')} points, 95 % over {found.over}; {seeds})"
-    )

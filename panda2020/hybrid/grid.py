@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 
 from panda2020 import variants
-from panda2020.agd.grid import tuning_point
 from panda2020.planning import Place, grid
 from panda2020.runs import Entry
 
@@ -91,11 +89,3 @@ def vgg13_recipes(at: Place) -> Iterator[Entry]:
         yield at.ann("ann-tuned-rate", training=at.p.deep_ann)
     yield at.snn("hybrid-tuned-rate", training=at.p.deep_snn)
     yield at.snn("hybrid-low-gain", network=replace(at.p.deep_network, gain=at.p.snn_network.gain))
-
-
-@grid("14-tuning", networks=(SWEPT,), one_seed=True)
-def tuning_hybrid(at: Place) -> Iterator[Entry]:
-    """Tuning for the deeper networks: VGG9 as ANN and as hybrid (softmax, T = 10), four learning rates times two gains."""
-    runs = (at.ann("tuning-ann"), at.snn("tuning-snn", steps=10))
-    for rate, gain, run in product((1e-4, 3e-4, 1e-3, 3e-3), (1.0, 1.4), runs):
-        yield replace(run, spec=tuning_point(at, run.spec, rate, gain))

@@ -301,17 +301,3 @@ def _widened(topology: str, net: PaperNetwork) -> str:
     """A run's topology at the network's full width: its layers in the run's pattern of neurons, blocks and ``M``."""
     sizes = iter(re.findall(r"\d+C\d+|F\d+", as_ann(net.topology)))
     return re.sub(r"\d+C\d+|F\d+", lambda _: next(sizes), topology)
-
-
-def finding(records: Sequence[Record], name: str, role: str) -> tuple[str, list[Record]] | None:
-    """One sentence on a hybrid against its plain ANN, and the runs behind it; None if there is no such pair."""
-    table = hybrid_table(
-        [r for r in records if r.labels["network"] == name and r.labels["role"] in ("ann", role)]
-    )
-    rows = table[(table["reading"] == "A") & (table["role"] == NAMES[role])] if len(table) else table
-    if rows.empty:
-        return None
-    row = rows.iloc[0]
-    subject = f"{name} with ReLU and LIF layers ({row['role']}, T = {row['T']})"
-    limit = f", of at most {row['at most']:.2f}"
-    return agd_tables.finding(records, name, row["T"], role=role, subject=subject, limit=limit)

@@ -43,9 +43,6 @@ from .sanity import check_table
 
 LEDGER_PAGE = "12_claims.html"
 
-#: Scales at which an exhibit may be shown: those that judge claims, and the first records where `laptop` has no run yet.
-_SCALES = ("first", *PROFILES)
-
 #: Number of a claim's quantities in its row; the ledger shows all.
 SHOWN = 2
 
@@ -123,7 +120,7 @@ def shown_runs(
     It is the largest scale at which the first seed of the grid is recorded for every network in every role, at one T at least; if
     there is none, the largest with a run in one of the roles ``least``; else the largest, without runs.
     """
-    found = [(profile, *recorded(grid(profile), results=results)) for profile in reversed(_SCALES)]
+    found = [(profile, *recorded(grid(profile), results=results)) for profile in reversed(PROFILES)]
     for profile, kept, missing in found:
         first = min(seed_of(entry) for entry in grid(profile))
         planned = [entry for entry in grid(profile) if seed_of(entry) == first]
@@ -208,19 +205,15 @@ def measured(judgement: Judgement) -> list[QuantityVerdict]:
     return [j for j in judgement.conclusion.counted or judgement.conclusion.parts if j.estimate is not None]
 
 
-#: The scale of claims without a run.
-_UNRECORDED = (
-    "No run that judges these claims is recorded. Captions that name profile first show smaller, older runs."
-)
-
-
 def scale_in_words(found: Iterable[Judgement]) -> str:
     """Data, width and epochs of the runs behind some claims, and their accuracies."""
     found = list(found)
     records = list({r.key: r for j in found for r in j.records}.values())
     if not records:
         computed = bool(found) and all(j.computed for j in found)
-        return "Nothing is trained here; it is computed." if computed else _UNRECORDED
+        return (
+            "Nothing is trained here; it is computed." if computed else "No run of these claims is recorded."
+        )
     texts = dict.fromkeys(scale([record]) for record in records)
     ends = [end for record in records for end in _ends(record)]
     reached, trained = (

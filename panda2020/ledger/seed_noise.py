@@ -42,7 +42,7 @@ _STATED = {"hybrid-stdp-gap": (3.0, 3.0)}
 #: Where a claim has several quantities in points and the sentence sizes one: what its name holds.
 _OF = {"agd-vgg3x4-beats-ann": "ANN VGG3x4"}
 
-_LEFT_OUT = ("map", "tuning-ann", "tuning-snn", "gradients")
+_LEFT_OUT = ("gradients",)
 
 
 def stated(claim: Claim) -> tuple[float, float] | None:

@@ -320,8 +320,8 @@ def choice_table(profile_name: str) -> pd.DataFrame:
         _choice(
             "initialisation and surrogate",
             f"gain {p.snn_network.gain:g}, gamma {p.snn_network.gamma:g}",
-            f"gains {_list(p.gains)}; gammas {_list(p.gammas)}; leaks {_list(p.alphas)}",
-            "chapter 7, the map",
+            "gains and leaks of the specification curve",
+            "chapter 7",
         )
     )
     rows.append(
@@ -333,10 +333,6 @@ def choice_table(profile_name: str) -> pd.DataFrame:
 
 def _choice(name: str, here: Any, other: Any, where: str) -> dict[str, str]:
     return {"choice": name, "in this book": str(here), "instead": str(other), "where": where}
-
-
-def _list(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
 
 
 def _is_vgg5(run: Run, role: str, steps: int | None = None) -> bool:

@@ -44,7 +44,6 @@ class Entry:
     @classmethod
     def labelled(cls, spec: Any, labels: Mapping[str, Any]) -> Entry:
         """The entry of a record's spec and labels."""
-        labels = with_interpretation(labels)
         return cls(spec, **{**labels, "tables": tuple(labels["tables"])})
 
     def __str__(self) -> str:
@@ -52,10 +51,3 @@ class Entry:
         return (
             f"{self.network} {self.role}" + ("" if seed is None else f" seed {seed}") + f" ({self.profile})"
         )
-
-
-def with_interpretation(labels: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The labels of a record. Older records state their network's interpretation only in the note, as "reading B"."""
-    if "interpretation" in labels:
-        return labels
-    return {**labels, "interpretation": str(labels.get("note", "")).removeprefix("reading ") or "A"}

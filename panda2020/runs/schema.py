@@ -28,15 +28,15 @@ class Labels(Struct, forbid_unknown_fields=True):
     role: str
     profile: str
     tables: list[str]
+    interpretation: str
     note: str = ""
-    interpretation: str = "A"
 
 
 class Source(Struct):
     """The sources of the run."""
 
     sha256: str
-    version: int = 1
+    version: int
 
 
 class Versions(Struct):
@@ -87,7 +87,7 @@ class Counts(Struct):
 class Whole(Struct, forbid_unknown_fields=True):
     """A whole record."""
 
-    schema: Literal[1, 2]
+    schema: Literal[2]
     key: Key
     task: str
     spec: dict[str, Any]
@@ -99,9 +99,9 @@ class Whole(Struct, forbid_unknown_fields=True):
 
 
 class Verification(Struct):
-    """The fields of a line of the log of verifications; schema 1 has no task, family and source."""
+    """The fields of a line of the log of verifications."""
 
-    schema: Literal[1, 2]
+    schema: Literal[2]
     date: str
     key: Key
     record_sha256: Hash
@@ -114,9 +114,9 @@ class Verification(Struct):
     agrees: bool
     differences: list[str]
     sha256: Hash
-    task: str | UnsetType = UNSET
-    family: str | UnsetType = UNSET
-    source: str | UnsetType = UNSET
+    task: str
+    family: str
+    source: str
 
 
 def parse(content: bytes) -> Any:

@@ -13,8 +13,7 @@ results (those of fields stay, because specs are read by them), estimates (funct
 import cannot be distinguished from another one of the same name. A test therefore checks that no two definitions of a
 closure share a public name, except for the interface of a task.
 
-Records of schema 1 hold version 1, which hashed whole files with their names. ``results/sources.json`` maps these
-hashes to version 2. It was made from the git history, and a test makes it again.
+Version 1 hashed whole files with their names. No record that is kept holds it.
 """
 
 from __future__ import annotations
@@ -24,24 +23,18 @@ import contextlib
 import functools
 import hashlib
 import importlib.util
-import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import provenance
 from .spec import TASKS, task_module
 
 VERSION = 2
 
-TABLE = "sources.json"
-
 PACKAGES = ("snncore", "panda2020")  # packages whose modules count, in addition to the task's own package
 
-STORES = ("snncore.runs", "panda2020.runs")  # not followed
-
-FORMER = "snncore.runs.tasks"  # former location of the tasks, inside a store
+STORES = ("panda2020.runs",)  # not followed
 
 Reader = Callable[[str], "str | None"]  # "snncore/neurons.py" -> its text, or None if there is no such file
 
@@ -152,50 +145,24 @@ def of_task(task: str) -> tuple[str, tuple[str, ...]]:
 
 
 def at_commit(task: str, repository: Path, commit: str) -> str:
-    """Hash of the sources of ``task`` at ``commit``, where its module may have its former name."""
+    """Hash of the sources of ``task`` at ``commit``."""
     task_module(task)
-    read = git_reader(repository, commit)
-    former = f"{FORMER}.{TASKS[task].rpartition('.')[2]}"
-    now = TASKS[task].replace(".", "/")
-    return hash_closure(closure(TASKS[task] if read(f"{now}.py") is not None else former, read))
+    return hash_closure(closure(TASKS[task], git_reader(repository, commit)))
 
 
 def of_record(source: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Hash of version 2 for the sources named by a record's ``provenance.source``; or None, and the reason."""
-    version = source.get("version", 1)
+    """The hash of the sources named by a record's ``provenance.source``; or None, and the reason."""
+    version = source["version"]
     if version == VERSION:
         return source["sha256"], ""
-    if version != 1:
-        return (
-            None,
-            f"its sources are hashed by version {version!r}, and this version of the code knows 1 and {VERSION}",
-        )
-    found = table().get(source["sha256"])
-    if found is None:
-        return (
-            None,
-            f"the hash of its sources, {source['sha256'][:16]}, is not in {TABLE}, so no commit is known to have them",
-        )
-    return found, ""
-
-
-def table() -> dict[str, str]:
-    """Hash of version 1 -> hash of version 2 of the same sources, from ``results/sources.json``; empty without that file."""
-    file = provenance.home() / "results" / TABLE
-    if not file.is_file():
-        return {}
-    return {row["version1"]: row["version2"] for row in _rows(file.read_text(encoding="utf-8"))}
-
-
-@functools.cache
-def _rows(text: str) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = json.loads(text)
-    return rows
+    return (
+        None,
+        f"its sources are hashed by version {version!r}, and this version of the code knows {VERSION}",
+    )
 
 
 def _inside(stores: Sequence[str], name: str) -> bool:
-    inside = any(f"{name}.".startswith(f"{store}.") for store in stores)
-    return inside and not f"{name}.".startswith(f"{FORMER}.")
+    return any(f"{name}.".startswith(f"{store}.") for store in stores)
 
 
 class _Essential(ast.NodeTransformer):

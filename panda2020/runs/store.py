@@ -30,12 +30,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from . import schema
-from .entry import with_interpretation
 from .spec import dumps, from_dict, key
 
 SCHEMA = 2
-
-READABLE = (1, 2)  # schema 1 has an older hash of the sources, see ``sources.of_record``
 FIELDS = ("schema", "key", "task", "spec", "labels", "result", "provenance", "artifacts", "sha256")
 
 LARGEST = 64 * 2**20  # bytes of a record, or of one of its sets of arrays
@@ -82,7 +79,8 @@ class Record:
     @property
     def labels(self) -> Mapping[str, Any]:
         """The labels of the entry that asked for the record, or else the stored ones."""
-        return with_interpretation(self.data["labels"] if self.shown_as is None else self.shown_as)
+        labels: Mapping[str, Any] = self.data["labels"] if self.shown_as is None else self.shown_as
+        return labels
 
     @property
     def result(self) -> Mapping[str, Any]:
@@ -392,10 +390,8 @@ def verified(path: Path, data: Any) -> Record:
     """
     if not isinstance(data, dict) or sorted(data) != sorted(FIELDS):
         raise RecordError(f"{path} is no record: its fields are not {', '.join(FIELDS)}")
-    if type(data["schema"]) is not int or data["schema"] not in READABLE:
-        raise RecordError(
-            f"{path} has schema {data['schema']!r}; this version reads {' and '.join(map(str, READABLE))}"
-        )
+    if type(data["schema"]) is not int or data["schema"] != SCHEMA:
+        raise RecordError(f"{path} has schema {data['schema']!r}; this version reads {SCHEMA}")
     try:
         whole = seal(data)["sha256"] == data["sha256"]
     except (ValueError, RecursionError):

@@ -30,7 +30,7 @@ NAME = "verifications.jsonl"
 
 SCHEMA = 2
 
-FORMER = (
+FIELDS = (
     "schema",
     "date",
     "key",
@@ -44,14 +44,10 @@ FORMER = (
     "agrees",
     "differences",
     "sha256",
+    "task",
+    "family",
+    "source",
 )
-
-FIELDS = (*FORMER, "task", "family", "source")
-
-READABLE = {
-    1: sorted(FORMER),
-    SCHEMA: sorted(FIELDS),
-}  # schema 1 does not name the sources of the re-run
 
 
 def entry(record: Record, verdict: Verdict, *, commit: provenance.Commit) -> dict[str, Any]:
@@ -157,12 +153,10 @@ def _entry(text: bytes) -> dict[str, Any]:
         raise ValueError(f"is torn: {error}") from None
     if not isinstance(line, dict) or "schema" not in line:
         raise ValueError("is no verification: it names no schema")
-    if type(line["schema"]) is not int or line["schema"] not in READABLE:
-        known = " and ".join(map(str, READABLE))
-        raise ValueError(f"has schema {line['schema']!r}; this version reads {known}")
-    if sorted(line) != READABLE[line["schema"]]:
-        wanted = ", ".join(READABLE[line["schema"]])
-        raise ValueError(f"is no verification: its fields are not {wanted}")
+    if type(line["schema"]) is not int or line["schema"] != SCHEMA:
+        raise ValueError(f"has schema {line['schema']!r}; this version reads {SCHEMA}")
+    if sorted(line) != sorted(FIELDS):
+        raise ValueError(f"is no verification: its fields are not {', '.join(sorted(FIELDS))}")
     try:
         whole = seal(line)["sha256"] == line["sha256"]
     except ValueError:

@@ -41,12 +41,12 @@ def stdp_spec(p: Profile, name: str, seed: int) -> stdp.Spec:
     convolutions, _, dense = text.partition(" M ")
     fc, convnn = dense.replace(":relu", ""), scale_width(networks.network("ConvNN").topology, scale.width)
     tops = (
-        ("fc", fc, p.alone.network),
-        ("convnn", convnn, p.alone.network),
-        ("fc-stochmax", fc, replace(p.alone.network, head="stochmax")),  # section 8.2, on the same features
+        ("fc", fc, p.ann_network),
+        ("convnn", convnn, p.ann_network),
+        ("fc-stochmax", fc, replace(p.ann_network, head="stochmax")),  # section 8.2, on the same features
     )
     max_maps = max(int(maps) for maps in re.findall(r"(\d+)C", convolutions))
-    recipe = replace(p.alone.training, augment=False)  # features are computed once
+    recipe = replace(p.alone, augment=False)  # features are computed once
     return stdp.Spec(
         convolutions,
         scale.data_for(p, seed),
@@ -62,7 +62,7 @@ def both(at: Place) -> Iterator[Entry]:
     """The ANN with this table's classifier, and the STDP run that all tables share."""
     spec = stdp_spec(at.p, at.name, at.seed)
     top = next(c for c in spec.classifiers if c.name == CLASSIFIERS[at.table])
-    network, code = at.p.alone.network, at.p.input("real")
+    network, code = at.p.ann_network, at.p.input("real")
     ann = train.Spec(as_ann(spec.topology(top)), spec.data, network, code, top.training, at.seed)
     yield at.entry(ann, BASELINES[at.table])
     yield at.entry(spec, "stdp")

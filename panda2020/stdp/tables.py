@@ -13,9 +13,8 @@ import pandas as pd
 
 from panda2020 import families, statistics
 from panda2020.exhibits.exhibit import NO_VALUE, origin
-from panda2020.exhibits.numbers import gap
 from panda2020.profiles import profile
-from panda2020.records import by_place, scale, series_of, share
+from panda2020.records import by_place, series_of, share
 from panda2020.runs import Record
 from panda2020.samples import Sample, hits_of
 from snncore.energy import macs
@@ -426,36 +425,6 @@ def choices_table(config: StdpConfig) -> pd.DataFrame:
         ("features", "overall spiking activity", f"pooled, IF with threshold {config.pool_threshold:g}, {filtered}", "low-pass"),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["what", "the paper", "chosen here", "also in the library"])
-
-
-def finding(records: Sequence[Record], table: str, name: str) -> tuple[str, list[Record]] | None:
-    """One sentence on a network of Table "6" or "12" against its controls and its ANN, and the runs behind it.
-
-    Each difference is over all seeds that have both sides. None if the network was not trained with STDP.
-    """
-    runs = [
-        r for r in records if r.labels["network"] == name and r.labels["role"] in ("stdp", BASELINES[table])
-    ]
-    made = stdp_table(runs, table)
-    if made.empty:
-        return None
-    row = made.iloc[0]
-    by_role = {place.role: seeds for place, seeds in by_place(runs).items()}
-    found_gaps = gaps(by_role["stdp"], by_role.get(BASELINES[table], {}), CLASSIFIERS[table])
-    named = {"random": "untrained kernels", "pixels": "raw pixels", "ANN": "its ANN"}
-    columns = {"random": "random kernels", "pixels": "raw pixels", "ANN": "ANN"}
-    parts = [
-        gap(found, f"{other} at {row[columns[word]]:.1%}")
-        for word, other in named.items()
-        if (found := found_gaps[word]) is not None
-    ]
-    top = {"6": "FC1 and FC2", "12": "ConvNN"}[table]
-    against = f", {', '.join(parts)}" if parts else ""
-    return (
-        f"{name} with kernels learnt by STDP reaches {row['STDP']:.1%} under {top}{against}; T = {row['T']}, EE of the "
-        f"whole network {row['EE full']:.2f} and of the spiking layers {row['EE conv']:.1f} under convention paper. "
-        f"{scale(runs)}."
-    ), runs
 
 
 def _paired(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> statistics.Paired:

@@ -13,9 +13,8 @@ import pandas as pd
 
 from panda2020 import statistics
 from panda2020.exhibits.exhibit import NO_VALUE, origin
-from panda2020.exhibits.numbers import gap
 from panda2020.exhibits.style import PALETTE
-from panda2020.records import by_place, difference_columns, difference_estimate, mean_or_none, scale
+from panda2020.records import by_place, difference_columns, mean_or_none
 from panda2020.runs import Record
 from panda2020.samples import sample_of
 from snncore.energy import CONVENTIONS
@@ -325,18 +324,3 @@ def readings_table(curves: pd.DataFrame) -> pd.DataFrame:
         "accuracy_rho": "accuracy, rho",
     }
     return last[list(names)].rename(columns=names).reset_index(drop=True)
-
-
-def finding(records: Sequence[Record], name: str, steps: int) -> tuple[str, list[Record]] | None:
-    """One sentence on stochmax against softmax for a network at one T, and its runs; None if there is no pair."""
-    heads = pairs(records).get((name, "A", steps))
-    both = sorted(heads["stochmax"].keys() & heads["softmax"].keys()) if heads else []
-    if not heads or not both:
-        return None
-    runs = [heads[head][seed] for seed in both for head in HEADS]
-    row = heads_table(runs).iloc[0]
-    text = gap(difference_estimate(heads["stochmax"], heads["softmax"]), f"softmax at {row['softmax']:.1%}")
-    return (
-        f"{name} with stochmax reaches {row['stochmax']:.1%} at T = {steps}, {text}, with EE {row['EE stochmax']:.1f} and "
-        f"{row['EE softmax']:.1f} under convention paper. {scale(runs)}."
-    ), runs

@@ -58,7 +58,7 @@ class Book:
         for folder in ("notebooks", "executed", "results", "runs", "snncore", "_build/html/executed"):
             (root / folder).mkdir(parents=True)
         (root / "snncore" / "a.py").write_text("x = 1\n")
-        labels = {"network": "A", "role": "ann", "profile": "first", "tables": ["8"]}
+        labels = {"network": "A", "role": "ann", "profile": "laptop", "tables": ["8"], "interpretation": "A"}
         made = {
             "commit": "0" * 40,
             "dirty": False,
@@ -146,7 +146,7 @@ def test_a_cell_that_was_not_executed_fails(book: Book) -> None:
 
 
 def test_an_undeclared_injected_parameter_fails(book: Book) -> None:
-    book.cells.insert(2, code('profile = "quick"\nprofle = "first"', count=2, tags=("injected-parameters",)))
+    book.cells.insert(2, code('profile = "quick"\nprofle = "laptop"', count=2, tags=("injected-parameters",)))
     book.write_executed()
     assert "injected 'profle', which the parameters cell does not declare" in book.faults()
 

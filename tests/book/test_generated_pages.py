@@ -50,11 +50,9 @@ def test_every_run_is_listed_with_its_key() -> None:
 
 def test_a_run_is_listed_under_the_profile_that_plans_it() -> None:
     found = {r.key: r for r in generate.labelled(calculator.results(), Store(generate.ROOT / "results"))}
-    for profile in ("laptop", "first"):
-        keys = {key(entry.spec) for entry in contents.entries(profile)} & found.keys()
-        mine = [found[name] for name in keys if found[name].labels["profile"] == profile]
-        assert mine and (profile == "first" or len(mine) == len(keys))
-    assert "first, exhibit 4: " in pages.recorded(list(found.values()))
+    planned = {key(entry.spec) for entry in contents.entries("laptop")} & found.keys()
+    assert planned and {found[name].labels["profile"] for name in planned} == {"laptop"}
+    assert "laptop, exhibit 8: " in pages.recorded(list(found.values()))
 
 
 def test_the_summary_counts_verdicts_at_every_scale_that_has_runs(judged, monkeypatch) -> None:
@@ -68,7 +66,7 @@ def test_the_summary_counts_verdicts_at_every_scale_that_has_runs(judged, monkey
 
 
 def test_what_is_missing_is_listed_by_command() -> None:
-    empty = ledger("first", found=World({}).evidence(), readings=False)
+    empty = ledger("laptop", found=World({}).evidence(), readings=False)
     assert pages.missing([empty]).startswith("Every planned run")
 
 

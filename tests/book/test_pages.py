@@ -238,8 +238,8 @@ def test_the_log_is_listed_with_what_differs(tmp_path: Path) -> None:
     assert [row[0].strip() for row in rows] == ["2026-04-02", "2026-03-02", "2026-02-02", "2026-01-02"]
     assert [row[1] for row in rows] == [
         f"`{'9' * 16}`, no longer here",
-        f"`{'0' * 16}` VGG5 snn, first, whose content has changed since",
-        *[f"`{'0' * 16}` VGG5 snn, first"] * 2,
+        f"`{'0' * 16}` VGG5 snn, laptop, whose content has changed since",
+        *[f"`{'0' * 16}` VGG5 snn, laptop"] * 2,
     ]
     assert [row[2] for row in rows] == [
         "✓ agrees bit for bit",

@@ -64,7 +64,6 @@ def changed(a, b, prefix=""):
     ("name", "first", "spiking"),
     [
         ("quick", "43e5ee90fe4e5c9c", "6211063f87c5ccdf"),
-        ("first", "e3b1fcd7fbe346e8", "1b39bf18661c5c7a"),
         ("laptop", "308a27c5e97c9849", "7a75ff0d615d8cba"),
         ("paper", "d9a30b36e469cde8", "56808c7fbd77c085"),
     ],
@@ -86,7 +85,7 @@ def test_every_spec_has_a_plan(name, table):
             channels, size = train._shape(data)
             passes = plan(topology, (channels, size, size), neuron, static_input=static)
             spiking = any(one_.neuron in ("lif", "if") for one_ in passes)
-            assert spiking != e.role.startswith(("ann", "tuning-ann", "pilot-ann", "converted"))
+            assert spiking != e.role.startswith(("ann", "pilot-ann", "converted"))
             assert passes[-1].out_shape == (10,) and sum(map(macs, passes)) > 0
             assert e.spec.seed == data.seed
             assert e.spec.seed == seed or (table == "pilot" and e.spec.seed in agd_grid.PILOT_SEEDS)
@@ -108,7 +107,7 @@ def described(spec):
 @pytest.mark.parametrize("name", PROFILES)
 def test_roles_tell_runs_of_one_network_apart(name):
     found = contents.entries(name, seeds=[0])
-    short = ("map", "tuning-ann", "tuning-snn", "pilot-ann", "pilot-snn", "recipe")
+    short = ("pilot-ann", "pilot-snn", "recipe")
     names = Counter((e.network, e.note, e.role, steps_of(e.spec)) for e in found if e.role not in short)
     assert set(names.values()) == {1}
 
@@ -118,20 +117,16 @@ def steps_of(spec):
 
 
 def test_runs_of_two_tables_carry_both_names_and_come_once():
-    found = contents.entries("first", ["8", "11"], [0])
+    found = contents.entries("laptop", ["8", "11"], [0])
     assert one(found, network="VGG5", role="snn", steps=25).tables == ("8", "11")
     assert one(found, network="VGG5", role="snn-stochmax", steps=50).tables == ("11",)
     assert len(found) == 12 + 4
 
 
-def test_everything_of_one_seed_comes_before_the_next_and_the_map_comes_once():
-    found = contents.entries("first", ["10", "8-map", "10-variants", "tuning"], [1, 2])
+def test_everything_of_one_seed_comes_before_the_next_and_the_curve_comes_once():
+    found = contents.entries("laptop", ["10", "8-recipe", "10-variants"], [1, 2])
     assert [e.spec.seed for e in found] == sorted(e.spec.seed for e in found)
-    assert {
-        e.spec.seed
-        for e in found
-        if e.role in ("map", *stochmax_grid.STOCHMAX_VARIANTS, "tuning-ann", "tuning-snn")
-    } == {1}
+    assert {e.spec.seed for e in found if e.role in ("recipe", *stochmax_grid.STOCHMAX_VARIANTS)} == {1}
 
 
 def test_order_of_tables():
@@ -142,7 +137,7 @@ def test_order_of_tables():
         "8-precision",
     ]
     with pytest.raises(ValueError, match="table must be one of"):
-        contents.entries("first", ["9"])
+        contents.entries("laptop", ["9"])
 
 
 @pytest.mark.parametrize(
@@ -173,20 +168,20 @@ def test_order_of_tables():
             {"network.fire_at_equality"},
         ),
         ("unstated", ("VGG5", "snn", 25), ("VGG5", "snn-signed", 25), {"input.signed"}),
-        ("unstated", ("VGG5", "snn", 25), ("VGG5", "snn-readout-sum", 25), {"network.readout"}),
+        ("unstated", ("VGG5", "snn", 25), ("VGG5", "snn-readout-mean", 25), {"network.readout"}),
         ("unstated", ("VGG5", "snn", 25), ("VGG5", "snn-gain", 25), {"network.gain"}),
         ("8-baselines", ("VGG5", "ann-tuned", None), ("VGG5", "ann-tuned-bn", None), {"network.batch_norm"}),
     ],
 )
 def test_pairs_differ_only_in_what_is_compared(table, first, second, differ):
-    found = contents.TABLES[table]("first", seeds=[2])
+    found = contents.TABLES[table]("laptop", seeds=[2])
     a, b = (one(found, network=n, role=r, steps=t) for n, r, t in (first, second))
     assert changed(a.spec, b.spec) == differ
 
 
 def test_baselines_differ_from_the_plain_ann_as_they_say():
-    plain = one(agd_grid.table8("first", seeds=[1]), network="VGG5", role="ann")
-    found = agd_grid.baselines("first", seeds=[1])
+    plain = one(agd_grid.table8("laptop", seeds=[1]), network="VGG5", role="ann")
+    found = agd_grid.baselines("laptop", seeds=[1])
     poisson = one(found, network="VGG5", role="ann-poisson", steps=25)
     assert changed(plain.spec, poisson.spec) == {"input.code", "input.steps"}
     tuned = one(found, network="VGG5", role="ann-tuned")
@@ -199,28 +194,13 @@ def test_baselines_differ_from_the_plain_ann_as_they_say():
 
 
 def test_readings_are_the_others():
-    found = agd_grid.readings("first", seeds=[0])
+    found = agd_grid.readings("laptop", seeds=[0])
     assert {e.note for e in found} == {"reading B"} and {e.network for e in found} == set(agd_grid.TABLE_8)
-    assert not {key(e.spec) for e in found} & {key(e.spec) for e in agd_grid.table8("first", seeds=[0])}
-
-
-def test_map_covers_its_axes_once_and_stays_small():
-    p = profile("first")
-    found = agd_grid.map_runs("first")
-    points = Counter(
-        (e.network, e.spec.network.alpha, e.spec.network.gamma, e.spec.network.gain) for e in found
-    )
-    assert set(points.values()) == {1}
-    assert {e.network for e in found} == set(agd_grid.MAPPED)
-    assert len(points) == 2 * len(p.alphas) * len(p.gammas) * len(p.gains) <= 72
-    assert (
-        found[0].spec.network.alpha == found[2 * len(p.gains) * len(p.gammas) - 1].spec.network.alpha == 0.95
-    )
-    assert {len({e.spec.data for e in found}), len({e.spec.training for e in found})} == {1}
+    assert not {key(e.spec) for e in found} & {key(e.spec) for e in agd_grid.table8("laptop", seeds=[0])}
 
 
 def test_stochmax_variants_are_valid_and_the_runs_of_table_10_are_among_them():
-    found = stochmax_grid.stochmax_variants("first")
+    found = stochmax_grid.stochmax_variants("laptop")
     assert {e.spec.seed for e in found} == {0} and {e.spec.input.steps for e in found} == {5}
     heads = {e.role: StochmaxConfig(**dict(e.spec.network.head_options)) for e in found if e.role != "snn"}
     assert len(set(heads.values())) == len(heads) and heads["snn-stochmax"] == StochmaxConfig()
@@ -233,7 +213,7 @@ def test_stochmax_variants_are_valid_and_the_runs_of_table_10_are_among_them():
         assert (alone.kl, alone.auxiliary, alone.entropy, alone.target_kept) == (0, 0, 0, kept)
     shared = {
         e.role: e.tables
-        for e in contents.entries("first", ["10", "10-variants"], [0, 1])
+        for e in contents.entries("laptop", ["10", "10-variants"], [0, 1])
         if len(e.tables) > 1
     }
     assert shared == dict.fromkeys(("snn", "snn-stochmax"), ("10", "10-variants"))
@@ -241,9 +221,9 @@ def test_stochmax_variants_are_valid_and_the_runs_of_table_10_are_among_them():
 
 def test_hybrids_read_real_images_and_the_rest_poisson_spikes():
     for table in ("14", "14-relu", "16", "16-readings"):
-        for e in contents.TABLES[table]("first", seeds=[0]):
+        for e in contents.TABLES[table]("laptop", seeds=[0]):
             assert e.spec.input.code == ("real" if e.role.startswith("ann") else "direct")
-    assert {e.spec.input for e in stochmax_grid.table10("first", seeds=[0], timesteps=[5])} == {
+    assert {e.spec.input for e in stochmax_grid.table10("laptop", seeds=[0], timesteps=[5])} == {
         InputConfig("poisson", steps=5)
     }
 
@@ -266,23 +246,10 @@ def test_runs_beyond_the_paper_start_from_those_of_table_8(name):
         assert isinstance(e.spec, binary.Spec) and changed(table8[e.network], e.spec) <= BINARY_CHANGES
 
 
-def test_tuning_gives_ann_and_spiking_network_the_same_points():
-    for table, count in ((agd_grid.tuning, 9), (hybrid_grid.tuning_hybrid, 8)):
-        found = table("first", seeds=[0])
-        points = {
-            role: sorted(
-                (e.spec.training.learning_rate, e.spec.network.gain) for e in found if e.role == role
-            )
-            for role in ("tuning-ann", "tuning-snn")
-        }
-        assert points["tuning-ann"] == points["tuning-snn"] and len(set(points["tuning-ann"])) == count
-        assert {e.spec.training.epochs for e in found} == {3} and {e.spec.data.train for e in found} == {1000}
-
-
 def test_deep_networks_have_their_own_recipe_and_the_sweep_shares_it():
-    p = profile("first")
+    p = profile("laptop")
     for table in ("14", "14-relu", "16", "16-readings", "16-recipe"):
-        for e in contents.TABLES[table]("first", seeds=[0]):
+        for e in contents.TABLES[table]("laptop", seeds=[0]):
             ann = e.role.startswith("ann")
             recipe = p.deep_ann if ann else p.deep_snn
             own = table in ("16", "16-readings") or e.role == "hybrid-low-gain"
@@ -307,7 +274,7 @@ def test_runs_beside_the_protocol_change_one_number_of_the_recipe(name):
 
 
 def test_rate_coded_network_recodes_where_the_spiking_block_begins():
-    net = one(hybrid_grid.table14("first", seeds=[0]), network="VGG8x2", role="hybrid-rate").spec.topology
+    net = one(hybrid_grid.table14("laptop", seeds=[0]), network="VGG8x2", role="hybrid-rate").spec.topology
     assert net == "16C3:relu 16C3:relu P R 32C3 32C3 P 64C3 [64C3]x2 P F256 F10"
 
 
@@ -380,10 +347,8 @@ def test_a_grid_goes_through_seeds_then_steps_then_networks():
     assert {row[3] for row in order(interpretations="all")} == {"A", "B"}
 
 
-def test_the_interpretation_is_a_label_and_older_records_say_it_in_the_note():
-    entry = agd_grid.readings("first", seeds=[0], names=["VGG5"])[0]
+def test_the_interpretation_is_a_label():
+    entry = agd_grid.readings("laptop", seeds=[0], names=["VGG5"])[0]
     labels = entry.labels
     assert entry.interpretation == labels["interpretation"] == "B" and labels["note"] == "reading B"
-    older = {name: value for name, value in labels.items() if name != "interpretation"}
-    assert Entry.labelled(entry.spec, older) == Entry.labelled(entry.spec, labels) == entry
-    assert Entry.labelled(entry.spec, {**older, "note": ""}).interpretation == "A"
+    assert Entry.labelled(entry.spec, labels) == entry

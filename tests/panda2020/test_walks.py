@@ -112,7 +112,7 @@ estimators = {"agd-new": contents.estimators()["agd-new"]}
 verdicts = []
 for accuracy in (0.5, 0.3):
     evidence = World({("acc", "VGG5", "snn"): accuracy}).evidence()
-    found = ledger("first", known=known, estimators=estimators, found=evidence)
+    found = ledger("laptop", known=known, estimators=estimators, found=evidence)
     verdicts.append(found.judgements["agd-new"].verdict)
 print(json.dumps(verdicts))
 """

@@ -8,13 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from panda2020 import contents
 from panda2020.agd import grid as agd_grid
 from panda2020.agd import tables as agd_tables
-from panda2020.hybrid import grid as hybrid_grid
-from panda2020.profiles import profile
-from panda2020.records import missing_table, reading_of, recorded, scale
-from panda2020.runs import Store, key, results_directory
+from panda2020.records import reading_of, recorded, scale
 from panda2020.statistics import image_error, wilson
 
 pytestmark = pytest.mark.usefixtures("stated_energies")
@@ -41,7 +37,7 @@ def run(
     network="VGG5",
     steps=None,
     seed=0,
-    profile="first",
+    profile="laptop",
     note="reading A",
     tag="recorded",
     ee=None,
@@ -155,129 +151,16 @@ def test_rows_are_not_mixed():
 
 
 def test_table8_refuses_what_it_would_mix_up():
-    with pytest.raises(ValueError, match="records must be of one profile, got first, quick"):
+    with pytest.raises(ValueError, match="records must be of one profile, got laptop, quick"):
         agd_tables.table8([ann(), ann(profile="quick", seed=1)])
     with pytest.raises(ValueError, match="records must hold each run once, got VGG5 A ann seed 0 twice"):
         agd_tables.table8([ann(), ann()])
 
 
-def tried(role, rate, gain, accuracy, loss=1.0):
-    spec = SimpleNamespace(
-        training=SimpleNamespace(learning_rate=rate),
-        network=SimpleNamespace(gain=gain),
-        data=SimpleNamespace(validation=400),
-    )
-    curve = [
-        {"validation_accuracy": 0.99, "validation_loss": 0.0},
-        {"validation_accuracy": accuracy, "validation_loss": loss},
-    ]
-    return SimpleNamespace(
-        labels={"role": f"tuning-{role}"}, spec=spec, result={"curve": curve, "accuracy": 1 - accuracy}
-    )
-
-
-def test_tuning_table_marks_the_best_on_validation_at_the_end():
-    records = [
-        tried("ann", 1e-3, 1.0, 0.3),
-        tried("ann", 3e-3, 1.0, 0.4, loss=2.0),
-        tried("ann", 3e-3, 0.7, 0.4, loss=1.9),  # as accurate, and surer
-        tried("snn", 1e-3, 1.0, 0.35),
-        tried("snn", 3e-3, 1.0, 0.1),
-    ]
-    table = agd_tables.tuning_table(records)
-    points = list(zip(table["learning rate"], table["gain"], strict=True))
-    assert points == [(1e-3, 1.0), (3e-3, 0.7), (3e-3, 1.0)]
-    assert table["ANN validation"].tolist() == [0.3, 0.4, 0.4]
-    assert table["SNN validation"][0] == 0.35 and math.isnan(table["SNN validation"][1])
-    assert table["chosen"].tolist() == ["SNN", "ANN", ""]
-    with pytest.raises(ValueError, match="records must have role tuning-ann or tuning-snn, got 'snn'"):
-        bad = tried("ann", 1e-3, 1.0, 0.3)
-        bad.labels["role"] = "snn"
-        agd_tables.tuning_table([bad])
-
-
-def test_within_one_standard_error_of_the_best_the_smaller_learning_rate_is_chosen():
-    error = math.sqrt(0.4 * 0.6 / 400)
-    points = ((3e-3, 1.0, 0.4), (1e-3, 1.0, 0.4 - error + 1e-6), (1e-3, 1.4, 0.4 - error + 1e-5))
-    close = [tried("snn", *point) for point in points]
-    assert agd_tables.tuning_point(agd_tables.tuned(close)["SNN"]) == (1e-3, 1.4)
-    far = [close[0], tried("snn", 1e-3, 1.0, 0.4 - error - 1e-6)]
-    assert agd_tables.tuning_point(agd_tables.tuned(far)["SNN"]) == (3e-3, 1.0)
-    assert agd_tables.most_accurate(close) is close[0]
-
-
-@pytest.mark.parametrize(
-    "best, ending",
-    [
-        ((1e-3, 1.0), ""),  # in the middle of both
-        ((1e-3, 1.4), " The chosen point of the SNN lies at the edge of the grid."),
-        ((3e-4, 0.7), " The chosen point of the SNN lies at the edge of the grid."),
-    ],
-)
-def test_tuning_caption(best, ending):
-    grid = [(rate, gain) for rate in (3e-4, 1e-3, 3e-3) for gain in (0.7, 1.0, 1.4)]
-    records = [tried("snn", *point, 0.36 if point == best else 0.2) for point in grid]
-    for record in records:
-        record.labels["network"] = "VGG5"
-        record.spec.training.epochs, record.spec.input = 3, SimpleNamespace(steps=10)
-        record.spec.data = SimpleNamespace(train=1000, validation=400, name="cifar10")
-    text = agd_tables.tuning_caption(records)
-    assert text.startswith("VGG5 after 3 epochs on 1,000 images of CIFAR-10") and "with T = 10." in text
-    error = "one standard error is about 2.4 points"  # sqrt(.36 .64 / 400)
-    chosen = "Chosen: the smallest learning rate within one standard error of the best point."
-    assert text.endswith(f"on 400 validation images, where {error}. {chosen}{ending}")
-
-
-@pytest.mark.parametrize(
-    "grid, table, recipe",
-    [
-        (agd_grid.tuning, "tuning", lambda p: (p.ann, p.ann_network, p.snn, p.snn_network)),
-        (
-            hybrid_grid.tuning_hybrid,
-            "14-tuning",
-            lambda p: (p.deep_ann, p.ann_network, p.deep_snn, p.deep_network),
-        ),
-    ],
-)
-def test_the_laptop_recipe_is_the_chosen_recorded_tuning_point(grid, table, recipe):
-    """As many points for ANN and SNN, all recorded, and the profile uses what is chosen of each."""
-    entries = grid("first")
-    store = Store(results_directory())
-    records = [store.read(key(entry.spec)) for entry in entries]
-    assert None not in records, (
-        f"tuning runs are not recorded: python -m panda2020 record --profile first --table {table}"
-    )
-    assert sum(entry.role == "tuning-ann" for entry in entries) * 2 == len(entries)
-    best = {role: agd_tables.tuning_point(record) for role, record in agd_tables.tuned(records).items()}
-    ann, ann_network, snn, snn_network = recipe(profile("first"))
-    assert best == {
-        "ANN": (ann.learning_rate, ann_network.gain),
-        "SNN": (snn.learning_rate, snn_network.gain),
-    }
-
-
-def test_the_recipe_of_networks_alone_is_the_best_recorded_point():
-    store = Store(results_directory())
-    records = [store.read(key(entry.spec)) for entry in agd_grid.tuning_alone("first")]
-    assert None not in records, "python -m panda2020 record --profile first --table alone-tuning"
-    alone = profile("first").alone
-    best = agd_tables.tuning_point(agd_tables.most_accurate(records))
-    assert best == (alone.training.learning_rate, alone.network.gain)
-
-
 def test_recorded_and_missing(tmp_path):
-    entries = agd_grid.table8("first", seeds=[0, 1], timesteps=[25], names=["VGG5"])
+    entries = agd_grid.table8("laptop", seeds=[0, 1], timesteps=[25], names=["VGG5"])
     found, missing = recorded(entries, results=tmp_path)
     assert found == [] and missing == entries
-    table = missing_table([*missing, *missing[:0]])
-    assert table["role"].tolist() == ["ANN", "SNN"] and table["T"].tolist() == [None, 25]
-    assert table["seeds"].tolist() == ["0, 1", "0, 1"] and table["runs"].tolist() == [2, 2]
-    assert table["reading"].tolist() == ["A", "A"] and (table["minutes"] > 0).all()
-    assert list(missing_table([])) == list(table)
-    converted = missing_table(
-        contents.stochmax_converted("first", seeds=[3])
-    )  # its seed is that of its ANN, and it has every T
-    assert converted["seeds"].tolist() == ["3"] and converted["T"].tolist() == [None]
     assert reading_of("") == "A" and reading_of("reading B") == "B"
 
 
@@ -287,8 +170,8 @@ def test_scale_in_words():
     assert scale(records) == (
         "Profile quick: digits at 16 pixels, 1,000 training and 300 test images, networks at 1/8 of the width, 6 epochs"
     )
-    other = agd_grid.table8("first", seeds=[0], timesteps=[5], names=["VGG5"])[0]
+    other = agd_grid.table8("laptop", seeds=[0], timesteps=[5], names=["VGG5"])[0]
     with pytest.raises(
-        ValueError, match=r"records must be of one scale, got Profile first: .*; Profile quick: "
+        ValueError, match=r"records must be of one scale, got Profile laptop: .*; Profile quick: "
     ):
         scale([*records, SimpleNamespace(labels=other.labels, spec=other.spec)])

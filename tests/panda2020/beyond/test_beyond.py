@@ -54,7 +54,7 @@ def spiking(
     table=beyond_grid.latency_coded,
     network="VGG5",
 ):
-    entry = next(e for e in table("first", seeds=[seed], names=[network]) if e.role == role)
+    entry = next(e for e in table("laptop", seeds=[seed], names=[network]) if e.role == role)
     sites = {p.site: rate for p in passes_of(entry.spec)[:-1]} | {"input": entering}
     return record(
         entry,
@@ -132,13 +132,13 @@ def test_refusals():
     with pytest.raises(ValueError, match="twice"):
         beyond_tables.role_table([one, spiking("snn", LATE)])
     other = spiking("snn", RATE)
-    with pytest.raises(ValueError, match="records must be of one profile, got first, paper"):
+    with pytest.raises(ValueError, match="records must be of one profile, got laptop, paper"):
         beyond_tables.role_table([one, other.tagged("recorded", {**other.labels, "profile": "paper"})])
 
 
 def binary(network, role, right, *, seed=0):
     entry = next(
-        e for e in beyond_grid.binary_networks("first", seeds=[seed], names=[network]) if e.role == role
+        e for e in beyond_grid.binary_networks("laptop", seeds=[seed], names=[network]) if e.role == role
     )
     sites = {"input": 0.5, "conv1": 0.2, "conv2": 0.4}
     return record(
@@ -214,7 +214,7 @@ def test_the_layout_of_codes_is_paired():
 
 
 def ann(seed=0):
-    entry = next(e for e in table8("first", seeds=[seed], names=["VGG5"]) if e.role == "ann")
+    entry = next(e for e in table8("laptop", seeds=[seed], names=["VGG5"]) if e.role == "ann")
     sites = {p.site: 0.5 for p in passes_of(entry.spec)[:-1]} | {"input": 0.5}
     return record(
         entry, RATE, activity={site: {"kind": "real", "rate": r, "nonzero": r} for site, r in sites.items()}

@@ -60,7 +60,7 @@ def record(network="VGG3x2-v1", note="", thresholds=(2.0, 3.0)) -> SimpleNamespa
     rates = {"conv1": 0.4, "conv2.1": 0.3, "conv3.1": 0.2, "conv2.2": 0.1, "conv3.2": 0.15, "fc1": 0.1}
     first, second = thresholds
     return SimpleNamespace(
-        labels={"network": network, "note": note, "role": "converted", "profile": "first", "tables": ["2"]},
+        labels={"network": network, "note": note, "role": "converted", "profile": "laptop", "tables": ["2"]},
         spec=convert.Spec(ann, ConversionConfig(images=50, steps=30), (10, 100)),
         result={
             "ann": part(RIGHT, 4),
@@ -124,7 +124,7 @@ def test_captions_name_scale_and_calibration():
     assert (
         "100 training images" in text
         and "50 images and 30 steps" in text
-        and text.startswith("Profile first: CIFAR-10")
+        and text.startswith("Profile laptop: CIFAR-10")
     )
 
 

@@ -227,9 +227,9 @@ def test_another_schema_is_refused(tmp_path):
 def test_hours_per_grid(tmp_path):
     table = hours.minutes_table(tmp_path)
     assert set(table["runs of"]) == set(contents.TABLES)
-    assert (table[["quick runs", "first runs", "paper runs"]] > 0).all(axis=None)
-    assert (table["first hours"] > 0).all() and (table["first recorded"] == 0).all()
-    assert (table["paper hours"] > table["first hours"]).all()
+    assert (table[["quick runs", "laptop runs", "paper runs"]] > 0).all(axis=None)
+    assert (table["laptop hours"] > 0).all() and (table["laptop recorded"] == 0).all()
+    assert (table["paper hours"] > table["laptop hours"]).all()
     chapters = hours.chapter_table(table)
     assert chapters["chapter"].tolist() == [
         "3",
@@ -246,7 +246,7 @@ def test_hours_per_grid(tmp_path):
     assert (chapters["recorded runs took, hours"] == 0).all()
     once = hours.total_hours(tmp_path)
     assert (
-        once["first"] < table["first hours"].sum() and once["paper"] < table["paper hours"].sum()
+        once["laptop"] < table["laptop hours"].sum() and once["paper"] < table["paper hours"].sum()
     )  # shared runs
     assert once["measured"] == once["expected"] == 0
     said = hours.hours_sentence(once)
@@ -258,11 +258,11 @@ def test_measured_hours_are_those_of_planned_runs():
     """A record that is no longer planned, or that another seed of the plan made, is in no row."""
     results = ROOT / "results"
     table, once = hours.minutes_table(results).set_index("runs of"), hours.total_hours(results)
-    assert (table["first recorded"] <= table["first runs"]).all()
+    assert (table["laptop recorded"] <= table["laptop runs"]).all()
     measured = [column for column in table if column.endswith("hours measured")]
     assert 0 < once["measured"] <= table[measured].sum().sum()
     # of the recorded runs alone, so that the two can be compared
-    assert 0 < once["expected"] < once["first"] + once["laptop"] + once["paper"]
+    assert 0 < once["expected"] < once["laptop"] + once["paper"]
 
 
 def test_the_committed_benchmark_is_whole():

@@ -26,7 +26,7 @@ def bits(right):
 
 def made(table, name, role, right, *, seed=0, ee=2.0, pj=100.0, rate=0.1):
     entry = next(
-        e for e in contents.TABLES[table]("first", seeds=[seed]) if (e.network, e.role) == (name, role)
+        e for e in contents.TABLES[table]("laptop", seeds=[seed]) if (e.network, e.role) == (name, role)
     )
     result = {
         "accuracy": sum(right) / len(right),
@@ -156,17 +156,6 @@ def test_measured_rates_at_full_size():
     sites = {s: SiteActivity("spikes", 0.05, 0.05) for p in passes for s in (p.site, *p.sources)}
     assert row["EE at 224 pixels, int32"] == pytest.approx(report(passes, sites, 10).efficiency)
     assert row["role"] == "hybrid, BackRes in the LIF layers" and row["EE as run, int32"] == 2.0
-
-
-def test_finding():
-    records = [made("16", "VGG13", "ann", BETTER), made("16", "VGG13", "hybrid", ANN, ee=1.2)]
-    records += [made("16", "VGG13", "hybrid-lif4", ANN)]
-    text, runs = tables.finding(records, "VGG13", "hybrid")
-    assert text.startswith(
-        "VGG13 with ReLU and LIF layers (hybrid, 2 LIF convolutions, T = 10) reaches 50.0%, 20.0 points below"
-    )
-    assert "at 1/8 of the width" in text and len(runs) == 2
-    assert tables.finding(records[1:], "VGG13", "hybrid") is None
 
 
 def test_registered_shapes_are_the_ones_of_the_family():

@@ -134,7 +134,7 @@ def test_claims_without_runs_are_named_as_not_measured(tmp_path):
     (judgement,) = chapter.judged(["hybrid-real-input"], results=tmp_path).values()
     assert chapter.lead(judgement).startswith("Not measured: ")
     assert chapter.confidence([judgement]).endswith("not recorded yet.")
-    assert chapter.scale_in_words([judgement]).startswith("No run that judges these claims is recorded.")
+    assert chapter.scale_in_words([judgement]).startswith("No run of these claims is recorded.")
     assert chapter.would_change(["hybrid-real-input"], results=tmp_path) == []
 
 

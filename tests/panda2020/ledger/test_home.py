@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("stated_energies")
 
 @pytest.fixture(scope="module")
 def found():
-    judgements = ledger("first", found=World({}).evidence(), readings=False).judgements
+    judgements = ledger("laptop", found=World({}).evidence(), readings=False).judgements
     names = [name for name, one in claims().items() if one.group]
     groups = {g: tuple(judgements[n] for n in names if claims()[n].group == g) for g in home.GROUPS}
     return home.Home(groups)

@@ -22,7 +22,7 @@ SCRIPT = (Path(__file__).parents[3] / "book" / "_static" / "tolerance.js").read_
 
 @pytest.fixture(scope="module")
 def found():
-    judged = ledger("first", found=World({}).evidence(), readings=False).judgements
+    judged = ledger("laptop", found=World({}).evidence(), readings=False).judgements
     return {name: judgement for name, judgement in judged.items() if tolerance.movable(judgement)}
 
 

@@ -126,7 +126,7 @@ def test_the_time_that_is_left_is_said(places, capsys):
 
 
 def test_a_verification_as_json(places, capsys, monkeypatch):
-    record("--profile", "first", "--table", "10")
+    record("--profile", "laptop", "--table", "10")
     capsys.readouterr()
     name = key(Spec("three"))
     assert call("verify", name, "--quiet", "--json") == 0

@@ -47,11 +47,11 @@ def record(*arguments):
 
 
 def test_plan_record_list_show(places, capsys):
-    assert call("plan", "--profile", "first") == 0
+    assert call("plan", "--profile", "laptop") == 0
     out = capsys.readouterr().out
     assert [line.split()[1] for line in out.splitlines()[:3]] == ["missing"] * 3
     assert "3 runs (3 missing); 2.2 of 2.2 estimated minutes are still to do" in out
-    assert record("--profile", "first", "--table", "8", "--seeds", 0, 1) == 0
+    assert record("--profile", "laptop", "--table", "8", "--seeds", 0, 1) == 0
     assert "times their estimate" not in out  # there is nothing yet to compare with
     assert "4 runs recorded in" in capsys.readouterr().out and executed(places) == [
         "one",
@@ -59,13 +59,13 @@ def test_plan_record_list_show(places, capsys):
         "one",
         "two",
     ]
-    assert record("--profile", "first") == 0
+    assert record("--profile", "laptop") == 0
     assert executed(places)[4:] == ["three"]
-    call("plan", "--profile", "first")
+    call("plan", "--profile", "laptop")
     out = capsys.readouterr().out
     assert "3 runs (3 done); 0.0 of 2.2" in out
     records, _ = Store(places / "results").read_all()
-    took = sum(record.provenance["seconds"] for record in records if record.labels["profile"] == "first")
+    took = sum(record.provenance["seconds"] for record in records if record.labels["profile"] == "laptop")
     assert f"took {took / 60 / 2.2:.1f} times their estimate" in out
 
     assert call("list", "--json") == 0
@@ -75,14 +75,14 @@ def test_plan_record_list_show(places, capsys):
         r["provenance"]["threads"] for r in listed
     } == {1}
     commands = {r["provenance"]["command"] for r in listed}
-    assert "python -m panda2020 record --profile first --table 8 --seeds 1 --results remade" in commands
+    assert "python -m panda2020 record --profile laptop --table 8 --seeds 1 --results remade" in commands
     assert call("list", "--profile", "quick", "--json") == 0 and json.loads(capsys.readouterr().out) == []
     assert call("list") == 0
     assert "accuracy 0.2500 (1/4)  commit cccccccccc" in capsys.readouterr().out
 
     name = key(Spec("three"))
     assert call("show", name[:9]) == 0
-    assert f"{name}  first  tables 10  three  walk  seed 0" in capsys.readouterr().out
+    assert f"{name}  laptop  tables 10  three  walk  seed 0" in capsys.readouterr().out
     assert call("show", name, "--json") == 0
     assert json.loads(capsys.readouterr().out) == json.loads(
         (places / "results" / f"{name}.json").read_text()
@@ -97,7 +97,7 @@ def test_quick_runs_stay_out_of_the_results(places, capsys):
 
 
 def test_a_printed_command_makes_the_run_again(places, capsys):
-    record("--profile", "first", "--seeds", 3)
+    record("--profile", "laptop", "--seeds", 3)
     first = Store(places / "results").read(key(Spec("one", seed=3)))
     words = shlex.split(first.provenance["command"].replace("remade", str(places / "remade")))
     assert words[:3] == ["python", "-m", "panda2020"] and call(*words[3:], "--quiet") == 0
@@ -117,7 +117,7 @@ def test_one_run_from_its_spec(places, capsys):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (("plan", "--profile", "huge"), "--profile must be one of quick, first, got 'huge'"),
+        (("plan", "--profile", "huge"), "--profile must be one of quick, laptop, got 'huge'"),
         (("plan", "--profile", "quick", "--table", "9"), "--table must be among 8, 10, got '9'"),
         (("record", "--profile", "huge"), "--profile must be one of"),
         (("record",), "record needs --profile or --spec"),
@@ -144,7 +144,7 @@ def test_requests_that_cannot_be_understood(places, capsys, arguments, words):
 
 
 def test_an_ambiguous_key_is_refused(places, capsys):
-    record("--profile", "first", "--seeds", *range(10))
+    record("--profile", "laptop", "--seeds", *range(10))
     keys = Store(places / "results").all_keys()
     shared = next(k[0] for k in keys if sum(other[0] == k[0] for other in keys) > 1)
     assert call("show", shared) == 2
@@ -153,14 +153,14 @@ def test_an_ambiguous_key_is_refused(places, capsys):
 
 def test_no_grid_run_fits(places, capsys, monkeypatch):
     monkeypatch.setenv("RUNS_FAKE_NAMES", "one")
-    assert call("plan", "--profile", "first", "--table", "10") == 2
-    assert "no runs of profile first fit" in capsys.readouterr().err
+    assert call("plan", "--profile", "laptop", "--table", "10") == 2
+    assert "no runs of profile laptop fit" in capsys.readouterr().err
 
 
 def test_time_stops_before_what_does_not_fit(places, capsys):
-    assert record("--profile", "first", "--minutes", 0.5) == 0
+    assert record("--profile", "laptop", "--minutes", 0.5) == 0
     assert (
-        "stopped: 0.5 minutes are left, and one walk seed 0 (first) takes about 0.8"
+        "stopped: 0.5 minutes are left, and one walk seed 0 (laptop) takes about 0.8"
         in capsys.readouterr().out
     )
     assert executed(places) == []
@@ -168,23 +168,23 @@ def test_time_stops_before_what_does_not_fit(places, capsys):
 
 def test_a_failing_run_is_named_and_the_others_go_on(places, capsys, monkeypatch):
     monkeypatch.setenv("RUNS_FAKE_NAMES", "one,raise,nan,two")
-    assert record("--profile", "first") == 1
+    assert record("--profile", "laptop") == 1
     out, err = capsys.readouterr()
     assert executed(places) == ["one", "nan", "two"] and "2 runs recorded" in out
-    assert f"failed: {key(Spec('raise', trap='raise'))} raise walk seed 0 (first): the trap closed" in err
+    assert f"failed: {key(Spec('raise', trap='raise'))} raise walk seed 0 (laptop): the trap closed" in err
     assert "result.curve[2].loss is nan" in err
-    assert "error: 2 runs failed: raise walk seed 0 (first); nan walk seed 0 (first)" in err
+    assert "error: 2 runs failed: raise walk seed 0 (laptop); nan walk seed 0 (laptop)" in err
 
 
 def test_a_damaged_record_is_named_and_the_others_go_on(places, capsys):
-    record("--profile", "first", "--table", 10)
+    record("--profile", "laptop", "--table", 10)
     path = Store(places / "results").path(key(Spec("three")))
     path.write_text("{")
     capsys.readouterr()
-    assert record("--profile", "first") == 1
+    assert record("--profile", "laptop") == 1
     out, err = capsys.readouterr()
-    assert "2 runs recorded" in out and f"not started: three walk seed 0 (first): {path} is torn" in err
-    assert call("plan", "--profile", "first") == 1 and "1 unreadable" in capsys.readouterr().out
+    assert "2 runs recorded" in out and f"not started: three walk seed 0 (laptop): {path} is torn" in err
+    assert call("plan", "--profile", "laptop") == 1 and "1 unreadable" in capsys.readouterr().out
     assert call("list", "--json") == 1
     out, err = capsys.readouterr()
     assert len(json.loads(out)) == 2 and f"error: {path} is torn" in err
@@ -193,12 +193,12 @@ def test_a_damaged_record_is_named_and_the_others_go_on(places, capsys):
 
 
 def test_stale_records_are_kept_unless_asked(places, capsys, monkeypatch):
-    record("--profile", "first", "--table", 10)
+    record("--profile", "laptop", "--table", 10)
     monkeypatch.setattr("panda2020.runs.sources.of_task", lambda task: ("f" * 64, ()))
-    call("plan", "--profile", "first", "--table", 10)
+    call("plan", "--profile", "laptop", "--table", 10)
     assert "1 older" in capsys.readouterr().out
-    assert record("--profile", "first", "--table", 10) == 0 and executed(places) == ["three"]
-    assert record("--profile", "first", "--table", 10, "--stale") == 0 and executed(places) == [
+    assert record("--profile", "laptop", "--table", 10) == 0 and executed(places) == ["three"]
+    assert record("--profile", "laptop", "--table", 10, "--stale") == 0 and executed(places) == [
         "three",
         "three",
     ]
@@ -208,7 +208,7 @@ def test_stale_records_are_kept_unless_asked(places, capsys, monkeypatch):
 
 def test_a_directory_that_cannot_be_written(places, capsys):
     (places / "results").write_text("")
-    assert record("--profile", "first") == 1
+    assert record("--profile", "laptop") == 1
     assert (
         capsys.readouterr().err.startswith("error: records cannot be written into ")
         and executed(places) == []
@@ -217,14 +217,14 @@ def test_a_directory_that_cannot_be_written(places, capsys):
 
 def test_changed_or_unknown_sources_are_refused(places, capsys, monkeypatch):
     monkeypatch.setattr(provenance, "commit", lambda given=None: provenance.Commit(COMMIT, True))
-    assert record("--profile", "first") == 2 and "--allow-dirty" in capsys.readouterr().err
-    assert record("--profile", "first", "--table", 10, "--allow-dirty") == 0
+    assert record("--profile", "laptop") == 2 and "--allow-dirty" in capsys.readouterr().err
+    assert record("--profile", "laptop", "--table", 10, "--allow-dirty") == 0
     (found,) = Store(places / "results").read_all()[0]
     assert found.provenance["dirty"] is True
     monkeypatch.setattr(
         provenance, "commit", lambda given=None: provenance.Commit(None, None, "git is not installed")
     )
-    assert record("--profile", "first") == 2
+    assert record("--profile", "laptop") == 2
     assert (
         "git is not installed, so a record could not say what made it: give --commit"
         in capsys.readouterr().err
@@ -232,12 +232,12 @@ def test_changed_or_unknown_sources_are_refused(places, capsys, monkeypatch):
 
 
 def test_verify(places, capsys, monkeypatch):
-    record("--profile", "first")
+    record("--profile", "laptop")
     name = key(Spec("three"))
     capsys.readouterr()
     assert call("verify", name) == 0
     assert capsys.readouterr().out.startswith(f"agrees bit for bit: {name}")
-    assert call("verify", "--sample", 9, "--profile", "first") == 0
+    assert call("verify", "--sample", 9, "--profile", "laptop") == 0
     assert capsys.readouterr().out.count("agrees bit for bit") == 3
     monkeypatch.setattr(provenance, "cpu_model", lambda: "another")
     assert call("verify", name) == 0
@@ -316,7 +316,7 @@ def python(root, *arguments, **environment):
 
 
 def test_kill_in_the_middle_then_import_elsewhere(repository, tmp_path, monkeypatch, capsys):
-    arguments = ["record", "--profile", "first", "--table", "8", "--quiet"]
+    arguments = ["record", "--profile", "laptop", "--table", "8", "--quiet"]
     names = {"RUNS_FAKE_NAMES": "one,kill,two"}
     killed = python(repository, *arguments, **names, RUNS_FAKE_TRAP="1")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -368,7 +368,7 @@ def test_kill_in_the_middle_then_import_elsewhere(repository, tmp_path, monkeypa
 
 
 def test_a_dirty_tree_is_refused_and_notes_do_not_make_it_dirty(repository):
-    arguments = ["record", "--profile", "first", "--table", "10", "--quiet"]
+    arguments = ["record", "--profile", "laptop", "--table", "10", "--quiet"]
     stray = repository / "snncore" / "stray.py"
     stray.write_text("")
     try:
@@ -388,7 +388,7 @@ def test_data_that_is_not_there_is_said_in_one_sentence(places, capsys, monkeypa
     def missing(*_, **__):
         raise FileNotFoundError("CIFAR-10 is not in data: load(..., download=True) fetches it")
 
-    record("--profile", "first", "--table", "8", "--seeds", 0)
+    record("--profile", "laptop", "--table", "8", "--seeds", 0)
     key_ = next(path.stem for path in (places / "results").glob("*.json"))
     monkeypatch.setattr(runs_fake, "first_epoch", missing)
     capsys.readouterr()
@@ -398,7 +398,7 @@ def test_data_that_is_not_there_is_said_in_one_sentence(places, capsys, monkeypa
 
 def test_a_device_that_is_not_there(places, capsys, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert record("--profile", "first", "--device", "cuda") == 2
+    assert record("--profile", "laptop", "--device", "cuda") == 2
     assert "--device cuda is not available on this machine" in capsys.readouterr().err
 
 
@@ -411,7 +411,7 @@ def test_exit_codes_of_the_process(repository):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets the size of a pipe")
 def test_a_listing_that_is_cut_short_ends_without_a_traceback():
     plan = subprocess.Popen(
-        [sys.executable, "-m", "panda2020", "plan", "--profile", "first"], cwd=ROOT,
+        [sys.executable, "-m", "panda2020", "plan", "--profile", "laptop"], cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, pipesize=4096, text=True,
     )  # fmt: skip
     assert plan.stdout.readline().split()[0] == "1"

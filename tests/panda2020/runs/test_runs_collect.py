@@ -54,11 +54,11 @@ def older(monkeypatch):
 
 def test_missing_runs_are_listed(places):
     with pytest.raises(MissingRuns) as error:
-        collect([entry(), entry("two", "first", epochs=8), entry()], **places)
+        collect([entry(), entry("two", "laptop", epochs=8), entry()], **places)
     text = str(error.value)
     assert text.startswith("2 runs are missing, about 2.8 minutes:\n")
     assert f"{key(Spec('one'))}  net walk seed 0 (quick), about 0.8 min" in text
-    assert "python -m panda2020 record --profile first --table 8" in text
+    assert "python -m panda2020 record --profile laptop --table 8" in text
     assert error.value.minutes == 2.75 and len(error.value.entries) == 2
     assert executed(places) == []
 
@@ -117,7 +117,7 @@ def test_each_entry_sees_its_own_labels(places):
 
 
 def test_recorded_and_own_runs_are_told_apart(places):
-    recorded, own = entry("one", "first"), entry("two", "first")
+    recorded, own = entry("one", "laptop"), entry("two", "laptop")
     execute(recorded, store=Store(places["results"]), runs=places["runs"], progress=False)
     records = collect([recorded, own], run_missing=True, progress=False, **places)
     assert [r.tag for r in records] == ["recorded", "live"]
@@ -131,7 +131,7 @@ def test_recorded_and_own_runs_are_told_apart(places):
 
 
 def test_older_sources_are_badged_and_quick_runs_renewed(places, monkeypatch):
-    recorded, quick = entry("one", "first"), entry("two")
+    recorded, quick = entry("one", "laptop"), entry("two")
     execute(recorded, store=Store(places["results"]), runs=places["runs"], progress=False)
     before = collect([recorded, quick], run_missing=True, progress=False, **places)
     assert [freshness(r) for r in before] == ["current", "current"]

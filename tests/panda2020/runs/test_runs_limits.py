@@ -76,17 +76,17 @@ def test_runs_that_no_machine_can_make_are_refused_before_they_start(
 
 def test_a_run_that_is_too_large_does_not_keep_the_others_from_being_made(places, capsys, monkeypatch):
     monkeypatch.setattr(runs_fake, "memory", lambda spec: 5000.0 if spec.name == "one" else 100.0)
-    assert record("--profile", "first", "--table", "8", "--memory", 2) == 1
+    assert record("--profile", "laptop", "--table", "8", "--memory", 2) == 1
     err = capsys.readouterr().err
     assert (
-        "not started: one walk seed 0 (first): the run takes about 4.9 GiB of memory, more than the 2.0 GiB"
+        "not started: one walk seed 0 (laptop): the run takes about 4.9 GiB of memory, more than the 2.0 GiB"
         in err
     )
     assert [r.spec.name for r in Store(places / "results").read_all()[0]] == ["two"]
-    assert record("--profile", "first", "--table", "8", "--memory", 5) == 0
+    assert record("--profile", "laptop", "--table", "8", "--memory", 5) == 0
     assert len(Store(places / "results").all_keys()) == 2
     for wrong in ("0", "-1", "nan"):
-        assert record("--profile", "first", "--memory", wrong) == 2
+        assert record("--profile", "laptop", "--memory", wrong) == 2
         assert "--memory must be above 0" in capsys.readouterr().err
 
 

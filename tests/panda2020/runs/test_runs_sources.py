@@ -5,14 +5,12 @@ from __future__ import annotations
 import ast
 import collections
 import hashlib
-import json
 import subprocess
 
-import former_sources
 import pytest
 import runs_fake
 
-from panda2020.runs import Store, sources
+from panda2020.runs import Store, provenance, sources
 from panda2020.runs.spec import TASKS
 
 TREE = {
@@ -98,16 +96,14 @@ def test_modules_may_be_renamed_and_definitions_moved():
 
 def test_the_store_of_the_runs_is_not_followed_and_its_tasks_are():
     tree = {
-        "snncore/runs/tasks/t.py": "from .. import weights\nfrom . import u\nfrom ..outcome import O\nT = 1\n",
-        "snncore/runs/tasks/u.py": "from panda2020.runs import spec\nfrom panda2020.tasks import v\nU = 1\n",
-        "snncore/runs/weights.py": "",
-        "snncore/runs/outcome.py": "",
-        "snncore/runs/__init__.py": "",
+        "panda2020/tasks/t.py": "from . import u\nfrom panda2020.runs.outcome import O\nT = 1\n",
+        "panda2020/tasks/u.py": "from panda2020.runs import spec\nU = 1\n",
+        "panda2020/runs/__init__.py": "",
         "panda2020/runs/spec.py": "",
-        "panda2020/tasks/v.py": "",
+        "panda2020/runs/outcome.py": "",
     }
-    found = sources.closure("snncore.runs.tasks.t", tree.get)
-    assert list(found) == ["panda2020.tasks.v", "snncore.runs.tasks.t", "snncore.runs.tasks.u"]
+    found = sources.closure("panda2020.tasks.t", tree.get)
+    assert list(found) == ["panda2020.tasks.t", "panda2020.tasks.u"]
 
 
 @pytest.mark.parametrize(
@@ -195,46 +191,15 @@ def test_no_two_definitions_of_a_closure_share_a_name(task):
     assert {name for name, modules in found.items() if len(modules) > 1} <= SHARED
 
 
-def has_history():
-    done = subprocess.run(
-        ["git", "-C", former_sources.ROOT, "rev-parse", "--is-shallow-repository"],
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip() == "false"
-
-
-@pytest.mark.skipif(not has_history(), reason="the table of source hashes needs the whole git history")
-def test_the_table_is_what_the_history_gives():
-    results = former_sources.ROOT / "results"
-    assert json.loads((results / sources.TABLE).read_text()) == former_sources.table(results)
-
-
 def test_every_record_names_its_sources():
-    records, errors = Store(former_sources.ROOT / "results").read_all()
-    assert len(records) >= 337 and errors == []
+    records, errors = Store(provenance.home() / "results").read_all()
+    assert len(records) >= 376 and errors == []
     assert [r.key for r in records if sources.of_record(r.provenance["source"])[0] is None] == []
 
 
 def test_sources_that_cannot_be_named_say_why():
-    known = json.loads((former_sources.ROOT / "results" / sources.TABLE).read_text())[0]
-    assert sources.of_record({"sha256": known["version1"]}) == (known["version2"], "")
     assert sources.of_record({"version": 2, "sha256": "a" * 64}) == ("a" * 64, "")
-    assert sources.of_record({"sha256": "b" * 64}) == (
-        None,
-        f"the hash of its sources, {'b' * 16}, is not in sources.json, so no commit is known to have them",
-    )
     assert sources.of_record({"version": 3, "sha256": "c" * 64}) == (
         None,
-        "its sources are hashed by version 3, and this version of the code knows 1 and 2",
+        "its sources are hashed by version 3, and this version of the code knows 2",
     )
-
-
-def test_a_commit_that_has_the_task_under_its_former_name(tmp_path, monkeypatch):
-    tree = {"snncore/runs/tasks/walk.py": "A = 1\n"}
-    monkeypatch.setitem(TASKS, "walk", "panda2020.tasks.walk")
-    monkeypatch.setattr(sources, "task_module", lambda task: None)
-    monkeypatch.setattr(sources, "git_reader", lambda repository, commit: tree.get)
-    former = sources.at_commit("walk", tmp_path, "one")
-    tree = {"panda2020/tasks/walk.py": "A = 1\n"}
-    assert sources.at_commit("walk", tmp_path, "two") == former == sources.hash_closure({"m": "A = 1"})

@@ -35,7 +35,7 @@ from panda2020.runs.store import (
 SPEC = Spec("stored")
 KEY = key(SPEC)
 PROVENANCE = {
-    "source": {"sha256": "s", "modules": []},
+    "source": {"version": 2, "sha256": "s", "modules": []},
     "seconds": 1.0,
     "threads": 1,
     "device": "cpu",
@@ -55,7 +55,14 @@ def record_of(loss=0.5, spec=SPEC, **provenance):
         "key": key(spec),
         "task": "fake",
         "spec": to_dict(spec),
-        "labels": {"network": "n", "role": "r", "profile": "first", "tables": ["8"], "note": ""},
+        "labels": {
+            "network": "n",
+            "role": "r",
+            "profile": "laptop",
+            "tables": ["8"],
+            "note": "",
+            "interpretation": "A",
+        },
         "result": {"curve": [{"loss": loss, "seconds": time.perf_counter()}], "data": {"sha256": "d"}},
         "provenance": {**PROVENANCE, **provenance},
     }
@@ -124,7 +131,7 @@ def test_torn_edited_renamed_and_foreign_records_are_named(store):
     path.write_text(json.dumps(seal({**json.loads(good), "key": "0" * 16})))
     assert f"says key {'0' * 16}, its spec has key {KEY}" in refusal()
     path.write_text(json.dumps(seal({**json.loads(good), "schema": 3})))
-    assert "has schema 3; this version reads 1 and 2" in refusal()
+    assert "has schema 3; this version reads 2" in refusal()
     path.write_text(json.dumps(seal({**json.loads(good), "more": 2})))
     assert "is no record" in refusal()
     path.write_text("[]")

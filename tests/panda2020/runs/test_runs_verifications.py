@@ -30,7 +30,7 @@ def home(tmp_path, monkeypatch):
     """Three records in results/ and one in runs/, recorded at a clean commit; verified at another, with changes."""
     monkeypatch.setenv("SNNCORE_HOME", str(tmp_path))
     monkeypatch.setattr(provenance, "commit", lambda given=None: provenance.Commit(COMMIT, False))
-    assert call("record", "--quiet", "--threads", 1, "--profile", "first") == 0
+    assert call("record", "--quiet", "--threads", 1, "--profile", "laptop") == 0
     assert call("record", "--quiet", "--threads", 1, "--spec", '{"task": "fake", "name": "mine"}') == 0
     monkeypatch.setattr(provenance, "commit", lambda given=None: provenance.Commit("d" * 40, True))
     return tmp_path
@@ -63,7 +63,7 @@ def test_verify_adds_what_it_found(home, capsys, monkeypatch):
     log = home / "results" / NAME
     assert not log.exists() and read(log) == ([], [])
     capsys.readouterr()
-    assert call("verify", "--sample", 9, "--profile", "first") == 0
+    assert call("verify", "--sample", 9, "--profile", "laptop") == 0
     assert capsys.readouterr().out.count(f"added to {log} (--no-log keeps it out)") == 3
     monkeypatch.setattr(provenance, "cpu_model", lambda: "another")
     assert call("verify", key(Spec("one"))) == 0
@@ -118,20 +118,22 @@ def test_torn_edited_and_foreign_lines_are_named_and_not_counted(tmp_path):
     edited = whole.replace('"agrees":true', '"agrees":false')
     assert edited != whole
     later = json.dumps(line(schema=3))
-    former = json.dumps(seal({n: WHOLE.get(n) for n in verifications.FORMER} | {"schema": 1}))
-    mixed = json.dumps(seal({**json.loads(former), "schema": 2}))
+    older = {n: value for n, value in WHOLE.items() if n not in ("task", "family", "source")}
+    former = json.dumps(seal({**older, "schema": 1}))
+    mixed = json.dumps(seal({**older, "schema": 2}))
     log.write_text(
         former + "\n" + whole[:40] + "\n" + edited + f"{{}}\n{mixed}\n" + later + "\n" + whole + whole[:7]
     )
     append(log, line(agrees=False))  # after a torn end, a line of its own
     entries, faults = read(log)
-    assert [e["agrees"] for e in entries] == [True, True, False]
+    assert [e["agrees"] for e in entries] == [True, False]
     assert [fault.split(": ")[0] for fault in faults] == [
+        f"{NAME} line 1 has schema 1; this version reads 2",
         f"{NAME} line 2 is torn",
         f"{NAME} line 3 was changed after it was written",
         f"{NAME} line 4 is no verification",
         f"{NAME} line 5 is no verification",
-        f"{NAME} line 6 has schema 3; this version reads 1 and 2",
+        f"{NAME} line 6 has schema 3; this version reads 2",
         f"{NAME} line 8 is torn",
     ]
 

@@ -13,7 +13,7 @@ from panda2020.topologies.grid import FIGURE_1
 def run(network: str, right: int, seed: int = 0, role: str = "ann") -> SimpleNamespace:
     bits = f"{int('1' * right + '0' * (100 - right), 2):025x}"
     result = {"accuracy": right / 100, "correct": right, "total": 100, "hits": bits}
-    labels = {"network": network, "role": role, "profile": "first", "note": ""}
+    labels = {"network": network, "role": role, "profile": "laptop", "note": ""}
     return SimpleNamespace(labels=labels, result=result, spec=SimpleNamespace(seed=seed), family=None)
 
 
