@@ -31,9 +31,10 @@ from panda2020.exhibits import exhibit
 from panda2020.exhibits.cells import inline_html
 from panda2020.exhibits.exhibit import show_html, slug
 from panda2020.exhibits.numbers import between
-from panda2020.planning import Grid, seed_of
+from panda2020.planning import Grid, seed_of, total_minutes
 from panda2020.records import reading_of, scale
 from panda2020.runs import Entry, Record
+from panda2020.runs.scheduling import record_commands
 from panda2020.samples import DEFAULT, Conditions, Sample, samples
 
 from . import words
@@ -118,7 +119,7 @@ def shown_runs(
     """The profile at which an exhibit is shown, its recorded runs, and the missing runs of that profile.
 
     It is the largest scale at which the first seed of the grid is recorded for every network in every role, at one T at least; if
-    there is none, the largest with a run in one of the roles ``least``; else the largest, without runs.
+    there is none, the largest with a run in one of the roles ``least``; else the smallest, whose runs come next, without runs.
     """
     found = [(profile, *recorded(grid(profile), results=results)) for profile in reversed(PROFILES)]
     for profile, kept, missing in found:
@@ -132,7 +133,16 @@ def shown_runs(
     for profile, kept, missing in found:
         if any(run.labels["role"] in least for run in kept):
             return profile, kept, missing
-    return found[0]
+    smallest, _, missing = found[-1]
+    return smallest, [], missing
+
+
+def unrecorded(missing: Sequence[Entry]) -> str:
+    """A sentence in the place of an exhibit without a run: how many runs are planned, their time, and the command."""
+    count, time = len(missing), words.duration(total_minutes(missing))
+    commands = ", ".join(f"`{command}`" for command in record_commands(missing))
+    runs = f"{count} planned run{'s' if count > 1 else ''}"
+    return f"Not recorded yet: {runs}, estimated to take {time} on two CPU cores ({commands})."
 
 
 # The takeaway box -------------------------------------------------------------------------------------------
