@@ -272,10 +272,8 @@ def samples_table(records: Sequence[Record]) -> pd.DataFrame:
         name, seeds = place.network, sorted(fewer.keys() & more.keys())
         if not seeds:
             continue
-        found = [
-            [runs[seed].result["classifiers"]["fc"]["learned"] for seed in seeds] for runs in (fewer, more)
-        ]
-        pair = _paired(found[1], found[0])
+        found = [[_outcome(runs[seed], "fc/learned") for seed in seeds] for runs in (fewer, more)]
+        pair = _paired((more, "fc/learned"), (fewer, "fc/learned"))
         first, last = fewer[seeds[0]].spec, more[seeds[0]].spec
         rows.append(
             {
@@ -300,10 +298,9 @@ def stochmax_table(records: Sequence[Record]) -> pd.DataFrame:
         r for r in records if r.labels["role"] == "stdp" and "fc-stochmax" in r.result["classifiers"]
     ).items():
         soft, stoch = (
-            [run.result["classifiers"][kind]["learned"] for run in runs.values()]
-            for kind in ("fc", "fc-stochmax")
+            [_outcome(run, view) for run in runs.values()] for view in ("fc/learned", "fc-stochmax/learned")
         )
-        pair = _paired(stoch, soft)
+        pair = _paired((runs, "fc-stochmax/learned"), (runs, "fc/learned"))
         rows.append(
             {
                 "network": name,
@@ -328,11 +325,12 @@ def classifier_table(records: Sequence[Record]) -> pd.DataFrame:
     rows = []
     for (name, _, _, _), runs in by_place(r for r in records if r.labels["role"] == "stdp").items():
         for source, word in SOURCES.items():
-            tops = [run.result["classifiers"] for run in runs.values()]
-            both = [(top["fc"][source], top["convnn"][source]) for top in tops if source in top["fc"]]
-            if not both:
+            having = {seed: run for seed, run in runs.items() if source in run.result["classifiers"]["fc"]}
+            if not having:
                 continue
-            pair = _paired([convnn for _, convnn in both], [fc for fc, _ in both])
+            views = f"convnn/{source}", f"fc/{source}"
+            both = [(_outcome(run, views[1]), _outcome(run, views[0])) for run in having.values()]
+            pair = _paired((having, views[0]), (having, views[1]))
             rows.append(
                 {
                     "network": name,
@@ -427,9 +425,22 @@ def choices_table(config: StdpConfig) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "the paper", "chosen here", "also in the library"])
 
 
-def _paired(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> statistics.Paired:
-    """Test results of some seeds against others of the same seeds."""
-    return statistics.paired(*([hits_of(f) for f in found] for found in (first, second)))
+def _outcome(run: Record, view: str) -> Mapping[str, Any]:
+    """The test result of one classifier on one kind of features: "fc/learned"."""
+    kind, source = view.split("/")
+    found: Mapping[str, Any] = run.result["classifiers"][kind][source]
+    return found
+
+
+def _paired(
+    first: tuple[Mapping[int, Record], str], second: tuple[Mapping[int, Record], str]
+) -> statistics.Paired:
+    """Runs by seed with a view against others, over the seeds of both; the variance over seeds is that of the family."""
+    seeds = sorted(first[0].keys() & second[0].keys())
+    one, other = (series_of(runs, view=view) for runs, view in (first, second))
+    pool = families.of_pair(one, other, share)
+    hits = ([hits_of(_outcome(runs[seed], view)) for seed in seeds] for runs, view in (first, second))
+    return statistics.paired(*hits, pool=pool)
 
 
 def _known(values: Sequence[float | None]) -> float:

@@ -12,6 +12,7 @@ import pytest
 
 from panda2020 import profiles
 from panda2020.runs.spec import to_dict
+from panda2020.statistics import Pool
 from panda2020.statistics import hits as unpack
 from panda2020.stdp import figures as stdp_figures
 from panda2020.stdp import grid as stdp_grid
@@ -265,6 +266,23 @@ def test_stochmax_is_paired_with_softmax(shown):
     assert row["difference"] == pytest.approx(2) and row["softmax"] == pytest.approx(0.4)
     assert row["McNemar p"] == pytest.approx(0.25)  # three coins that all fall alike, either way
     assert stdp_tables.stochmax_table([]).empty
+
+
+def test_classifiers_on_the_same_features_pool_the_variance_of_their_family(shown, monkeypatch):
+    run = next(r for r in shown[1] if r.labels["role"] == "stdp")
+    views = []
+
+    def pool(one, other, of):
+        views.append((one.view, other.view))
+        return Pool(0.05, 4, 3)
+
+    alone = stdp_tables.classifier_table([run])["95 % interval"][0]
+    monkeypatch.setattr(stdp_tables.families, "of_pair", pool)
+    pooled = stdp_tables.classifier_table([run])["95 % interval"][0]
+    assert pooled.low < alone.low <= alone.high < pooled.high
+    stdp_tables.stochmax_table([run])
+    assert views[0] == ("convnn/learned", "fc/learned")
+    assert views[-1] == ("fc-stochmax/learned", "fc/learned")
 
 
 def test_the_distance_to_the_ann_under_either_classifier():
