@@ -318,9 +318,9 @@ def choice_table(profile_name: str) -> pd.DataFrame:
             ]
     rows.append(
         _choice(
-            "initialisation and surrogate",
-            f"gain {p.snn_network.gain:g}, gamma {p.snn_network.gamma:g}",
-            "gains and leaks of the specification curve",
+            "recipe of spiking networks",
+            f"{p.snn.optimizer}, gain {p.snn_network.gain:g}, leak {p.snn_network.alpha:g}",
+            "all recipes of the specification curve",
             "chapter 7",
         )
     )

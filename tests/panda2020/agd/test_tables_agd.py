@@ -1,4 +1,4 @@
-"""The baselines of Table 8 and the map behind it, on made-up records."""
+"""The baselines of Table 8 on made-up records."""
 
 from __future__ import annotations
 
