@@ -1,4 +1,4 @@
-"""Table 8 and its context: three baselines for every spiking network, and the settings under which each network trains."""
+"""Table 8 and its context: three baselines for every spiking network."""
 
 from __future__ import annotations
 
