@@ -64,9 +64,15 @@ ROLES = {
 VIEWS = {
     "": "",
     "early": "",
-    "fc/learned": " under FC1 and FC2",
-    "convnn/learned": " under ConvNN",
-    "fc-stochmax/learned": " under stochmax",
+    **{
+        f"{kind}/{source}": f" under {classifier}{features}"
+        for kind, classifier in (("fc", "FC1 and FC2"), ("convnn", "ConvNN"), ("fc-stochmax", "stochmax"))
+        for source, features in (
+            ("learned", ""),
+            ("random", " on random kernels"),
+            ("pixels", " on raw pixels"),
+        )
+    },
 }
 
 

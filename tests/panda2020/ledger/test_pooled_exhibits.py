@@ -14,6 +14,8 @@ from panda2020.ledger.chapter import judged, recorded
 from panda2020.records import accuracy_estimate, by_place, difference_estimate, efficiency_estimate
 from panda2020.runs import Record
 from panda2020.statistics import Estimate
+from panda2020.stdp import tables as stdp_tables
+from panda2020.stdp.grid import table6
 
 RESULTS = Path(__file__).parents[3] / "results"
 
@@ -46,6 +48,18 @@ def test_trained_networks(eight: dict[tuple[str, str], dict[int, Record]]) -> No
     same(difference_estimate(snn, ann), of_ledger("agd-vgg3x4-beats-ann", f"{name} minus ANN VGG3x4"))
     same(accuracy_estimate(snn), of_ledger("agd-vgg3x4-trains", f"accuracy of {name}"))
     same(efficiency_estimate(eight["VGG5", "snn"]), of_ledger("agd-ee", "EE of SNN VGG5, T = 25"))
+
+
+def test_every_kind_of_features_of_stdp_runs() -> None:
+    runs, _ = recorded(table6("laptop"), results=RESULTS)
+    table = stdp_tables.classifier_table(runs)
+    assert set(table["features"]) == set(stdp_tables.SOURCES.values()) and (table["seeds"] >= 1).all()
+    places = by_place(runs)
+    (stdp,), (ann,) = (
+        [found for p, found in places.items() if (p.network, p.role) == ("ResNet2", role)]
+        for role in ("stdp", "ann")
+    )
+    assert all(found is not None for found in stdp_tables.gaps(stdp, ann, "fc").values())
 
 
 def test_converted_networks() -> None:
