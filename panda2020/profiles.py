@@ -117,7 +117,7 @@ def _of_protocol(
 
 
 #: Learning rates of the protocol's profiles, chosen by the pilot (MEAN_RATE: for spiking networks that read the mean of their
-#: spikes); that of networks with nine or more layers comes from a grid of short runs before the protocol (``hybrid.grid``).
+#: spikes); that of networks with nine or more layers comes from short runs before the protocol (its page says which).
 ANN_RATE, SNN_RATE, MEAN_RATE, DEEP_RATE = 1e-3, 1e-3, 1e-3, 3e-4
 
 PROFILES: dict[str, Profile] = {
